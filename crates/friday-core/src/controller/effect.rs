@@ -1,0 +1,83 @@
+//! What the controller wants of the world.
+
+use std::fmt;
+
+use friday_wire::{HealthSpec, HostName, ReleaseId, Request, SecretsVersion};
+
+use crate::time::Timestamp;
+
+/// Names an effect. The same id is the same effect, also after a crash: an effect that is owed under
+/// an id already in flight is not begun again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EffectId(pub String);
+
+impl fmt::Display for EffectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An effect and the time by which the edge must have ended it: an overrun is `Unknown`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// What.
+    pub effect: Effect,
+    /// Until when.
+    pub deadline: Timestamp,
+}
+
+/// A request to the world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// One request to one host. Ends in `Answered`, in `Failed` if it was certainly not sent (no
+    /// connection), else in `Unknown`.
+    Ask {
+        /// Whom.
+        host: HostName,
+        /// What.
+        request: Box<Request>,
+    },
+    /// Puts a release's missing files, its manifest and the secrets on a host. Goes on where an
+    /// earlier try stopped. Ends in `Done`, `Failed` or `Unknown`.
+    Ship {
+        /// To whom.
+        host: HostName,
+        /// What.
+        release: ReleaseId,
+        /// Which secrets.
+        secrets: Option<SecretsVersion>,
+    },
+    /// A command where friday runs. Ends in `Done`, `Failed` or `Unknown`.
+    Hook {
+        /// `before` or `after`.
+        name: String,
+        /// For `/bin/sh -c`.
+        command: String,
+        /// Variables it sees beside friday's own environment.
+        env: Vec<(String, String)>,
+    },
+    /// Standing: probes a URL and hands in samples for as long as it is owed. Never finishes. Its
+    /// deadline is far away.
+    Watch {
+        /// Which host the samples are about.
+        host: HostName,
+        /// What to ask.
+        url: String,
+        /// The status that passes; `None`: any 2xx.
+        expect: Option<u16>,
+        /// Intervals and timeout.
+        health: HealthSpec,
+    },
+}
+
+impl Effect {
+    /// The host it is about.
+    pub fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::Ask { host, .. } | Self::Ship { host, .. } | Self::Watch { host, .. } => {
+                Some(host)
+            }
+            Self::Hook { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! One turn: draft, append, commit. To be written.

@@ -1,0 +1,11 @@
+//! The pure core: domain, events, fold, controller, gates; all decisions.
+//!
+//! Nothing here reads a clock, a file, the environment or a random number, prints or logs. In
+//! reading order: [`time`], [`release`], [`rollout::plan`], [`journal`], [`controller`], [`reason`].
+
+pub mod controller;
+pub mod journal;
+pub mod reason;
+pub mod release;
+pub mod rollout;
+pub mod time;

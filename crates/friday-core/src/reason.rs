@@ -1,0 +1,231 @@
+//! Why not, or why not yet: a value with evidence, never a bare boolean.
+
+use std::fmt;
+
+use friday_wire::{HostName, ReleaseId, RolloutId};
+use serde::{Deserialize, Serialize};
+
+/// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    /// A host does not answer.
+    Unreachable {
+        /// Which.
+        host: HostName,
+        /// Why.
+        why: String,
+    },
+    /// The human lock.
+    Locked {
+        /// Who.
+        person: String,
+        /// Why.
+        reason: String,
+    },
+    /// Another driver's lease lives.
+    Leased {
+        /// Who.
+        holder: String,
+        /// Seconds left.
+        remaining_secs: u64,
+    },
+    /// The lease could not be prolonged.
+    LeaseLost,
+    /// A higher fence was raised by another driver.
+    Fenced {
+        /// `push`, `rollback` or `sweep`.
+        by: String,
+    },
+    /// Another keeper is known.
+    Keeper {
+        /// In the heads.
+        known: HostName,
+        /// In the configuration.
+        configured: HostName,
+    },
+    /// The release, or its files, are quarantined.
+    Quarantined {
+        /// It.
+        release: ReleaseId,
+        /// What it did.
+        why: String,
+    },
+    /// Somebody's rollout is open.
+    RolloutOpen {
+        /// Which.
+        rollout: RolloutId,
+        /// `push`, `rollback` or `sweep`.
+        kind: String,
+    },
+    /// The heads changed between being read and being raised.
+    HeadsChanged,
+    /// Nothing to return to.
+    NoWayBack {
+        /// Why.
+        why: String,
+    },
+    /// A one-way migration began: nothing goes back by itself.
+    OneWay,
+    /// It is not known how a migration ended.
+    MigrationUnknown,
+    /// A migration failed.
+    MigrationFailed {
+        /// How.
+        why: String,
+    },
+    /// A hook failed.
+    HookFailed {
+        /// Which.
+        name: String,
+        /// How.
+        why: String,
+    },
+    /// A host failed.
+    HostFailed {
+        /// Which.
+        host: HostName,
+        /// How.
+        why: String,
+    },
+    /// More hosts failed than are allowed.
+    BudgetSpent {
+        /// Failed.
+        failed: u32,
+        /// Allowed.
+        allowed: u32,
+    },
+    /// Nothing moved for longer than the progress deadline.
+    StoodStill {
+        /// Seconds.
+        secs: u64,
+        /// What it was waiting for.
+        waiting: String,
+    },
+    /// A person asked for it.
+    Asked {
+        /// Who.
+        person: String,
+        /// Why.
+        reason: String,
+    },
+    /// The driver ended in mid-push.
+    DriverGone,
+    /// Hosts are owed a sweep.
+    SweepOwed {
+        /// They.
+        hosts: Vec<HostName>,
+    },
+    /// There is nothing to do that for.
+    NothingToDo {
+        /// What there would have to be.
+        what: String,
+    },
+    /// A release that is not held where it must be.
+    NotHeld {
+        /// The host.
+        host: HostName,
+        /// The release.
+        release: ReleaseId,
+    },
+    /// Too little room.
+    Full {
+        /// The host.
+        host: HostName,
+        /// What it said.
+        why: String,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { host, why } => write!(f, "`{host}` does not answer: {why}"),
+            Self::Locked { person, reason } => write!(f, "{person} locked the fleet: {reason}"),
+            Self::Leased { holder, remaining_secs } => {
+                write!(f, "{holder} is pushing; the lease lasts another {remaining_secs} s")
+            }
+            Self::LeaseLost => f.write_str("the keeper did not prolong the lease"),
+            Self::Fenced { by } => write!(f, "a {by} by another driver took over"),
+            Self::Keeper { known, configured } => {
+                write!(f, "the hosts' keeper is `{known}`, the configuration's `{configured}`")
+            }
+            Self::Quarantined { release, why } => {
+                write!(f, "release {} is quarantined: {why}", release.short())
+            }
+            Self::RolloutOpen { rollout, kind } => write!(f, "the {kind} {rollout} is still open"),
+            Self::HeadsChanged => f.write_str("the hosts' state changed while it was being read"),
+            Self::NoWayBack { why } => write!(f, "there is nothing to return to: {why}"),
+            Self::OneWay => {
+                f.write_str("a one-way migration began; the old release cannot use its data")
+            }
+            Self::MigrationUnknown => f.write_str("it is not known how the migration ended"),
+            Self::MigrationFailed { why } => write!(f, "the migration failed: {why}"),
+            Self::HookFailed { name, why } => write!(f, "the hook `{name}` failed: {why}"),
+            Self::HostFailed { host, why } => write!(f, "`{host}` failed: {why}"),
+            Self::BudgetSpent { failed, allowed } => {
+                write!(f, "{failed} failed, and {allowed} may")
+            }
+            Self::StoodStill { secs, waiting } => {
+                write!(f, "nothing moved for {secs} s while waiting for {waiting}")
+            }
+            Self::Asked { person, reason } => write!(f, "{person} asked for it: {reason}"),
+            Self::DriverGone => f.write_str("the friday that drove it ended before it was done"),
+            Self::SweepOwed { hosts } => {
+                f.write_str("still to be put right:")?;
+                hosts.iter().try_for_each(|host| write!(f, " `{host}`"))
+            }
+            Self::NothingToDo { what } => write!(f, "there is {what}"),
+            Self::NotHeld { host, release } => {
+                write!(f, "`{host}` does not hold release {}", release.short())
+            }
+            Self::Full { host, why } => write!(f, "`{host}` has no room: {why}"),
+        }
+    }
+}
+
+impl Reason {
+    /// What a person can do about it: a command where there is one.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => {
+                "see `friday hosts`; a host that is gone for good leaves `[hosts]`"
+            }
+            Self::Locked { .. } => "`friday unlock` lifts it; a rollback needs no unlock",
+            Self::Leased { .. } => {
+                "wait for it, or `friday abort` it; `friday rollback` needs no lease"
+            }
+            Self::LeaseLost => "see `friday hosts`, then `friday resume`",
+            Self::Fenced { .. } => "see `friday status` for what is there now",
+            Self::Keeper { .. } => "`friday hosts keeper HOST` names another",
+            Self::Quarantined { .. } => {
+                "change the release; or `friday quarantine --lift RELEASE --reason …` if it was not its fault"
+            }
+            Self::RolloutOpen { .. } => {
+                "`friday resume --forward`, `friday resume --back` or `friday rollback`"
+            }
+            Self::HeadsChanged => "look with `friday status` and try again",
+            Self::NoWayBack { .. } => "see `friday history` for releases that can be named",
+            Self::OneWay => {
+                "`friday resume --forward`, or `friday rollback RELEASE` when the data is put right"
+            }
+            Self::MigrationUnknown => {
+                "look at the database, then `friday resume --forward` or `--back`"
+            }
+            Self::MigrationFailed { .. } | Self::HookFailed { .. } => "mend it and push again",
+            Self::HostFailed { .. } => "`friday logs HOST` has its output",
+            Self::BudgetSpent { .. } => "`friday why` names the hosts",
+            Self::StoodStill { .. } => "see `friday hosts`, then `friday resume`",
+            Self::Asked { .. } => "see `friday log`",
+            Self::DriverGone => "`friday resume --forward` or `friday resume --back`",
+            Self::SweepOwed { .. } => {
+                "`friday sweep` when they are back; until then they refuse the release"
+            }
+            Self::NothingToDo { .. } => "see `friday status`",
+            Self::NotHeld { .. } => "see `friday history` for the releases that hosts keep",
+            Self::Full { .. } => {
+                "`friday hosts` shows the room; `keep` in the configuration says what is kept"
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The plan of a rollout: every choice made before the first effect, so that none is left for later.
+
+use friday_wire::{
+    Clocks, HealthSpec, HostName, Ports, ReleaseId, Rotation, SecretsVersion, TreeId,
+};
+use serde::{Deserialize, Serialize};
+
+/// What a push ships and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What is shipped.
+    pub release: ReleaseId,
+    /// Its files.
+    pub tree: TreeId,
+    /// What people call it: a tag, a directory's name.
+    pub label: String,
+    /// The hosts and how they are treated.
+    pub fleet: FleetPlan,
+    /// Waves, in order; each host in exactly one. See [`waves`](super::wave::waves).
+    pub waves: Vec<Vec<HostName>>,
+    /// Soak after each wave but the last, milliseconds; the last value holds for further waves.
+    pub soak_ms: Vec<u64>,
+    /// Bake after the last wave.
+    pub bake_ms: u64,
+    /// Commands on friday's side around the push.
+    pub hooks: Hooks,
+    /// The migration, where there is one.
+    pub migration: Option<MigrationPlan>,
+    /// Secrets that are put on hosts before the switch.
+    pub secrets: Option<SecretsVersion>,
+    /// The new secrets stay when the release goes back.
+    pub secrets_stay: bool,
+    /// A person's word that a quarantined tree was fixed by other means (its reason).
+    pub quarantine_override: Option<String>,
+}
+
+/// Hosts and how to treat them: what a push, a rollback and a sweep have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetPlan {
+    /// Every host of the fleet, in the configuration's order.
+    pub hosts: Vec<PlannedHost>,
+    /// The host that keeps the lease.
+    pub keeper: HostName,
+    /// Clocks of a switch.
+    pub clocks: Clocks,
+    /// How applications go into and out of rotation.
+    pub rotation: Rotation,
+    /// Hosts out of rotation at once, percent of those that serve; at least one host.
+    pub out_at_once_percent: u32,
+    /// The outside probe, where there is one.
+    pub outside: Option<OutsideProbe>,
+    /// Reset by progress: a rollout that stands still this long holds. Default 600 000.
+    pub progress_deadline_ms: u64,
+    /// How long hosts get to answer a short question. Default 20 000.
+    pub answer_deadline_ms: u64,
+    /// How long staging one host may take. Default 600 000.
+    pub stage_deadline_ms: u64,
+    /// The lease's period. Default 60 000.
+    pub lease_ms: u64,
+    /// Between renewals. Default 15 000.
+    pub heartbeat_ms: u64,
+    /// Between observations of a host in soak and bake. Default 5 000.
+    pub observe_ms: u64,
+    /// Releases kept on hosts: good ones, failed ones.
+    pub keep: (u32, u32),
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedHost {
+    /// Its name.
+    pub name: HostName,
+    /// Its role, `web`.
+    pub role: String,
+    /// Its ports for releases.
+    pub ports: Ports,
+    /// What the outside probe asks: a URL with the host filled in.
+    pub outside_url: Option<String>,
+}
+
+/// Asked from where friday runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideProbe {
+    /// The status that passes; `None`: any 2xx.
+    pub expect: Option<u16>,
+    /// Intervals, timeout, passes, failures.
+    pub health: HealthSpec,
+}
+
+/// Commands run where friday runs, with `FRIDAY_RELEASE`, `FRIDAY_LABEL`, `FRIDAY_ROLLOUT`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Hooks {
+    /// After staging, before the migration and the first wave. A failure ends the push.
+    pub before: Option<String>,
+    /// After the bake. A failure is told; the release stays.
+    pub after: Option<String>,
+    /// Then the hook is killed and has failed. Default 300 000.
+    pub timeout_ms: u64,
+}
+
+/// A migration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationPlan {
+    /// For `/bin/sh -c` in the new release's tree.
+    pub command: String,
+    /// The host that runs it.
+    pub host: HostName,
+    /// Whether the way back is open afterwards.
+    pub back: MigrationBack,
+    /// All hosts must be stopped first: the old release cannot even run beside it.
+    pub stop_all: bool,
+    /// Default 600 000.
+    pub timeout_ms: u64,
+}
+
+/// What the team declares about going back after a migration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "back", rename_all = "snake_case")]
+pub enum MigrationBack {
+    /// The old release works with what the new one wrote.
+    Safe,
+    /// This command of the new release makes it so.
+    Command {
+        /// For `/bin/sh -c` in the new release's tree.
+        command: String,
+    },
+    /// It does not; also when nothing is declared.
+    OneWay,
+}

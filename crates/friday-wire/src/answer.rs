@@ -1,0 +1,184 @@
+//! What a host answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fence::Fence;
+use crate::head::{Head, Lease};
+use crate::health::HealthState;
+use crate::id::{Digest, HostName, ReleaseId, RolloutId};
+use crate::manifest::Manifest;
+use crate::step::StepReport;
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// To `Hello`.
+    Hello {
+        /// The version both will speak.
+        wire: u32,
+        /// friday-host's version.
+        version: String,
+        /// BLAKE3 of the program that runs.
+        program: Digest,
+    },
+    /// To `Read` and `Observe`.
+    Observed(Box<Observation>),
+    /// To `Raise`: the head after it.
+    Raised(Box<Head>),
+    /// Done and durable.
+    Ok,
+    /// To `Do` and `Confirm`.
+    Step(StepReport),
+    /// To `Missing`.
+    Missing {
+        /// Not in the store; with the bytes that an interrupted transfer left (uncompressed).
+        files: Vec<(Digest, u64)>,
+    },
+    /// To `Log`.
+    Log {
+        /// Lines, oldest first, control characters shown.
+        lines: Vec<String>,
+    },
+    /// To `GetManifest`.
+    Manifest(Box<Manifest>),
+    /// The protocol says no. Nothing was changed.
+    Refused(Refusal),
+    /// It could not be done: disk full, not there, not understood. Nothing was changed that counts.
+    Error {
+        /// What, one sentence.
+        why: String,
+    },
+}
+
+/// Why a host refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "refused", rename_all = "snake_case")]
+pub enum Refusal {
+    /// A higher fence was raised.
+    Fenced {
+        /// The highest seen.
+        highest: Fence,
+    },
+    /// Another start's lease lives.
+    Leased {
+        /// It.
+        lease: Lease,
+    },
+    /// The lease is not the caller's any more.
+    LeaseLost,
+    /// Another keeper is known here.
+    Keeper {
+        /// It.
+        keeper: HostName,
+    },
+    /// Steps are for the open rollout only.
+    NotOpen {
+        /// The open one.
+        open: Option<RolloutId>,
+    },
+    /// A push while a rollback is open.
+    RollbackOpen {
+        /// It.
+        rollout: RolloutId,
+    },
+    /// This release is quarantined here.
+    Quarantined {
+        /// It.
+        release: ReleaseId,
+        /// Why.
+        reason: String,
+    },
+    /// A lower attempt than the highest seen, or a sealed one.
+    Stale {
+        /// The highest seen.
+        attempt: u32,
+    },
+    /// Another operation is at work on this host.
+    Busy {
+        /// It.
+        with: StepReport,
+    },
+    /// A one-way migration began: this would start the old release.
+    OneWay,
+    /// The release is not staged here.
+    NotHeld {
+        /// It.
+        release: ReleaseId,
+    },
+    /// The human lock refuses pushes.
+    Locked {
+        /// Who.
+        person: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A host as seen at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// What it durably knows.
+    pub head: Head,
+    /// What runs.
+    pub app: Option<RunningApp>,
+    /// A release that still runs beside it, out of rotation.
+    pub warm: Option<ReleaseId>,
+    /// The last operation, and how far it came; the sealed one where one was named.
+    pub last: Option<StepReport>,
+    /// A timer is armed.
+    pub armed: bool,
+    /// What would be started after a reboot now.
+    pub boot_default: BootDefault,
+    /// The machine.
+    pub facts: HostFacts,
+}
+
+/// What a reboot would start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "boot", rename_all = "snake_case")]
+pub enum BootDefault {
+    /// This release.
+    Start {
+        /// It.
+        release: ReleaseId,
+    },
+    /// Nothing.
+    Nothing,
+}
+
+/// The application of the current release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningApp {
+    /// Which release.
+    pub release: ReleaseId,
+    /// Its port.
+    pub port: Option<u16>,
+    /// A process is there.
+    pub running: bool,
+    /// By the host's own probes.
+    pub health: HealthState,
+    /// It takes traffic, as far as the host can know.
+    pub in_rotation: bool,
+    /// Starts since the switch beyond the first.
+    pub restarts: u32,
+}
+
+/// Facts about the machine that the state machine does not need.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// friday-host's version.
+    pub version: String,
+    /// BLAKE3 of the program that runs, hexadecimal.
+    pub program: String,
+    /// Bytes free where the store lies.
+    pub disk_free: u64,
+    /// Bytes there in all.
+    pub disk_total: u64,
+    /// Something starts friday-host after a boot.
+    pub boot_hook: bool,
+    /// The host's wall clock, milliseconds since 1970: a day off is worth a word.
+    pub clock_ms: i64,
+    /// `current` does not point where the state says, or a file of the current release was changed.
+    pub drift: Option<String>,
+}

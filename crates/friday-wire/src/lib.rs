@@ -1,0 +1,40 @@
+//! What `friday` and its host program say to each other.
+//!
+//! Nouns only: identities, the manifest of a release, the head a host durably knows, requests and
+//! answers, and the frame that carries them. Nothing here decides anything, reads a clock or does
+//! I/O. Start with [`request`] and [`answer`], then [`head`].
+
+pub mod answer;
+pub mod fence;
+pub mod frame;
+pub mod head;
+pub mod health;
+pub mod id;
+pub mod manifest;
+pub mod request;
+pub mod rotation;
+pub mod step;
+pub mod undo;
+
+pub use answer::{Answer, BootDefault, HostFacts, Observation, Refusal, RunningApp};
+pub use fence::{Fence, FenceKind};
+pub use head::{
+    BootIdentity, Head, Lease, Lock, Migration, OpenRollout, Quarantined, RolloutKind, Stamped,
+    Witness,
+};
+pub use health::{Clocks, HealthSpec, HealthState, HttpCheck, Sample, Streak};
+pub use id::{
+    Digest, FleetName, HostName, JournalId, Nonce, ReleaseId, RolloutId, SecretsVersion, StartId,
+    TreeId,
+};
+pub use manifest::{Entry, EntryKind, Manifest, ManifestError, Ports, RunSpec};
+pub use request::{LeaseAsk, Request};
+pub use rotation::Rotation;
+pub use step::{BackPace, Step, StepKey, StepName, StepReport, StepState};
+pub use undo::Undo;
+
+/// The version of the protocol this build speaks. Raised when an old peer could misread a message.
+pub const WIRE_VERSION: u32 = 1;
+
+/// The oldest protocol version this build still understands.
+pub const WIRE_VERSION_MIN: u32 = 1;

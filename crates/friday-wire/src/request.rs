@@ -1,0 +1,243 @@
+//! What friday asks of a host. Every request but `Hello`, `Read` and the reads of files carries a
+//! fence, and is refused if the host has seen a higher one.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::fence::Fence;
+use crate::head::{Lock, Migration, OpenRollout, Quarantined, Witness};
+use crate::id::{
+    Digest, FleetName, HostName, JournalId, Nonce, ReleaseId, RolloutId, SecretsVersion,
+};
+use crate::manifest::Manifest;
+use crate::step::{Step, StepKey};
+
+/// What a push asks for beside a raise on the keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseAsk {
+    /// Person and machine, for messages to others.
+    pub holder: String,
+    /// Default 60 000.
+    pub period_ms: u64,
+}
+
+/// One request; exactly one answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Request {
+    /// First on every connection. Answer: `Hello`, or `Error` if the versions have nothing in common
+    /// or the directory belongs to another fleet.
+    Hello {
+        /// The highest protocol version friday speaks.
+        wire: u32,
+        /// The lowest.
+        wire_min: u32,
+        /// friday's version, for messages.
+        friday: String,
+        /// The fleet the caller means.
+        fleet: FleetName,
+        /// The host the caller means: a wrong address is noticed.
+        host: HostName,
+    },
+    /// The head and the facts, nothing raised. Answer: `Observed`.
+    Read,
+    /// Raises the fence; takes the lease in the same persist where asked. Answer: `Raised` with the
+    /// head as it is after the raise, or `Refused`. The same fence again is answered the same.
+    Raise {
+        /// The fence.
+        fence: Fence,
+        /// A push asks the keeper for the lease: refused while another start's lease lives. A later
+        /// raise by the same start keeps it. A raise for a rollback ends it.
+        lease: Option<LeaseAsk>,
+        /// The keeper the caller's configuration names; stored where none is yet, else compared.
+        keeper: HostName,
+        /// The caller's journal so far.
+        witness: Option<(JournalId, Witness)>,
+    },
+    /// Prolongs the lease. Answer: `Ok` or `Refused`.
+    Renew {
+        /// The holder's fence.
+        fence: Fence,
+    },
+    /// Gives the lease back. Answer: `Ok`, also when it was not held.
+    Release {
+        /// The holder's fence.
+        fence: Fence,
+    },
+    /// Stores the open rollout; steps are accepted only for it. A rollback replaces whatever is open,
+    /// a push never replaces an open rollback. A migration that began is kept whatever is written
+    /// later. Answer: `Ok` or `Refused`.
+    Open {
+        /// The fence.
+        fence: Fence,
+        /// What to store.
+        rollout: OpenRollout,
+    },
+    /// Stores how far the migration came. Answer: `Ok` or `Refused`.
+    Migration {
+        /// The fence.
+        fence: Fence,
+        /// The open rollout.
+        rollout: RolloutId,
+        /// The state.
+        migration: Migration,
+    },
+    /// Closes the rollout after its last effect. Answer: `Ok` or `Refused`.
+    Close {
+        /// The fence.
+        fence: Fence,
+        /// Which.
+        rollout: RolloutId,
+        /// A push that baked to the end: this release is stable now. The warm old one may stop.
+        stable: Option<ReleaseId>,
+        /// Releases to keep: good ones, failed ones. Others may be pruned.
+        keep: (u32, u32),
+        /// The journal so far.
+        witness: Option<(JournalId, Witness)>,
+    },
+    /// Sets or lifts the human lock. Answer: `Ok` or `Refused`.
+    Lock {
+        /// The fence.
+        fence: Fence,
+        /// `None` lifts.
+        lock: Option<Lock>,
+    },
+    /// Merges quarantine entries; per release the higher fence holds. Answer: `Ok` or `Refused`.
+    Quarantine {
+        /// The fence.
+        fence: Fence,
+        /// What to merge.
+        entries: BTreeMap<ReleaseId, Quarantined>,
+    },
+    /// Names another keeper. Answer: `Ok` or `Refused`.
+    Keeper {
+        /// The fence.
+        fence: Fence,
+        /// The new one.
+        keeper: HostName,
+    },
+    /// Which of these files are not in the store. Answer: `Missing`.
+    Missing {
+        /// What a release needs.
+        files: Vec<Digest>,
+    },
+    /// One file, zstd-compressed, in the data frames that follow, ended by an empty one. A transfer that was cut goes on
+    /// at the offset that `Missing` told. Verified before it counts. Answer: `Ok`, or `Error`.
+    Put {
+        /// BLAKE3 of the whole, uncompressed.
+        digest: Digest,
+        /// Bytes of the whole, uncompressed.
+        size: u64,
+        /// Where these bytes begin (uncompressed): 0, or what `Missing` told.
+        offset: u64,
+    },
+    /// Stores a manifest under its identity. Answer: `Ok`, or `Error` if it does not hash to it or
+    /// does not pass [`Manifest::check`].
+    PutManifest {
+        /// Its identity.
+        release: ReleaseId,
+        /// The manifest.
+        manifest: Manifest,
+    },
+    /// Stores secrets, 0600. Never part of a release. Answer: `Ok`.
+    PutSecrets {
+        /// The set's random name.
+        version: SecretsVersion,
+        /// Names and values.
+        values: BTreeMap<String, String>,
+    },
+    /// Begins an operation, or answers how far it came. Answer: `Step`, when the operation is final
+    /// or awaits its confirm; or `Refused`.
+    Do {
+        /// The fence.
+        fence: Fence,
+        /// Names it.
+        key: StepKey,
+        /// What.
+        step: Step,
+    },
+    /// Confirms a switch; under the same or a higher fence, on any connection. Answer: `Step` with
+    /// `Done`, or with `Undone` when it came too late.
+    Confirm {
+        /// The fence.
+        fence: Fence,
+        /// The switch.
+        key: StepKey,
+        /// What the host told.
+        nonce: Nonce,
+    },
+    /// The state as it is. With `seal`: if that operation was not begun by now, it never will be.
+    /// Answer: `Observed`, or `Refused`.
+    Observe {
+        /// The fence.
+        fence: Fence,
+        /// Seals this operation.
+        seal: Option<StepKey>,
+    },
+    /// Verifies the store and removes what no retained release needs. Answer: `Ok`.
+    Prune {
+        /// The fence.
+        fence: Fence,
+        /// Releases to keep: good ones, failed ones.
+        keep: (u32, u32),
+    },
+    /// The last lines of the application's output. Answer: `Log`.
+    Log {
+        /// Which release; `None`: the current one.
+        release: Option<ReleaseId>,
+        /// How many lines, at most 10 000.
+        lines: u32,
+    },
+    /// The manifest of a release that this host holds. Answer: `Manifest`, or `Error`.
+    GetManifest {
+        /// Which.
+        release: ReleaseId,
+    },
+    /// Replaces friday-host by the program with this digest, put into the store before. Commit-confirmed
+    /// with 600 s, and only a new connection may confirm. Answer: `Ok` once the new one answers.
+    Upgrade {
+        /// The fence.
+        fence: Fence,
+        /// The program's file in the store.
+        program: Digest,
+        /// The confirm window.
+        confirm_ms: u64,
+    },
+    /// Confirms an upgrade. Answer: `Ok`, or `Error` when there is none to confirm, or the connection
+    /// is older than the new program.
+    ConfirmUpgrade {
+        /// The fence.
+        fence: Fence,
+    },
+}
+
+impl Request {
+    /// The fence it carries.
+    pub fn fence(&self) -> Option<&Fence> {
+        match self {
+            Self::Hello { .. }
+            | Self::Read
+            | Self::Missing { .. }
+            | Self::Put { .. }
+            | Self::PutManifest { .. }
+            | Self::PutSecrets { .. }
+            | Self::Log { .. }
+            | Self::GetManifest { .. } => None,
+            Self::Raise { fence, .. }
+            | Self::Renew { fence }
+            | Self::Release { fence }
+            | Self::Open { fence, .. }
+            | Self::Migration { fence, .. }
+            | Self::Close { fence, .. }
+            | Self::Lock { fence, .. }
+            | Self::Quarantine { fence, .. }
+            | Self::Keeper { fence, .. }
+            | Self::Do { fence, .. }
+            | Self::Confirm { fence, .. }
+            | Self::Observe { fence, .. }
+            | Self::Prune { fence, .. }
+            | Self::Upgrade { fence, .. }
+            | Self::ConfirmUpgrade { fence } => Some(fence),
+        }
+    }
+}

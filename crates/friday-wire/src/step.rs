@@ -1,0 +1,199 @@
+//! Steps: the operations on a host that belong to a rollout.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::health::Clocks;
+use crate::id::{Nonce, ReleaseId, RolloutId, SecretsVersion};
+use crate::manifest::Ports;
+use crate::rotation::Rotation;
+use crate::undo::Undo;
+
+/// Which step. With rollout and attempt it names one operation for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    /// Build the release's tree from the store and verify it.
+    Stage,
+    /// Run the migration, on one host.
+    Migrate,
+    /// Undo the migration, on one host.
+    MigrateBack,
+    /// Replace what runs, commit-confirmed.
+    Switch,
+    /// Go back, at once and unarmed.
+    Back,
+}
+
+/// Names one operation. A host remembers the highest attempt per (rollout, step): a repeated key
+/// answers with the present state, a lower attempt is refused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StepKey {
+    /// The rollout.
+    pub rollout: RolloutId,
+    /// The step.
+    pub step: StepName,
+    /// Counts from 1.
+    pub attempt: u32,
+}
+
+impl fmt::Display for StepKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{:?}/{}", self.rollout, self.step, self.attempt)
+    }
+}
+
+/// How fast a `back` may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackPace {
+    /// Out of rotation, settle, drain: the host serves well and others may be busy.
+    Drained,
+    /// At once: the host fails health, or `--now`.
+    AtOnce,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Step {
+    /// The manifest must have been put before, and every file of it stored. Files only.
+    Stage {
+        /// Which.
+        release: ReleaseId,
+    },
+    /// Runs in the release's staged tree with its environment and secrets.
+    Migrate {
+        /// Whose tree and environment.
+        release: ReleaseId,
+        /// Given to `/bin/sh -c`.
+        command: String,
+        /// Then it is killed, and the outcome is a failure that says so.
+        timeout_ms: u64,
+        /// Secrets it sees.
+        secrets: Option<SecretsVersion>,
+    },
+    /// As `Migrate`, for the way back.
+    MigrateBack {
+        /// Whose tree and environment: the release that knows how to go back.
+        release: ReleaseId,
+        /// Given to `/bin/sh -c`.
+        command: String,
+        /// As above.
+        timeout_ms: u64,
+        /// As above.
+        secrets: Option<SecretsVersion>,
+    },
+    /// Arm; out of rotation; settle; drain; stop and start; own health; into rotation; then wait for
+    /// a confirm. See PROTOCOL 3.
+    Switch {
+        /// The new release; staged.
+        release: ReleaseId,
+        /// What to do unconfirmed.
+        undo: Undo,
+        /// The clocks.
+        clocks: Clocks,
+        /// Ports for releases on this host.
+        ports: Ports,
+        /// How it goes into and out of rotation.
+        rotation: Rotation,
+        /// Secrets it runs with.
+        secrets: Option<SecretsVersion>,
+        /// The new secrets stay when the release goes back.
+        secrets_stay: bool,
+    },
+    /// Never armed. Replaces a running timer and makes its target stable, in one persist.
+    Back {
+        /// What to run; `None`: nothing, stopped and removed.
+        to: Option<ReleaseId>,
+        /// The release that is taken off, quarantined with this reason in the same persist.
+        quarantine: Option<(ReleaseId, String)>,
+        /// With or without drain.
+        pace: BackPace,
+        /// The clocks.
+        clocks: Clocks,
+        /// Ports, as in `Switch`.
+        ports: Ports,
+        /// Rotation, as in `Switch`.
+        rotation: Rotation,
+    },
+}
+
+impl Step {
+    /// Its name.
+    pub fn name(&self) -> StepName {
+        match self {
+            Self::Stage { .. } => StepName::Stage,
+            Self::Migrate { .. } => StepName::Migrate,
+            Self::MigrateBack { .. } => StepName::MigrateBack,
+            Self::Switch { .. } => StepName::Switch,
+            Self::Back { .. } => StepName::Back,
+        }
+    }
+}
+
+/// How far an operation came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum StepState {
+    /// At work; `doing` is one word or two for people: `draining`, `starting`, `proving health`.
+    Running {
+        /// See above.
+        doing: String,
+    },
+    /// A switch: in rotation and healthy by its own account; confirm with the nonce.
+    AwaitingConfirm {
+        /// Made by the host.
+        nonce: Nonce,
+        /// Milliseconds left.
+        remaining_ms: u64,
+    },
+    /// Ended well: staged; migrated; confirmed; back and healthy in rotation (or nothing runs, as asked).
+    Done,
+    /// Ended badly. After a failed switch the undo was performed or is being performed. After a failed
+    /// back the host stays out of rotation.
+    Failed {
+        /// What failed, one sentence.
+        why: String,
+        /// The last lines of the application's output, control characters shown.
+        log: Vec<String>,
+    },
+    /// A switch that was not confirmed in time, or rebooted: undone by the host alone.
+    Undone {
+        /// Why.
+        why: String,
+    },
+    /// A higher fence ended it before its next step.
+    Ended {
+        /// What it was doing.
+        doing: String,
+    },
+    /// Observed before it was begun: it never will be.
+    Sealed,
+    /// The host has never heard of it (only in answer to an observation that does not seal).
+    NeverSeen,
+}
+
+impl StepState {
+    /// Whether it will not change any more by itself.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Running { .. } | Self::AwaitingConfirm { .. } | Self::NeverSeen => false,
+            Self::Done
+            | Self::Failed { .. }
+            | Self::Undone { .. }
+            | Self::Ended { .. }
+            | Self::Sealed => true,
+        }
+    }
+}
+
+/// An operation and how far it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Which.
+    pub key: StepKey,
+    /// How far.
+    pub state: StepState,
+}
