@@ -159,6 +159,10 @@ pub struct Head {
     pub undo: Option<Undo>,
     /// The open rollout.
     pub rollout: Option<Stamped<OpenRollout>>,
+    /// The last rollout that was closed here, under the fence of the close: of an open and a closed
+    /// one in different heads, the higher fence tells which holds; at the same fence, the close.
+    #[serde(default)]
+    pub closed: Option<Stamped<RolloutId>>,
     /// Every entry ever made, lifted ones too.
     pub quarantine: BTreeMap<ReleaseId, Quarantined>,
     /// The human lock; a lifted one stays as `None` with its fence.

@@ -37,6 +37,18 @@ pub enum Effect {
         /// What.
         request: Box<Request>,
     },
+    /// Standing: asks the same request at once and then again and again, as long as it is owed; each
+    /// outcome comes as `Input::Followed`. Never finishes.
+    Follow {
+        /// Whom.
+        host: HostName,
+        /// What.
+        request: Box<Request>,
+        /// Milliseconds from one answer to the next question.
+        every_ms: u64,
+        /// One question's own deadline, milliseconds; over it the outcome is unknown.
+        timeout_ms: u64,
+    },
     /// Puts a release's missing files, its manifest and the secrets on a host. Goes on where an
     /// earlier try stopped. Ends in `Done`, `Failed` or `Unknown`.
     Ship {
@@ -74,9 +86,10 @@ impl Effect {
     /// The host it is about.
     pub fn host(&self) -> Option<&HostName> {
         match self {
-            Self::Ask { host, .. } | Self::Ship { host, .. } | Self::Watch { host, .. } => {
-                Some(host)
-            }
+            Self::Ask { host, .. }
+            | Self::Follow { host, .. }
+            | Self::Ship { host, .. }
+            | Self::Watch { host, .. } => Some(host),
             Self::Hook { .. } => None,
         }
     }

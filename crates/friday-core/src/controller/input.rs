@@ -17,6 +17,13 @@ pub enum Input {
         /// What.
         outcome: Outcome,
     },
+    /// One outcome of a standing `Effect::Follow`.
+    Followed {
+        /// Which.
+        effect: EffectId,
+        /// What.
+        outcome: Outcome,
+    },
     /// A sample of an outside probe, for as long as `Effect::Watch` is owed.
     Sampled {
         /// Of which host.

@@ -349,7 +349,9 @@ pub enum RoundAsk {
     Raise,
     /// Store the open rollout.
     Open,
-    /// Ship files, then the stage step.
+    /// Put files, manifest and secrets there.
+    Ship,
+    /// The stage step: build the tree and verify it.
     Stage,
     /// Store the migration's state.
     Migration,
@@ -363,6 +365,8 @@ pub enum RoundAsk {
     Observe,
     /// Close the rollout.
     Close,
+    /// Give the lease back; only the keeper is asked.
+    Release,
 }
 
 /// What a host answered to a round.
@@ -553,6 +557,8 @@ pub enum End {
     },
     /// A lesser act: done.
     Done,
+    /// Its driver ended before it had changed anything that remains.
+    Dropped,
 }
 
 /// What another process asked of the driver.
