@@ -10,3 +10,4 @@ pub mod reason;
 pub mod release;
 pub mod rollout;
 pub mod time;
+pub mod view;

@@ -1,0 +1,17 @@
+//! What people and scripts are shown: plain structs, folded from the journal's events and from what
+//! hosts answer. The terminal, `--json` and later the pages draw these and nothing else, so that they
+//! cannot disagree. Nothing here decides: deciding reads the controller's state, never a view.
+//!
+//! In reading order: [`words`], [`rollout`], [`chronicle`] (all rollouts of a journal), [`story`]
+//! (one event as lines), [`host`].
+
+pub mod chronicle;
+pub mod host;
+pub mod rollout;
+pub mod story;
+pub mod words;
+
+pub use chronicle::Chronicle;
+pub use host::HostView;
+pub use rollout::{HostStage, RolloutHost, RolloutView, RolloutWord, Standing};
+pub use story::{Line, Tone};

@@ -1,0 +1,157 @@
+//! One host as it was just seen, or why it was not.
+
+use friday_wire::{BootDefault, HealthState, HostName, Observation, ReleaseId, RolloutId};
+use serde::Serialize;
+
+use super::chronicle::Chronicle;
+use crate::time::Timestamp;
+
+/// A clock that is off by less than this many milliseconds is not worth a word.
+const SKEW_WORTH_A_WORD_MS: u64 = 5_000;
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostView {
+    /// Its name.
+    pub host: HostName,
+    /// Its role.
+    pub role: String,
+    /// It keeps the lease.
+    pub keeper: bool,
+    /// What was seen, or why nothing was.
+    #[serde(flatten)]
+    pub sight: Sight,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "sight", rename_all = "snake_case")]
+pub enum Sight {
+    /// It answered.
+    Seen(Box<Seen>),
+    /// It did not.
+    Unreachable {
+        /// Why.
+        why: String,
+    },
+}
+
+/// An answering host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// friday-host's version.
+    pub version: String,
+    /// What `current` points to.
+    pub current: Option<ReleaseId>,
+    /// The release's label, where the journal knows it.
+    pub label: Option<String>,
+    /// Its stable release.
+    pub stable: Option<ReleaseId>,
+    /// Where the release listens.
+    pub port: Option<u16>,
+    /// A process runs.
+    pub running: bool,
+    /// By its own probes.
+    pub health: Option<HealthState>,
+    /// Takes traffic.
+    pub in_rotation: bool,
+    /// Restarts since the switch.
+    pub restarts: u32,
+    /// A rollout is open there.
+    pub open: Option<RolloutId>,
+    /// A timer is armed: unless confirmed, the host undoes its switch.
+    pub armed: bool,
+    /// The highest fence's number.
+    pub fence: u64,
+    /// Bytes free, and in all.
+    pub disk_free: u64,
+    /// See above.
+    pub disk_total: u64,
+    /// What a reboot would start; `None`: nothing.
+    pub after_reboot: Option<ReleaseId>,
+    /// Something starts friday-host after a boot; else what should run waits for the next contact.
+    pub starts_at_boot: bool,
+    /// Its clock against ours, milliseconds; positive: ahead.
+    pub clock_skew_ms: i64,
+    /// Differences from what should be there, one sentence each.
+    pub drift: Vec<String>,
+}
+
+impl HostView {
+    /// From an observation made at `now` by our clock.
+    pub fn seen(
+        host: HostName,
+        role: String,
+        keeper: bool,
+        observation: &Observation,
+        chronicle: &Chronicle,
+        now: Timestamp,
+    ) -> Self {
+        let head = &observation.head;
+        let app = observation.app.as_ref();
+        let label = head
+            .current
+            .and_then(|release| chronicle.releases.get(&release))
+            .and_then(|known| known.label.clone());
+        let seen = Seen {
+            version: observation.facts.version.clone(),
+            current: head.current,
+            label,
+            stable: head.stable,
+            port: app.and_then(|app| app.port),
+            running: app.is_some_and(|app| app.running),
+            health: app.map(|app| app.health.clone()),
+            in_rotation: app.is_some_and(|app| app.in_rotation),
+            restarts: app.map_or(0, |app| app.restarts),
+            open: head.rollout.as_ref().map(|open| open.value.id.clone()),
+            armed: observation.armed,
+            fence: head.fence.number,
+            disk_free: observation.facts.disk_free,
+            disk_total: observation.facts.disk_total,
+            after_reboot: match observation.boot_default {
+                BootDefault::Start { release } => Some(release),
+                BootDefault::Nothing => None,
+            },
+            starts_at_boot: observation.facts.boot_hook,
+            clock_skew_ms: observation.facts.clock_ms.saturating_sub(now.0),
+            drift: drift(observation, chronicle),
+        };
+        Self { host, role, keeper, sight: Sight::Seen(Box::new(seen)) }
+    }
+
+    /// One that does not answer.
+    pub fn unreachable(host: HostName, role: String, keeper: bool, why: String) -> Self {
+        Self { host, role, keeper, sight: Sight::Unreachable { why } }
+    }
+}
+
+impl Seen {
+    /// The clock's difference, where it is worth a word.
+    pub fn notable_skew_ms(&self) -> Option<i64> {
+        (self.clock_skew_ms.unsigned_abs() >= SKEW_WORTH_A_WORD_MS).then_some(self.clock_skew_ms)
+    }
+}
+
+fn drift(observation: &Observation, chronicle: &Chronicle) -> Vec<String> {
+    let head = &observation.head;
+    let mut drift: Vec<String> = observation.facts.drift.iter().cloned().collect();
+    let settled = head.rollout.is_none() && chronicle.open().next().is_none();
+    if settled && chronicle.stable.is_some() && head.current != chronicle.stable {
+        drift.push(format!(
+            "runs {}, and {} is stable",
+            chronicle.target_says(head.current.as_ref()),
+            chronicle.target_says(chronicle.stable.as_ref()),
+        ));
+    }
+    if let Some(current) = head.current
+        && head.refuses(&current)
+    {
+        drift.push(format!("runs {}, which is quarantined", chronicle.release_says(&current)));
+    }
+    match &observation.app {
+        Some(app) if !app.running => drift.push("its process does not run".to_owned()),
+        Some(app) if !app.in_rotation => drift.push("it is out of rotation".to_owned()),
+        _ => {}
+    }
+    drift
+}

@@ -1,0 +1,512 @@
+//! One rollout as people see it: what it is, where it stands, and each host's part in it.
+
+use friday_wire::{HostName, ReleaseId, RolloutId, StepState};
+use serde::Serialize;
+
+use crate::controller::input::{BackTo, Way};
+use crate::journal::event::{End, Event, HostAnswer, Intent, RoundAsk, StepAnswer};
+use crate::reason::Reason;
+use crate::time::Timestamp;
+
+/// What was asked for, as the command is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RolloutWord {
+    /// `friday push`.
+    Push,
+    /// `friday rollback`, or friday by itself.
+    Rollback,
+    /// `friday sweep`.
+    Sweep,
+    /// `friday lock`.
+    Lock,
+    /// `friday unlock`.
+    Unlock,
+    /// `friday quarantine`.
+    Quarantine,
+    /// `friday quarantine --lift`.
+    Lift,
+    /// `friday hosts keeper`.
+    Keeper,
+    /// Only looked.
+    Look,
+}
+
+impl RolloutWord {
+    /// The word for a sentence.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Rollback => "rollback",
+            Self::Sweep => "sweep",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
+            Self::Quarantine => "quarantine",
+            Self::Lift => "lift of a quarantine",
+            Self::Keeper => "change of keeper",
+            Self::Look => "look",
+        }
+    }
+
+    fn of(intent: &Intent) -> Self {
+        match intent {
+            Intent::Push { .. } => Self::Push,
+            Intent::Rollback { .. } => Self::Rollback,
+            Intent::Sweep { .. } => Self::Sweep,
+            Intent::Lock { lock: Some(_), .. } => Self::Lock,
+            Intent::Lock { lock: None, .. } => Self::Unlock,
+            Intent::Quarantine { active: true, .. } => Self::Quarantine,
+            Intent::Quarantine { active: false, .. } => Self::Lift,
+            Intent::Keeper { .. } => Self::Keeper,
+            Intent::Look { .. } => Self::Look,
+        }
+    }
+}
+
+/// Where a rollout stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+pub enum Standing {
+    /// Nothing on hosts yet: reading, raising, gates, staging.
+    Preparing {
+        /// A few words: `reading the hosts`, `staging`.
+        doing: String,
+    },
+    /// A wave is under way.
+    Wave {
+        /// Counts from 1.
+        wave: u32,
+    },
+    /// After a wave.
+    Soak {
+        /// Which.
+        wave: u32,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// After the last wave.
+    Bake {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A rollback or sweep at work, or the last checks of a push.
+    Finishing {
+        /// A few words.
+        doing: String,
+    },
+    /// Waits for a person.
+    Held,
+    /// Over.
+    Ended,
+}
+
+/// How far a host came in a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum HostStage {
+    /// Nothing asked yet, or answered and waiting for its turn.
+    Waiting,
+    /// Files are on their way.
+    Staging,
+    /// The release's files are there, verified.
+    Staged,
+    /// The switch is under way.
+    Switching,
+    /// Healthy by its own account; the outside probe is at work.
+    Proving,
+    /// Proven; the confirm is on its way.
+    Confirming,
+    /// Runs the release, healthy, in rotation, confirmed; or went back, as asked.
+    Done,
+    /// Was done, and is sick now.
+    Sick {
+        /// What was seen.
+        why: String,
+    },
+    /// A back is under way.
+    GoingBack,
+    /// Failed.
+    Failed {
+        /// How.
+        why: String,
+    },
+    /// Does not answer.
+    Unreachable {
+        /// Why.
+        why: String,
+    },
+}
+
+impl HostStage {
+    /// A few words for people.
+    pub fn says(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Staging => "staging",
+            Self::Staged => "staged",
+            Self::Switching => "switching",
+            Self::Proving => "proving from outside",
+            Self::Confirming => "confirming",
+            Self::Done => "done",
+            Self::Sick { .. } => "sick",
+            Self::GoingBack => "going back",
+            Self::Failed { .. } => "failed",
+            Self::Unreachable { .. } => "unreachable",
+        }
+    }
+
+    /// What went wrong, where something did.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Sick { why } | Self::Failed { why } | Self::Unreachable { why } => Some(why),
+            Self::Waiting
+            | Self::Staging
+            | Self::Staged
+            | Self::Switching
+            | Self::Proving
+            | Self::Confirming
+            | Self::Done
+            | Self::GoingBack => None,
+        }
+    }
+
+    /// Something is happening there right now.
+    pub fn is_at_work(&self) -> bool {
+        match self {
+            Self::Staging
+            | Self::Switching
+            | Self::Proving
+            | Self::Confirming
+            | Self::GoingBack => true,
+            Self::Waiting
+            | Self::Staged
+            | Self::Done
+            | Self::Sick { .. }
+            | Self::Failed { .. }
+            | Self::Unreachable { .. } => false,
+        }
+    }
+}
+
+/// One host's part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RolloutHost {
+    /// Which.
+    pub host: HostName,
+    /// In which wave of a push, counting from 1.
+    pub wave: Option<u32>,
+    /// How far.
+    #[serde(flatten)]
+    pub stage: HostStage,
+    /// Since when.
+    pub since: Timestamp,
+    /// The last lines of the application's output, where it failed by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+}
+
+/// One rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RolloutView {
+    /// Its id.
+    pub rollout: RolloutId,
+    /// What it is.
+    pub word: RolloutWord,
+    /// What it ships or goes to, where that is known.
+    pub release: Option<ReleaseId>,
+    /// What people call the release.
+    pub label: Option<String>,
+    /// What it takes off, or what a push returns to.
+    pub other: Option<ReleaseId>,
+    /// The push it takes back.
+    pub because_of: Option<RolloutId>,
+    /// Who asked.
+    pub person: String,
+    /// Where friday ran.
+    pub machine: String,
+    /// The reason given, for a rollback, a lock, a quarantine.
+    pub reason: Option<String>,
+    /// friday decided it, no person.
+    pub automatic: bool,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Waves planned, and a last one of hosts tried again.
+    pub waves: u32,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub at: Standing,
+    /// How it ended.
+    pub end: Option<End>,
+    /// Why it is held.
+    pub held: Vec<Reason>,
+    /// Each host's part, in the configuration's order.
+    pub hosts: Vec<RolloutHost>,
+}
+
+impl RolloutView {
+    /// From its first event.
+    pub fn begun(
+        rollout: RolloutId,
+        intent: &Intent,
+        because_of: Option<RolloutId>,
+        at: Timestamp,
+    ) -> Self {
+        let waves: &[Vec<HostName>] =
+            if let Intent::Push { plan } = intent { &plan.waves } else { &[] };
+        let wave_of = |host: &HostName| {
+            let index = waves.iter().position(|wave| wave.contains(host))?;
+            u32::try_from(index + 1).ok()
+        };
+        let hosts = intent.fleet().hosts.iter().map(|host| RolloutHost {
+            host: host.name.clone(),
+            wave: wave_of(&host.name),
+            stage: HostStage::Waiting,
+            since: at,
+            log: Vec::new(),
+        });
+        let (release, label, reason, automatic) = match intent {
+            Intent::Push { plan } => (Some(plan.release), Some(plan.label.clone()), None, false),
+            Intent::Rollback { to, reason, automatic, .. } => {
+                let release = match to {
+                    BackTo::LastStable => None,
+                    BackTo::Release { release } => Some(*release),
+                };
+                (release, None, Some(reason.clone()), *automatic)
+            }
+            Intent::Lock { lock, .. } => {
+                (None, None, lock.as_ref().map(|lock| lock.reason.clone()), false)
+            }
+            Intent::Quarantine { release, reason, .. } => {
+                (Some(*release), None, Some(reason.clone()), false)
+            }
+            Intent::Sweep { .. } | Intent::Keeper { .. } | Intent::Look { .. } => {
+                (None, None, None, false)
+            }
+        };
+        Self {
+            rollout,
+            word: RolloutWord::of(intent),
+            release,
+            label,
+            other: None,
+            because_of,
+            person: String::new(),
+            machine: String::new(),
+            reason,
+            automatic,
+            began: at,
+            ended: None,
+            waves: u32::try_from(waves.len()).unwrap_or(u32::MAX),
+            at: Standing::Preparing { doing: "beginning".to_owned() },
+            end: None,
+            held: Vec::new(),
+            hosts: hosts.collect(),
+        }
+    }
+
+    /// Whether it is neither over nor waiting for a person.
+    pub fn is_running(&self) -> bool {
+        !matches!(self.at, Standing::Held | Standing::Ended)
+    }
+
+    /// Whether it is not over.
+    pub fn is_open(&self) -> bool {
+        self.at != Standing::Ended
+    }
+
+    /// How long it took, or takes up to now, milliseconds.
+    pub fn lasted_ms(&self, now: Timestamp) -> u64 {
+        self.ended.unwrap_or(now).since_ms(self.began)
+    }
+
+    /// Why it was refused, held, or ended without doing what was asked.
+    pub fn reasons(&self) -> &[Reason] {
+        match &self.end {
+            Some(
+                End::Refused { reasons }
+                | End::Unreachable { reasons }
+                | End::NotSwitched { reasons },
+            ) => reasons,
+            Some(
+                End::Stable
+                | End::TakenBack { .. }
+                | End::Converged
+                | End::Owed { .. }
+                | End::Fenced { .. }
+                | End::Done
+                | End::Dropped,
+            )
+            | None => &self.held,
+        }
+    }
+
+    /// Hosts that failed or are unreachable.
+    pub fn troubled(&self) -> impl Iterator<Item = &RolloutHost> {
+        self.hosts.iter().filter(|host| host.stage.why().is_some())
+    }
+
+    /// Takes in an event that is about this rollout.
+    pub fn apply(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::RoundBegun { ask, hosts, .. } => self.round(at, *ask, hosts),
+            Event::HostAnswered { host, answer, .. } => self.answered(at, host, answer),
+            Event::RolloutBound { open, .. } => {
+                self.release = open.release;
+                self.other = open.leaves.or(open.returns_to);
+            }
+            Event::WaveBegun { wave, .. } => {
+                self.waves = self.waves.max(*wave);
+                self.at = Standing::Wave { wave: *wave };
+            }
+            Event::StepBegun { host, .. } => {
+                let stage = match self.word {
+                    RolloutWord::Push => HostStage::Switching,
+                    _ => HostStage::GoingBack,
+                };
+                self.set(at, host, stage);
+            }
+            Event::StepAnswered { host, answer, .. } => self.stepped(at, host, answer),
+            Event::OutsideProved { host, .. } => self.set(at, host, HostStage::Confirming),
+            Event::HostDone { host, .. } => self.set(at, host, HostStage::Done),
+            Event::HostFailed { host, why, log, .. } => {
+                self.set(at, host, HostStage::Failed { why: why.clone() });
+                if let Some(part) = self.part(host) {
+                    part.log.clone_from(log);
+                }
+            }
+            Event::HealthChanged { host, sick, .. } => {
+                let stage = match sick {
+                    Some(why) => HostStage::Sick { why: why.clone() },
+                    None => HostStage::Done,
+                };
+                self.set(at, host, stage);
+            }
+            Event::SoakBegun { wave, until, .. } => {
+                self.at = Standing::Soak { wave: *wave, until: *until };
+            }
+            Event::BakeBegun { until, .. } => self.at = Standing::Bake { until: *until },
+            Event::BakeEnded { .. } => {
+                self.at = Standing::Finishing { doing: "observing every host".to_owned() };
+            }
+            Event::Held { reasons, .. } => {
+                self.at = Standing::Held;
+                self.held.clone_from(reasons);
+            }
+            Event::RolloutEnded { end, .. } => {
+                self.at = Standing::Ended;
+                self.ended = Some(at);
+                self.end = Some(end.clone());
+            }
+            Event::Resumed { way, .. } => {
+                let doing = match way {
+                    Way::Forward => "going on",
+                    Way::Back => "going back",
+                };
+                self.at = Standing::Preparing { doing: doing.to_owned() };
+                self.held.clear();
+            }
+            Event::MigrationMoved { .. }
+            | Event::HookEnded { .. }
+            | Event::FenceChosen { .. }
+            | Event::GateJudged { .. }
+            | Event::LeaseRenewed { .. }
+            | Event::JournalCreated { .. }
+            | Event::DriverStarted { .. }
+            | Event::RolloutBegun { .. }
+            | Event::Observed { .. }
+            | Event::Requested { .. } => {}
+        }
+    }
+
+    fn round(&mut self, at: Timestamp, ask: RoundAsk, hosts: &[HostName]) {
+        let doing = match ask {
+            RoundAsk::Read => "reading the hosts",
+            RoundAsk::Raise => "raising the fence",
+            RoundAsk::Open => "opening the rollout on the hosts",
+            RoundAsk::Ship => "shipping files",
+            RoundAsk::Stage => "staging",
+            RoundAsk::Migration => "storing the migration's state",
+            RoundAsk::Lock => "storing the lock",
+            RoundAsk::Quarantine => "storing the quarantine",
+            RoundAsk::Keeper => "storing the keeper",
+            RoundAsk::Observe => "observing every host",
+            RoundAsk::Close => "closing the rollout on the hosts",
+            RoundAsk::Release => "giving the lease back",
+        };
+        match (ask, &self.at) {
+            (RoundAsk::Ship | RoundAsk::Stage, _) => {
+                hosts.iter().for_each(|host| self.set(at, host, HostStage::Staging));
+                self.at = Standing::Preparing { doing: doing.to_owned() };
+            }
+            (_, Standing::Preparing { .. }) => {
+                self.at = Standing::Preparing { doing: doing.to_owned() };
+            }
+            (
+                RoundAsk::Observe | RoundAsk::Close | RoundAsk::Release,
+                Standing::Finishing { .. },
+            ) => {
+                self.at = Standing::Finishing { doing: doing.to_owned() };
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, at: Timestamp, host: &HostName, answer: &HostAnswer) {
+        let staging = self.part(host).is_some_and(|part| part.stage == HostStage::Staging);
+        match answer {
+            HostAnswer::Ok if staging => self.set(at, host, HostStage::Staged),
+            HostAnswer::Head { .. } | HostAnswer::Seen { .. } | HostAnswer::Ok => {
+                let came_back = self
+                    .part(host)
+                    .is_some_and(|part| matches!(part.stage, HostStage::Unreachable { .. }));
+                if came_back {
+                    self.set(at, host, HostStage::Waiting);
+                }
+            }
+            HostAnswer::Refused { .. } => {}
+            HostAnswer::Failed { why } => {
+                self.set(at, host, HostStage::Failed { why: why.clone() });
+            }
+            HostAnswer::Unreachable { why } | HostAnswer::Unknown { why } => {
+                self.set(at, host, HostStage::Unreachable { why: why.clone() });
+            }
+        }
+    }
+
+    fn stepped(&mut self, at: Timestamp, host: &HostName, answer: &StepAnswer) {
+        let StepAnswer::Report { report } = answer else {
+            return;
+        };
+        match &report.state {
+            StepState::AwaitingConfirm { .. } => self.set(at, host, HostStage::Proving),
+            StepState::Failed { why, log } => {
+                self.set(at, host, HostStage::Failed { why: why.clone() });
+                if let Some(part) = self.part(host) {
+                    part.log.clone_from(log);
+                }
+            }
+            StepState::Undone { why } => {
+                self.set(at, host, HostStage::Failed { why: why.clone() });
+            }
+            // The events that follow say what these amount to.
+            StepState::Running { .. }
+            | StepState::Done
+            | StepState::Ended { .. }
+            | StepState::Sealed
+            | StepState::NeverSeen => {}
+        }
+    }
+
+    fn part(&mut self, host: &HostName) -> Option<&mut RolloutHost> {
+        self.hosts.iter_mut().find(|part| part.host == *host)
+    }
+
+    fn set(&mut self, at: Timestamp, host: &HostName, stage: HostStage) {
+        if let Some(part) = self.part(host) {
+            part.stage = stage;
+            part.since = at;
+        }
+    }
+}

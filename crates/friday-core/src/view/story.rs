@@ -1,0 +1,442 @@
+//! One event as lines for people. `push` draws them while they happen, `log` draws them years later.
+
+use friday_wire::{HostName, Migration, Refusal, RolloutId, StepState};
+use serde::Serialize;
+
+use super::chronicle::{Chronicle, rollout_of};
+use super::rollout::{RolloutView, RolloutWord};
+use super::words::{count, duration, names};
+use crate::controller::input::{BackTo, Way};
+use crate::journal::event::{
+    End, Event, Fact, GateResult, HostAnswer, Intent, Requested, RoundAsk, StepAnswer, Watcher,
+};
+use crate::reason::Reason;
+use crate::time::Timestamp;
+
+/// How a line is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// For whoever wants to know everything: not shown unless asked for.
+    Fine,
+    /// What happens.
+    Plain,
+    /// Something was reached.
+    Good,
+    /// Worth a look.
+    Warn,
+    /// Something failed.
+    Bad,
+}
+
+/// One line, and what stands below it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// Of which rollout.
+    pub rollout: Option<RolloutId>,
+    /// About which host.
+    pub host: Option<HostName>,
+    /// How it is meant.
+    pub tone: Tone,
+    /// The line.
+    pub text: String,
+    /// Lines below it: reasons, an application's last words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub below: Vec<String>,
+}
+
+impl Line {
+    fn below(mut self, below: impl IntoIterator<Item = String>) -> Self {
+        self.below.extend(below);
+        self
+    }
+
+    fn of_host(mut self, host: &HostName) -> Self {
+        self.host = Some(host.clone());
+        self
+    }
+}
+
+/// Tells an event that the chronicle has just taken in.
+pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event) -> Vec<Line> {
+    let rollout = rollout_of(event);
+    let line = |tone: Tone, text: String| Line {
+        at,
+        rollout: rollout.cloned(),
+        host: None,
+        tone,
+        text,
+        below: Vec::new(),
+    };
+    let word = rollout
+        .and_then(|id| chronicle.rollout(id))
+        .map_or(RolloutWord::Look, |rollout| rollout.word);
+    let one = match event {
+        Event::JournalCreated { fleet, .. } => {
+            line(Tone::Plain, format!("a new journal was made for `{fleet}`"))
+        }
+        Event::DriverStarted { person, machine, version, .. } => {
+            line(Tone::Fine, format!("{person} on {machine} drives, with friday {version}"))
+        }
+        Event::RolloutBegun { intent, because_of, .. } => {
+            let tone = if word == RolloutWord::Look { Tone::Fine } else { Tone::Plain };
+            line(tone, begun(chronicle, intent, because_of.is_some()))
+        }
+        Event::RoundBegun { ask, hosts, .. } => {
+            let (tone, text) = round(*ask, hosts.len());
+            line(tone, text)
+        }
+        Event::HostAnswered { host, answer, .. } => {
+            let (tone, text) = answered(chronicle, answer);
+            line(tone, text).of_host(host)
+        }
+        Event::FenceChosen { fence, .. } => line(Tone::Fine, format!("the fence is {fence}")),
+        Event::Observed { fact } => {
+            let (tone, text) = observed(chronicle, fact);
+            line(tone, text)
+        }
+        Event::GateJudged { result, says, .. } => match result {
+            GateResult::Pass => line(Tone::Fine, format!("gate passed: {says}")),
+            GateResult::Inconclusive => line(Tone::Bad, format!("gate inconclusive: {says}")),
+            GateResult::Fail => line(Tone::Bad, format!("gate failed: {says}")),
+        },
+        Event::RolloutBound { open, .. } => {
+            let to = chronicle.target_says(open.release.as_ref());
+            let back = chronicle.target_says(open.returns_to.as_ref());
+            match word {
+                RolloutWord::Push => line(Tone::Fine, format!("a failure returns to {back}")),
+                _ => line(Tone::Plain, format!("going back to {to}")),
+            }
+        }
+        Event::MigrationMoved { migration, .. } => {
+            let (tone, text) = migrated(*migration);
+            line(tone, text.to_owned())
+        }
+        Event::HookEnded { name, failed, .. } => match failed {
+            None => line(Tone::Plain, format!("the `{name}` hook ended well")),
+            Some(why) => line(Tone::Bad, format!("the `{name}` hook failed: {why}")),
+        },
+        Event::WaveBegun { wave, hosts, .. } => {
+            let of = rollout.and_then(|id| chronicle.rollout(id)).map_or(0, |view| view.waves);
+            let names = names(hosts.iter().map(HostName::as_str), 8);
+            line(Tone::Plain, format!("wave {wave} of {of}: {names}"))
+        }
+        Event::StepBegun { host, attempt, .. } => {
+            let doing = if word == RolloutWord::Push { "switching" } else { "going back" };
+            let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            line(Tone::Plain, format!("{doing}{again}")).of_host(host)
+        }
+        Event::StepAnswered { host, answer, .. } => {
+            let (tone, text, log) = stepped(answer);
+            line(tone, text).of_host(host).below(log)
+        }
+        Event::OutsideProved { host, .. } => {
+            line(Tone::Fine, "passed the outside probe; confirming".to_owned()).of_host(host)
+        }
+        Event::HostDone { host, .. } => line(Tone::Good, done(word).to_owned()).of_host(host),
+        Event::HostFailed { host, why, log, .. } => {
+            line(Tone::Bad, format!("failed: {why}")).of_host(host).below(log.clone())
+        }
+        Event::HealthChanged { host, by, sick, .. } => {
+            let by = match by {
+                Watcher::Host => "by its own probes",
+                Watcher::Outside => "from outside",
+            };
+            match sick {
+                Some(why) => line(Tone::Bad, format!("sick, seen {by}: {why}")).of_host(host),
+                None => line(Tone::Good, format!("well again, seen {by}")).of_host(host),
+            }
+        }
+        Event::SoakBegun { wave, until, .. } => {
+            line(Tone::Plain, format!("wave {wave} soaks for {}", duration(until.since_ms(at))))
+        }
+        Event::BakeBegun { until, .. } => {
+            let long = duration(until.since_ms(at));
+            line(Tone::Plain, format!("every host runs it; it bakes for {long}"))
+        }
+        Event::BakeEnded { .. } => line(Tone::Plain, "the bake ended well".to_owned()),
+        Event::LeaseRenewed { ok: true, .. } => {
+            line(Tone::Fine, "the lease was prolonged".to_owned())
+        }
+        Event::LeaseRenewed { ok: false, .. } => {
+            line(Tone::Warn, "the keeper did not prolong the lease".to_owned())
+        }
+        Event::Held { reasons, .. } => {
+            line(Tone::Bad, format!("the {} is held: a person is needed", word.noun()))
+                .below(sentences(reasons))
+        }
+        Event::RolloutEnded { rollout, end } => ended(chronicle, at, rollout, end),
+        Event::Requested { person, request, .. } => {
+            line(Tone::Warn, requested(chronicle, person, request))
+        }
+        Event::Resumed { way, .. } => {
+            let way = match way {
+                Way::Forward => "forward",
+                Way::Back => "back",
+            };
+            line(Tone::Plain, format!("resumed {way}"))
+        }
+    };
+    vec![one]
+}
+
+fn begun(chronicle: &Chronicle, intent: &Intent, takes_back: bool) -> String {
+    let hosts = count(intent.fleet().hosts.len(), "host");
+    match intent {
+        Intent::Push { plan } => {
+            let waves = count(plan.waves.len(), "wave");
+            format!("push of `{}` ({}) to {hosts} in {waves}", plan.label, plan.release.short())
+        }
+        Intent::Rollback { to, now, reason, automatic, .. } => {
+            let to = match to {
+                BackTo::LastStable if takes_back => String::new(),
+                BackTo::LastStable => " to the last stable release".to_owned(),
+                BackTo::Release { release } => format!(" to {}", chronicle.release_says(release)),
+            };
+            let by = if *automatic { "friday rolls back" } else { "rollback" };
+            let now = if *now { ", all at once" } else { "" };
+            format!("{by}{to} on {hosts}{now}: {reason}")
+        }
+        Intent::Sweep { .. } => format!("sweep of {hosts}"),
+        Intent::Lock { lock: Some(lock), .. } => {
+            format!("{} locks the fleet: {}", lock.person, lock.reason)
+        }
+        Intent::Lock { lock: None, .. } => "unlocking the fleet".to_owned(),
+        Intent::Quarantine { release, active: true, reason, .. } => {
+            format!("quarantine of {}: {reason}", chronicle.release_says(release))
+        }
+        Intent::Quarantine { release, active: false, reason, .. } => {
+            format!("lifting the quarantine of {}: {reason}", chronicle.release_says(release))
+        }
+        Intent::Keeper { keeper, .. } => format!("`{keeper}` becomes the keeper"),
+        Intent::Look { .. } => format!("looking at {hosts}"),
+    }
+}
+
+fn round(ask: RoundAsk, hosts: usize) -> (Tone, String) {
+    let hosts = count(hosts, "host");
+    match ask {
+        RoundAsk::Read => (Tone::Fine, format!("reading {hosts}")),
+        RoundAsk::Raise => (Tone::Fine, format!("raising the fence on {hosts}")),
+        RoundAsk::Open => (Tone::Fine, format!("opening the rollout on {hosts}")),
+        RoundAsk::Ship => (Tone::Plain, format!("shipping to {hosts}")),
+        RoundAsk::Stage => (Tone::Plain, format!("staging on {hosts}")),
+        RoundAsk::Migration => (Tone::Fine, format!("storing the migration's state on {hosts}")),
+        RoundAsk::Lock => (Tone::Fine, format!("storing the lock on {hosts}")),
+        RoundAsk::Quarantine => (Tone::Fine, format!("storing the quarantine on {hosts}")),
+        RoundAsk::Keeper => (Tone::Fine, format!("storing the keeper on {hosts}")),
+        RoundAsk::Observe => (Tone::Plain, format!("observing {hosts}")),
+        RoundAsk::Close => (Tone::Fine, format!("closing the rollout on {hosts}")),
+        RoundAsk::Release => (Tone::Fine, "giving the lease back".to_owned()),
+    }
+}
+
+fn answered(chronicle: &Chronicle, answer: &HostAnswer) -> (Tone, String) {
+    match answer {
+        HostAnswer::Head { head } => {
+            let runs = chronicle.target_says(head.current.as_ref());
+            (Tone::Fine, format!("answered; its current release is {runs}"))
+        }
+        HostAnswer::Seen { observation } => {
+            let runs = chronicle.target_says(observation.head.current.as_ref());
+            (Tone::Fine, format!("seen; its current release is {runs}"))
+        }
+        HostAnswer::Ok => (Tone::Fine, "done".to_owned()),
+        HostAnswer::Refused { refusal } => {
+            (Tone::Warn, format!("refused: {}", refused(chronicle, refusal)))
+        }
+        HostAnswer::Failed { why } => (Tone::Bad, format!("could not: {why}")),
+        HostAnswer::Unreachable { why } => (Tone::Bad, format!("does not answer: {why}")),
+        HostAnswer::Unknown { why } => {
+            (Tone::Warn, format!("not known whether it was done: {why}"))
+        }
+    }
+}
+
+/// A host's refusal as a fragment of a sentence.
+pub fn refused(chronicle: &Chronicle, refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Fenced { highest } => {
+            format!("a {} raised a higher fence ({})", highest.kind, highest.number)
+        }
+        Refusal::Leased { lease } => format!(
+            "{} is pushing; the lease lasts another {}",
+            lease.holder,
+            duration(lease.remaining_ms)
+        ),
+        Refusal::LeaseLost => "the lease is not ours any more".to_owned(),
+        Refusal::Keeper { keeper } => format!("its keeper is `{keeper}`"),
+        Refusal::NotOpen { open: Some(open) } => format!("rollout {open} is open there"),
+        Refusal::NotOpen { open: None } => "no rollout is open there".to_owned(),
+        Refusal::RollbackOpen { rollout } => format!("rollback {rollout} is open there"),
+        Refusal::Quarantined { release, reason } => {
+            format!("{} is quarantined: {reason}", chronicle.release_says(release))
+        }
+        Refusal::Stale { attempt } => format!("attempt {attempt} was seen already"),
+        Refusal::Busy { with } => format!("it is at work on {}", with.key),
+        Refusal::OneWay => "a one-way migration began".to_owned(),
+        Refusal::NotHeld { release } => {
+            format!("it does not hold {}", chronicle.release_says(release))
+        }
+        Refusal::Locked { person, reason } => format!("{person} locked the fleet: {reason}"),
+    }
+}
+
+fn observed(chronicle: &Chronicle, fact: &Fact) -> (Tone, String) {
+    match fact {
+        Fact::Stable { release, .. } => (
+            Tone::Plain,
+            format!(
+                "learned from the hosts: {} is stable",
+                chronicle.target_says(release.as_ref())
+            ),
+        ),
+        Fact::OpenRollout { open, .. } => (
+            Tone::Warn,
+            format!("learned from the hosts: rollout {} of another journal is open", open.id),
+        ),
+        Fact::Superseded { rollout, by } => {
+            (Tone::Warn, format!("learned from the hosts: a {} took over from {rollout}", by.kind))
+        }
+        Fact::Quarantine { entries } => {
+            let entries = count(entries.len(), "release");
+            (Tone::Plain, format!("learned from the hosts: what is quarantined ({entries})"))
+        }
+        Fact::Lock { lock: Some(lock) } => (
+            Tone::Warn,
+            format!("learned from the hosts: {} locked the fleet: {}", lock.person, lock.reason),
+        ),
+        Fact::Lock { lock: None } => {
+            (Tone::Plain, "learned from the hosts: the lock was lifted".to_owned())
+        }
+        Fact::Keeper { keeper } => {
+            (Tone::Fine, format!("learned from the hosts: the keeper is `{keeper}`"))
+        }
+    }
+}
+
+fn migrated(migration: Migration) -> (Tone, &'static str) {
+    match migration {
+        Migration::NotBegun => (Tone::Plain, "the migration was undone"),
+        Migration::Begun { one_way: true } => (Tone::Warn, "the migration begins; it is one-way"),
+        Migration::Begun { one_way: false } => (Tone::Plain, "the migration begins"),
+        Migration::Unknown { .. } => (Tone::Bad, "it is not known how the migration ended"),
+        Migration::Done { .. } => (Tone::Good, "the migration is done"),
+    }
+}
+
+fn stepped(answer: &StepAnswer) -> (Tone, String, Vec<String>) {
+    match answer {
+        StepAnswer::Report { report } => match &report.state {
+            StepState::Running { doing } => (Tone::Fine, doing.clone(), Vec::new()),
+            StepState::AwaitingConfirm { .. } => {
+                (Tone::Fine, "healthy by its own account".to_owned(), Vec::new())
+            }
+            StepState::Done => (Tone::Fine, "the host is done".to_owned(), Vec::new()),
+            StepState::Failed { why, log } => {
+                (Tone::Fine, format!("could not: {why}"), log.clone())
+            }
+            StepState::Undone { why } => {
+                (Tone::Warn, format!("the host undid the switch by itself: {why}"), Vec::new())
+            }
+            StepState::Ended { doing } => {
+                (Tone::Fine, format!("ended by a higher fence while {doing}"), Vec::new())
+            }
+            StepState::Sealed => (Tone::Fine, "sealed: it never will begin".to_owned(), Vec::new()),
+            StepState::NeverSeen => (Tone::Fine, "never heard of it".to_owned(), Vec::new()),
+        },
+        StepAnswer::Refused { .. } => (Tone::Warn, "refused".to_owned(), Vec::new()),
+        StepAnswer::Unknown { why } => {
+            (Tone::Warn, format!("not known what came of it ({why}); observing"), Vec::new())
+        }
+        StepAnswer::NotSent { why } => (Tone::Warn, format!("not reached: {why}"), Vec::new()),
+    }
+}
+
+fn done(word: RolloutWord) -> &'static str {
+    match word {
+        RolloutWord::Push => "runs it, healthy, in rotation, confirmed",
+        RolloutWord::Rollback => "is back",
+        RolloutWord::Sweep
+        | RolloutWord::Lock
+        | RolloutWord::Unlock
+        | RolloutWord::Quarantine
+        | RolloutWord::Lift
+        | RolloutWord::Keeper
+        | RolloutWord::Look => "is as it should be",
+    }
+}
+
+fn requested(chronicle: &Chronicle, person: &str, request: &Requested) -> String {
+    match request {
+        Requested::Abort { reason } => format!("{person} asks to abort: {reason}"),
+        Requested::Rollback { to: BackTo::LastStable, reason, .. } => {
+            format!("{person} asks for a rollback: {reason}")
+        }
+        Requested::Rollback { to: BackTo::Release { release }, reason, .. } => {
+            let to = chronicle.release_says(release);
+            format!("{person} asks for a rollback to {to}: {reason}")
+        }
+    }
+}
+
+fn ended(chronicle: &Chronicle, at: Timestamp, id: &RolloutId, end: &End) -> Line {
+    let view = chronicle.rollout(id);
+    let word = view.map_or(RolloutWord::Look, |view| view.word);
+    let took = duration(view.map_or(0, |view| view.lasted_ms(at)));
+    let line = |tone: Tone, text: String| Line {
+        at,
+        rollout: Some(id.clone()),
+        host: None,
+        tone,
+        text,
+        below: Vec::new(),
+    };
+    if word == RolloutWord::Look {
+        return line(Tone::Fine, "looked".to_owned());
+    }
+    let noun = word.noun();
+    match end {
+        End::Stable => {
+            let release =
+                chronicle.target_says(view.and_then(|view: &RolloutView| view.release.as_ref()));
+            line(Tone::Good, format!("{release} is stable on every host, after {took}"))
+        }
+        End::TakenBack { .. } => {
+            line(Tone::Warn, format!("the push failed and was taken back, after {took}"))
+        }
+        End::NotSwitched { reasons } => {
+            line(Tone::Bad, format!("the {noun} failed before any host was switched"))
+                .below(sentences(reasons))
+        }
+        End::Converged => {
+            line(Tone::Good, format!("the {noun} is done: every host was observed, after {took}"))
+        }
+        End::Owed { hosts } => {
+            let hosts = names(hosts.iter().map(HostName::as_str), 8);
+            line(Tone::Warn, format!("the {noun} is done where it could be; still owed to {hosts}"))
+        }
+        End::Refused { reasons } => {
+            line(Tone::Bad, format!("the {noun} was refused; nothing was changed"))
+                .below(sentences(reasons))
+        }
+        End::Unreachable { reasons } => {
+            line(Tone::Bad, format!("the {noun} could not reach every host; nothing was changed"))
+                .below(sentences(reasons))
+        }
+        End::Fenced { by } => {
+            line(Tone::Bad, format!("the {noun} ended: a {} by another driver took over", by.kind))
+        }
+        End::Dropped => line(
+            Tone::Warn,
+            format!("the {noun} was dropped: its friday ended before it had changed anything"),
+        ),
+        End::Done => line(Tone::Good, format!("the {noun} is done, after {took}")),
+    }
+}
+
+fn sentences(reasons: &[Reason]) -> Vec<String> {
+    reasons.iter().map(ToString::to_string).collect()
+}

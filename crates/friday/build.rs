@@ -1,0 +1,85 @@
+//! Builds friday-host, the program that friday puts on servers, and leaves it where `include_bytes!`
+//! finds it: one download is the whole product.
+//!
+//! It is built by a cargo of its own in a target directory of its own: the outer cargo holds its own
+//! directory's lock while this runs, so sharing one would wait for ever. `FRIDAY_HOST_PROGRAM` names a
+//! program built elsewhere, for packagers who cross-compile.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What the outer cargo sets for itself and must not leak into the inner one: clippy's wrapper would
+/// lint instead of build, and the outer flags are not the static ones.
+const NOT_INHERITED: [&str; 7] = [
+    "RUSTC_WORKSPACE_WRAPPER",
+    "CLIPPY_ARGS",
+    "RUSTFLAGS",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_TARGET_DIR",
+    "CARGO_BUILD_TARGET_DIR",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    rerun_when_changed(&root);
+    let program = match env::var_os("FRIDAY_HOST_PROGRAM") {
+        Some(built) => PathBuf::from(built),
+        None => build(&root, &out)?,
+    };
+    fs::copy(&program, out.join("friday-host"))
+        .map_err(|error| format!("cannot take friday-host from {}: {error}", program.display()))?;
+    Ok(())
+}
+
+fn rerun_when_changed(root: &Path) {
+    println!("cargo::rerun-if-env-changed=FRIDAY_HOST_PROGRAM");
+    println!("cargo::rerun-if-changed=build.rs");
+    for place in ["Cargo.toml", "crates/friday-host", "crates/friday-node", "crates/friday-wire"] {
+        println!("cargo::rerun-if-changed={}", root.join(place).display());
+    }
+}
+
+fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    // OUT_DIR is TARGET/PROFILE/build/friday-HASH/out; profiles share one friday-host.
+    let target_dir = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?;
+    let target_dir = target_dir.join("friday-host");
+    let triple = env::var("TARGET")?;
+    let locked = cargo(root, &target_dir, &triple, &["--locked"])?;
+    if !locked.success() {
+        // Without a network, a registry index that was never fetched fails the first try.
+        let offline = cargo(root, &target_dir, &triple, &["--locked", "--offline"])?;
+        if !offline.success() {
+            return Err(format!(
+                "friday-host could not be built for {triple} ({offline}). Its messages stand above. \
+                 To see it alone: cargo build -p friday-host --profile host --target {triple}"
+            )
+            .into());
+        }
+    }
+    Ok(target_dir.join(triple).join("host").join("friday-host"))
+}
+
+fn cargo(
+    root: &Path,
+    target_dir: &Path,
+    triple: &str,
+    how: &[&str],
+) -> Result<std::process::ExitStatus, Box<dyn Error>> {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for name in NOT_INHERITED {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(root)
+        .args(["build", "--package", "friday-host", "--profile", "host", "--target", triple])
+        .arg("--target-dir")
+        .arg(target_dir)
+        .args(how)
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    Ok(command.status().map_err(|error| format!("cargo could not be started: {error}"))?)
+}
