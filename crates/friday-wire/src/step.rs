@@ -159,6 +159,12 @@ pub enum StepState {
         /// The last lines of the application's output, control characters shown.
         log: Vec<String>,
     },
+    /// A migration that was begun, and then the host program or the machine died, or a `back` took
+    /// its place: it may have ended well, badly or not at all. Never run again by itself.
+    Lost {
+        /// What happened, one sentence.
+        why: String,
+    },
     /// A switch that was not confirmed in time, or rebooted: undone by the host alone.
     Undone {
         /// Why.
@@ -182,6 +188,7 @@ impl StepState {
             Self::Running { .. } | Self::AwaitingConfirm { .. } | Self::NeverSeen => false,
             Self::Done
             | Self::Failed { .. }
+            | Self::Lost { .. }
             | Self::Undone { .. }
             | Self::Ended { .. }
             | Self::Sealed => true,
