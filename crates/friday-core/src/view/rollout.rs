@@ -487,7 +487,7 @@ impl RolloutView {
                     part.log.clone_from(log);
                 }
             }
-            StepState::Undone { why } => {
+            StepState::Undone { why } | StepState::Lost { why } => {
                 self.set(at, host, HostStage::Failed { why: why.clone() });
             }
             // The events that follow say what these amount to.

@@ -341,6 +341,9 @@ fn stepped(answer: &StepAnswer) -> (Tone, String, Vec<String>) {
             StepState::Undone { why } => {
                 (Tone::Warn, format!("the host undid the switch by itself: {why}"), Vec::new())
             }
+            StepState::Lost { why } => {
+                (Tone::Warn, format!("nobody knows how it ended: {why}"), Vec::new())
+            }
             StepState::Ended { doing } => {
                 (Tone::Fine, format!("ended by a higher fence while {doing}"), Vec::new())
             }
