@@ -1,2 +1,57 @@
-//! To be filled.
-fn main() {}
+//! The project's own chores, in Rust so that they need nothing installed: `cargo xtask COMMAND`.
+//!
+//! Not part of the product; nothing in `crates/` may depend on it. Each command has its module:
+//! [`tidy`], [`docs`], [`suite`], [`demo`], [`simulate`].
+
+mod demo;
+mod docs;
+mod simulate;
+mod suite;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo         push the guestbook to three local hosts and show its address
+  demo bad     push its bad release, which comes back by itself
+  demo good    push its second good release
+  demo stop    stop the guestbook and remove the three hosts
+  test         install what the tests need (Debian packages) and run them all
+  tidy         check the project's rules that no compiler checks
+  docs         write the generated documents again
+  simulate     the simulator's long run: --seeds N (default 100000), --from SEED
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["demo", rest @ ..] => demo::run(rest),
+        ["test", rest @ ..] => suite::run(rest),
+        ["tidy"] => tidy::run(),
+        ["docs"] => docs::write(),
+        ["simulate", rest @ ..] => simulate::run(rest),
+        ["help" | "--help" | "-h"] => {
+            print(USAGE);
+            return ExitCode::SUCCESS;
+        }
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            print(&format!("{why}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says something to the person at the terminal.
+fn print(text: &str) {
+    use std::io::Write;
+    // If nobody reads it there is nobody left to tell.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

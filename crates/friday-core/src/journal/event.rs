@@ -1,5 +1,7 @@
 //! Events: facts, past tense, journalled. A variant, once written by a release of friday, is never
 //! changed or removed; golden files under `tests/golden/` hold one of each for ever.
+//!
+//! Long because every event stands in one enum, and a reader wants them in one place.
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,44 @@
+//! Documents that are written by code, so that they cannot lie: `cargo xtask docs` writes them, and
+//! tidy refuses a stale one.
+
+use std::path::Path;
+
+use crate::tidy::Problem;
+use crate::workspace;
+
+/// One generated document.
+struct Document {
+    /// Relative to the root.
+    path: &'static str,
+    /// Its text.
+    text: fn() -> String,
+}
+
+/// All of them.
+const DOCUMENTS: [Document; 0] = [];
+
+/// Writes every document.
+pub fn write() -> Result<(), String> {
+    for document in &DOCUMENTS {
+        let path = workspace::root().join(document.path);
+        let directory = path.parent().expect("documents lie in a directory");
+        std::fs::create_dir_all(directory)
+            .and_then(|()| std::fs::write(&path, (document.text)()))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        crate::print(&format!("wrote {}\n", document.path));
+    }
+    Ok(())
+}
+
+/// Those that differ from what the code would write.
+pub fn stale() -> Vec<Problem> {
+    let differs = |document: &&Document| {
+        let stored = std::fs::read_to_string(workspace::root().join(document.path));
+        stored.map_or(true, |stored| stored != (document.text)())
+    };
+    let stale = DOCUMENTS.iter().filter(differs);
+    let mend = "is not what the code says now; run `cargo xtask docs`";
+    stale
+        .map(|document| Problem::new(Path::new(document.path), 1, "stale document", mend))
+        .collect()
+}
