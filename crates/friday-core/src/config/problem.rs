@@ -12,7 +12,7 @@ pub struct Problem {
     pub file: String,
     /// Where in its text, bytes. Always on character boundaries inside the text.
     pub span: Range<usize>,
-    /// One sentence, lower-case, without a full stop.
+    /// One sentence, lower-case, without a full stop. Control characters in it are shown, not sent.
     pub message: String,
     /// A few words beside the place; may be empty.
     pub label: String,
@@ -36,3 +36,60 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+/// A problem while the file is still known to everybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    span: Range<usize>,
+    message: String,
+    label: String,
+    hint: Option<String>,
+}
+
+impl Fault {
+    /// Something is wrong here.
+    pub(crate) fn at(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), label: String::new(), hint: None }
+    }
+
+    /// A few words beside the place.
+    pub(crate) fn label(self, label: impl Into<String>) -> Self {
+        Self { label: label.into(), ..self }
+    }
+
+    /// What to write instead.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The problem in a file: its span brought inside the text, its words made safe to print.
+    pub(crate) fn in_file(self, file: &str, text: &str) -> Problem {
+        let start = boundary(text, self.span.start);
+        let end = boundary(text, self.span.end).max(start);
+        Problem {
+            file: file.to_owned(),
+            span: start..end,
+            message: shown(&self.message),
+            label: shown(&self.label),
+            hint: self.hint.as_deref().map(shown),
+        }
+    }
+}
+
+/// The last character boundary of a text that is not behind `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// A text with its control characters spelled out: a configuration must not steer a terminal.
+fn shown(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+        shown
+    })
+}

@@ -102,7 +102,8 @@ pub struct HostSettings {
 pub enum Address {
     /// A directory that plays a host on this machine.
     Local {
-        /// Relative to the configuration: `.friday/hosts/local-1`.
+        /// Relative to the configuration: `.friday/hosts/local-1`, in an environment
+        /// `.friday/hosts-staging/local-1`.
         dir: String,
     },
     /// Over the system's OpenSSH client.

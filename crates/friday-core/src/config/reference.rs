@@ -1,0 +1,555 @@
+//! Every key of a configuration, once: the parser takes kinds, defaults and suggestions from this
+//! table, and the reference for people is written from it.
+
+use std::fmt::Write as _;
+
+use super::value::Kind;
+
+/// A part of the configuration.
+#[derive(Debug)]
+pub struct Section {
+    /// Its path; empty for the top of the file.
+    pub path: &'static str,
+    /// A sentence or two.
+    pub meaning: &'static str,
+}
+
+/// A key.
+#[derive(Debug)]
+pub struct Key {
+    /// Its path, `release.run`; a last part of `*` stands for any name.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What holds without it, as TOML; `None`: nothing, or it must be set.
+    pub default: Option<&'static str>,
+    /// One sentence.
+    pub meaning: &'static str,
+    /// A value, as TOML.
+    pub example: &'static str,
+}
+
+/// Sections in the order in which people read them.
+pub const SECTIONS: [Section; 8] = [
+    Section { path: "", meaning: "At the top of the file." },
+    Section { path: "release", meaning: "What is shipped and how it runs." },
+    Section {
+        path: "health",
+        meaning: "How a release proves that it works. With no check at all, running without an exit for `steady` is all that is asked.",
+    },
+    Section {
+        path: "hosts",
+        meaning: "The fleet: each key that is not listed here is a role with its hosts. A host is written `user@host`, `user@host:port`, or `local:NAME`; `[01-20]` in a name is a range, and there may be several.",
+    },
+    Section {
+        path: "rotation",
+        meaning: "How a host takes the application out of traffic and into it again: not at all, with a page that balancers ask, or with a pair of commands. Only commands can point traffic to another port.",
+    },
+    Section {
+        path: "rollout",
+        meaning: "How a release reaches the fleet. Without this section the defaults hold.",
+    },
+    Section {
+        path: "rollout.keep",
+        meaning: "What hosts keep. The stable and the current release are never pruned.",
+    },
+    Section {
+        path: "hooks",
+        meaning: "Commands run where friday runs, with `FRIDAY_RELEASE`, `FRIDAY_LABEL` and `FRIDAY_ROLLOUT`.",
+    },
+];
+
+const fn key(
+    path: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    example: &'static str,
+    meaning: &'static str,
+) -> Key {
+    Key { path, kind, default, meaning, example }
+}
+
+/// Every key, in the order in which people read them.
+pub static KEYS: &[Key] = &[
+    key(
+        "name",
+        Kind::Name,
+        None,
+        "\"shop\"",
+        "The fleet's name, which hosts know it by. Needed. With an environment the fleet is `name-environment`.",
+    ),
+    key(
+        "timezone",
+        Kind::Text,
+        None,
+        "\"Europe/Berlin\"",
+        "The team's time zone. This version keeps it and does not use it yet.",
+    ),
+    key(
+        "release.build",
+        Kind::Command,
+        None,
+        "\"make dist\"",
+        "Run by a push before anything else, where friday runs.",
+    ),
+    key(
+        "release.path",
+        Kind::Path,
+        None,
+        "\"dist\"",
+        "What is shipped: a file, a directory or a tar archive, relative to this file. Needed.",
+    ),
+    key(
+        "release.run",
+        Kind::Command,
+        None,
+        "\"bin/shop --listen 127.0.0.1:$PORT\"",
+        "Starts the application, in the release's directory. Without it a release is files only.",
+    ),
+    key(
+        "release.port",
+        Kind::Port,
+        None,
+        "8080",
+        "The port that releases take in turn, given to them as `PORT`. The second local host has the next port, and so on.",
+    ),
+    key(
+        "release.ports",
+        Kind::PortRange,
+        None,
+        "\"8100-8199\"",
+        "One port per release from this range instead, so that two run side by side. Needs a rotation with commands. Local hosts share the range out.",
+    ),
+    key("release.env.*", Kind::Variable, None, "\"info\"", "A variable of the application."),
+    key(
+        "release.secrets.*",
+        Kind::Secret,
+        None,
+        "{ command = \"pass show shop/db\" }",
+        "A variable whose value is read at each push from friday's environment (`env`), a file (`file`) or a command's output (`command`), and kept out of arguments, journal and logs.",
+    ),
+    key(
+        "release.secrets_rotate",
+        Kind::Flag,
+        Some("false"),
+        "true",
+        "A change of secrets is a rotation: the new ones stay when the release goes back.",
+    ),
+    key(
+        "release.shared",
+        Kind::Inside,
+        Some("[]"),
+        "[\"uploads\"]",
+        "Paths in the release that are directories of the host and outlive releases.",
+    ),
+    key(
+        "release.migrate",
+        Kind::Command,
+        None,
+        "\"bin/shop migrate\"",
+        "The migration: run once, on one host, in the new release's directory, before the first wave.",
+    ),
+    key(
+        "release.migrate_back",
+        Kind::MigrateBack,
+        Some("\"one-way\""),
+        "\"safe\"",
+        "What is true after a migration: the old release works with the new data (`\"safe\"`), a command of the new release makes it so (`{ command = \"…\" }`), or neither (`\"one-way\"`: friday then never goes back by itself).",
+    ),
+    key(
+        "release.migrate_host",
+        Kind::Text,
+        None,
+        "\"web-01.example.com\"",
+        "The host that runs the migration; the first one unless set.",
+    ),
+    key(
+        "release.migrate_stop_all",
+        Kind::Flag,
+        Some("false"),
+        "true",
+        "Every host is stopped before the migration: the old release cannot even run beside it.",
+    ),
+    key(
+        "release.migrate_timeout",
+        Kind::Duration(1_000),
+        Some("\"10m\""),
+        "\"30m\"",
+        "A migration that takes longer is killed and has failed.",
+    ),
+    key(
+        "health.http",
+        Kind::HttpPath,
+        None,
+        "\"/healthz\"",
+        "Asked on each host, on the release's port.",
+    ),
+    key("health.expect", Kind::Status, None, "200", "The status that passes; any 2xx unless set."),
+    key(
+        "health.tcp",
+        Kind::Flag,
+        Some("false"),
+        "true",
+        "A connection to the release's port must succeed.",
+    ),
+    key(
+        "health.command",
+        Kind::Command,
+        None,
+        "\"bin/shop check\"",
+        "Run on each host; must exit with 0.",
+    ),
+    key(
+        "health.interval",
+        Kind::Duration(10),
+        Some("\"1s\""),
+        "\"1s\"",
+        "Between probes until the first one passes.",
+    ),
+    key(
+        "health.interval_after",
+        Kind::Duration(10),
+        Some("\"5s\""),
+        "\"5s\"",
+        "Between probes after it.",
+    ),
+    key(
+        "health.timeout",
+        Kind::Duration(10),
+        Some("\"5s\""),
+        "\"5s\"",
+        "A probe that takes longer has failed.",
+    ),
+    key(
+        "health.passes",
+        Kind::Count(1..=1_000),
+        Some("3"),
+        "3",
+        "Passes in a row that make a release healthy.",
+    ),
+    key(
+        "health.steady",
+        Kind::Duration(0),
+        Some("\"10s\""),
+        "\"10s\"",
+        "And this long without a failure.",
+    ),
+    key(
+        "health.failures",
+        Kind::Count(1..=1_000),
+        Some("3"),
+        "3",
+        "Failures in a row that make a healthy release sick.",
+    ),
+    key(
+        "health.deadline",
+        Kind::Duration(1_000),
+        Some("\"5m\""),
+        "\"5m\"",
+        "A release that is not healthy so long after its start has failed.",
+    ),
+    key(
+        "health.outside",
+        Kind::Url,
+        None,
+        "\"http://{host}:{port}/healthz\"",
+        "A URL that friday asks for each host from where it runs, through soak and bake. `{host}` is the host's address (`127.0.0.1` for local ones), `{port}` the release's port.",
+    ),
+    key(
+        "health.outside_expect",
+        Kind::Status,
+        None,
+        "200",
+        "The status that passes there; any 2xx unless set.",
+    ),
+    key(
+        "hosts.*",
+        Kind::Hosts,
+        None,
+        "[\"deploy@web-[01-20].example.com\"]",
+        "A role and its hosts, each host once in the whole configuration.",
+    ),
+    key(
+        "hosts.user",
+        Kind::Text,
+        None,
+        "\"deploy\"",
+        "The login of SSH hosts that name none. Two people with two logins would keep two states on one host, so it is fixed here.",
+    ),
+    key(
+        "hosts.keeper",
+        Kind::Text,
+        None,
+        "\"web-01.example.com\"",
+        "The host that keeps the lease; the first one unless set. A fleet that exists changes it with `friday hosts keeper HOST`.",
+    ),
+    key(
+        "hosts.ssh_config",
+        Kind::Path,
+        None,
+        "\"ssh_config\"",
+        "A file for `ssh -F` instead of your own, relative to this file.",
+    ),
+    key(
+        "hosts.directory",
+        Kind::Path,
+        None,
+        "\"/srv/friday\"",
+        "friday-host's directory on SSH hosts, relative to the login's home.",
+    ),
+    key(
+        "rotation.page",
+        Kind::Listen,
+        None,
+        "\"0.0.0.0:9090\"",
+        "friday-host answers here for balancers: 200 in rotation, 503 out of it.",
+    ),
+    key(
+        "rotation.into",
+        Kind::Command,
+        None,
+        "\"lb add $FRIDAY_HOST:$FRIDAY_PORT\"",
+        "Takes the application into rotation, run on the host with `FRIDAY_PORT`, `FRIDAY_RELEASE` and `FRIDAY_HOST`. Goes with `out`.",
+    ),
+    key("rotation.out", Kind::Command, None, "\"lb remove $FRIDAY_HOST\"", "Takes it out."),
+    key(
+        "rotation.timeout",
+        Kind::Duration(100),
+        Some("\"30s\""),
+        "\"30s\"",
+        "A command that takes longer has failed.",
+    ),
+    key(
+        "rollout.waves",
+        Kind::Waves,
+        Some("[\"1\", \"10%\", \"33%\", \"100%\"]"),
+        "[\"1\", \"10%\", \"33%\", \"100%\"]",
+        "How many hosts have the release after each wave, in all: numbers, or percentages rounded up. A last wave of the rest is always added; the keeper is not in the first.",
+    ),
+    key(
+        "rollout.soak",
+        Kind::Durations,
+        Some("[\"5m\", \"10m\", \"10m\"]"),
+        "\"5m\"",
+        "How long each wave is watched before the next one; one duration, or a list of which the last holds on.",
+    ),
+    key(
+        "rollout.bake",
+        Kind::Duration(0),
+        Some("\"60m\""),
+        "\"60m\"",
+        "How long the whole fleet is watched after the last wave; then the release is stable.",
+    ),
+    key(
+        "rollout.out_at_once",
+        Kind::Percent,
+        Some("\"25%\""),
+        "\"25%\"",
+        "Hosts out of rotation at once, of those that serve; always at least one.",
+    ),
+    key(
+        "rollout.settle",
+        Kind::Duration(0),
+        Some("\"5s\""),
+        "\"5s\"",
+        "After leaving rotation, until balancers have noticed.",
+    ),
+    key(
+        "rollout.drain",
+        Kind::Duration(0),
+        Some("\"30s\""),
+        "\"30s\"",
+        "Then, for requests in flight.",
+    ),
+    key("rollout.stop", Kind::Duration(0), Some("\"10s\""), "\"10s\"", "From SIGTERM to SIGKILL."),
+    key(
+        "rollout.confirm",
+        Kind::Duration(1_000),
+        Some("\"30s\""),
+        "\"30s\"",
+        "A host in rotation that nobody confirms in this time undoes its switch alone.",
+    ),
+    key(
+        "rollout.progress_deadline",
+        Kind::Duration(10_000),
+        Some("\"10m\""),
+        "\"10m\"",
+        "A rollout in which nothing moves for so long holds and calls a person.",
+    ),
+    key(
+        "rollout.stage_deadline",
+        Kind::Duration(10_000),
+        Some("\"10m\""),
+        "\"30m\"",
+        "How long it may take to bring a release to one host.",
+    ),
+    key(
+        "rollout.observe",
+        Kind::Duration(100),
+        Some("\"5s\""),
+        "\"5s\"",
+        "Between observations of a host in soak and bake.",
+    ),
+    key(
+        "rollout.keep.good",
+        Kind::Count(1..=1_000),
+        Some("5"),
+        "5",
+        "Releases kept that were stable.",
+    ),
+    key(
+        "rollout.keep.failed",
+        Kind::Count(0..=1_000),
+        Some("3"),
+        "3",
+        "Releases kept that were taken off, for a look at what was wrong.",
+    ),
+    key(
+        "hooks.before",
+        Kind::Command,
+        None,
+        "\"./announce begin\"",
+        "After staging, before the migration and the first wave. A failure ends the push.",
+    ),
+    key(
+        "hooks.after",
+        Kind::Command,
+        None,
+        "\"./announce end\"",
+        "After the bake. A failure is told; the release stays.",
+    ),
+    key(
+        "hooks.timeout",
+        Kind::Duration(100),
+        Some("\"5m\""),
+        "\"5m\"",
+        "A hook that takes longer is killed and has failed.",
+    ),
+];
+
+/// What later versions will have, and a word on it.
+pub const LATER: [(&str, &str); 7] = [
+    ("director", "a proxy before the application that gives a new release a share of the requests"),
+    ("database", "restore points, drills and reverts of data"),
+    ("tests", "a gate on the team's tests"),
+    ("maintenance", "planned windows that a push is judged against"),
+    ("rota", "who is there to act"),
+    ("notify", "telling people before, during and after"),
+    ("service", "several services in one file"),
+];
+
+/// The key at a path; a free name is found through its `*`.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path).or_else(|| {
+        let (section, _) = path.rsplit_once('.')?;
+        KEYS.iter().find(|key| key.path.strip_suffix(".*") == Some(section))
+    })
+}
+
+/// Whether a path is that of a table whose entries are keys.
+pub fn is_section(path: &str) -> bool {
+    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The names that may stand in a section: keys and further sections, without free names.
+pub fn names_in(section: &str) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = Vec::new();
+    for key in KEYS {
+        let rest = match section {
+            "" => Some(key.path),
+            _ => key.path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')),
+        };
+        if let Some(name) = rest.and_then(|rest| rest.split('.').next())
+            && name != "*"
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The reference for people: `docs/reference/configuration.md`.
+pub fn reference_markdown() -> String {
+    let mut page = String::from(INTRODUCTION);
+    for section in &SECTIONS {
+        let title = match section.path {
+            "" => "The top".to_owned(),
+            path => format!("`[{path}]`"),
+        };
+        // Writing to a string cannot fail, here and below.
+        let _ = write!(page, "\n## {title}\n\n{}\n", section.meaning);
+        for key in KEYS.iter().filter(|key| section_of(key.path) == section.path) {
+            let _ = write!(page, "\n{}", entry(key));
+        }
+    }
+    page.push_str("\n## Not in this version yet\n\n");
+    for (name, meaning) in LATER {
+        let _ = writeln!(page, "- `{name}`: {meaning}.");
+    }
+    page
+}
+
+/// The section whose heading a key stands under.
+fn section_of(path: &str) -> &str {
+    let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+    match parent {
+        "release.env" | "release.secrets" => "release",
+        parent => parent,
+    }
+}
+
+fn entry(key: &Key) -> String {
+    let name = match section_of(key.path) {
+        "" => key.path,
+        section => key.path[section.len() + 1..].trim_start_matches('.'),
+    };
+    let name = name.replace('*', "NAME");
+    let default = key.default.map_or_else(|| "none".to_owned(), |default| format!("`{default}`"));
+    format!(
+        "### `{name}`\n\n{}\n\n- Takes {}. Default: {default}.\n- Example: `{name} = {}`\n",
+        key.meaning,
+        key.kind.expected(),
+        key.example
+    )
+}
+
+const INTRODUCTION: &str = r#"# `friday.toml`
+
+<!-- Generated from crates/friday-core/src/config/reference.rs; a test fails when this page is stale.
+     `FRIDAY_WRITE=1 cargo test -p friday-core reference` writes it. -->
+
+One file describes one service. Every key is listed here; an unknown one is an error. Paths are
+relative to the file. A duration is written with `d`, `h`, `m`, `s` and `ms`, large units first:
+`"5m"`, `"90s"`, `"1h30m"`, `"250ms"`.
+
+## `[env.NAME]`
+
+What is different in an environment, chosen with `--env NAME`. An environment's tables have the same
+keys as the file itself and are laid over it key by key; every other value replaces the base's
+value, a list as a whole. `[env.NAME.hosts]` is never merged: an environment has hosts of its own,
+so that a push to `staging` cannot reach a server that only `production` should have. The fleet's
+name is `name-NAME`.
+
+```toml
+name = "shop"
+
+[release]
+path = "dist"
+run = "bin/shop"
+port = 8080
+
+[hosts]
+web = ["deploy@web-[01-20].example.com"]
+
+[env.staging.hosts]
+web = ["deploy@staging.example.com"]
+
+[env.staging.rollout]
+soak = "10s"
+bake = "1m"
+```
+"#;
+
+#[cfg(test)]
+mod tests;
