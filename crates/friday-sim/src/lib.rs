@@ -1,1 +1,32 @@
-//! To be filled.
+//! A simulated world around the real core and the real node, deterministic from one seed.
+//!
+//! A seed draws a fleet, releases, and how likely each fault is; then laptops push, roll back, die and
+//! come back while hosts reboot, disks fill and messages arrive late or not at all. Promises 2 to 7 and
+//! 10 are checked against the truth of the world, not against what friday says. Then the faults stop,
+//! and the fleet must come to rest. Start with `world`, then `run` and `promise`.
+//!
+//! It must not decide anything that friday decides: whatever is wrong here must be wrong there.
+
+mod application;
+mod catalog;
+mod command;
+mod failure;
+mod fault;
+mod host;
+mod laptop;
+mod ledger;
+mod network;
+mod operator;
+mod options;
+mod promise;
+mod run;
+mod schedule;
+mod shell;
+mod switch;
+mod world;
+
+pub use failure::{Failure, FailureClass};
+pub use options::Options;
+pub use run::run_seed;
+pub use switch::{NoSuchSwitch, Switch};
+pub use world::World;

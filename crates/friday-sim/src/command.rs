@@ -1,0 +1,245 @@
+//! Commands as a person would give them in this world.
+
+use friday_core::controller::input::{BackTo, Command, Driver, Input, Way};
+use friday_core::rollout::plan::{
+    FleetPlan, Hooks, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedHost,
+};
+use friday_core::rollout::wave::{WaveSize, waves};
+use friday_node::Action;
+use friday_wire::{Clocks, HostName, Lock, Ports, ReleaseId, Rotation, StartId};
+
+use crate::catalog::{Release, health};
+use crate::options::{MigrationChoice, RotationChoice};
+use crate::shell::{shorten, tell_outcome};
+use crate::world::World;
+
+impl World {
+    pub(crate) fn new_driver(&mut self, laptop: usize) -> Driver {
+        self.next_id += 1;
+        Driver {
+            // Random first, so that of two fences with one number either start may be the higher.
+            start: StartId::new(format!("{:04x}-{}", self.rng.u16(..), self.next_id)),
+            person: self.laptops[laptop].name.clone(),
+            machine: format!("{}-laptop", self.laptops[laptop].name),
+            version: "0.1.0".to_owned(),
+        }
+    }
+
+    pub(crate) fn clocks(&self) -> Clocks {
+        Clocks {
+            settle_ms: self.options.settle_ms,
+            drain_ms: self.options.drain_ms,
+            stop_ms: 2_000,
+            health_deadline_ms: self.options.health_deadline_ms,
+            confirm_ms: self.options.confirm_ms,
+        }
+    }
+
+    pub(crate) fn fleet_plan(&self) -> FleetPlan {
+        let options = &self.options;
+        let (rotation, ports) = match options.rotation {
+            RotationChoice::None => (Rotation::None, Ports::Fixed { port: 8000 }),
+            RotationChoice::Page => {
+                (Rotation::Page { listen: "0.0.0.0:9090".to_owned() }, Ports::Fixed { port: 8000 })
+            }
+            RotationChoice::Commands => (
+                Rotation::Commands {
+                    into: "balancer in".to_owned(),
+                    out: "balancer out".to_owned(),
+                    timeout_ms: 5_000,
+                },
+                Ports::PerRelease { first: 8000, last: 8003 },
+            ),
+        };
+        FleetPlan {
+            hosts: self
+                .hosts
+                .iter()
+                .map(|host| PlannedHost {
+                    name: host.name.clone(),
+                    role: "web".to_owned(),
+                    ports,
+                    outside_url: options.outside.then(|| format!("http://{}:8080/", host.name)),
+                })
+                .collect(),
+            keeper: self.keeper.clone(),
+            clocks: self.clocks(),
+            rotation,
+            out_at_once_percent: options.out_at_once_percent,
+            outside: options.outside.then(|| OutsideProbe { expect: None, health: health(options) }),
+            progress_deadline_ms: 600_000,
+            answer_deadline_ms: 20_000,
+            stage_deadline_ms: 60_000,
+            lease_ms: 60_000,
+            heartbeat_ms: 15_000,
+            observe_ms: 5_000,
+            keep: (5, 3),
+        }
+    }
+
+    fn plan(&self, release: &Release) -> Plan {
+        let options = &self.options;
+        let fleet = self.fleet_plan();
+        let sizes = [WaveSize::Hosts(1), WaveSize::Percent(10), WaveSize::Percent(33)];
+        let last = self.hosts[self.hosts.len() - 1].name.clone();
+        let migration = |back| {
+            Some(MigrationPlan {
+                command: "./app migrate".to_owned(),
+                host: last.clone(),
+                back,
+                stop_all: options.stop_all,
+                timeout_ms: 30_000,
+            })
+        };
+        Plan {
+            release: release.id,
+            tree: release.tree,
+            label: release.label.clone(),
+            waves: waves(&fleet.hosts, &sizes, &fleet.keeper),
+            fleet,
+            soak_ms: vec![options.soak_ms],
+            bake_ms: options.bake_ms,
+            hooks: Hooks { before: Some("true".to_owned()), after: Some("true".to_owned()), timeout_ms: 10_000 },
+            migration: match options.migration {
+                MigrationChoice::None => None,
+                MigrationChoice::Safe => migration(MigrationBack::Safe),
+                MigrationChoice::Command => {
+                    migration(MigrationBack::Command { command: "./app migrate-back".to_owned() })
+                }
+                MigrationChoice::OneWay => migration(MigrationBack::OneWay),
+            },
+            secrets: None,
+            secrets_stay: false,
+            quarantine_override: None,
+        }
+    }
+
+    pub(crate) fn push_command(&mut self, laptop: usize, release: &ReleaseId) -> Option<Command> {
+        let plan = Box::new(self.plan(self.catalog.find(release)?));
+        Some(Command::Push { rollout: self.new_rollout("push"), driver: self.new_driver(laptop), plan })
+    }
+
+    pub(crate) fn rollback_command(&mut self, laptop: usize, to: BackTo, now: bool) -> Command {
+        Command::Rollback {
+            rollout: self.new_rollout("rollback"),
+            driver: self.new_driver(laptop),
+            to,
+            now,
+            quarantine: true,
+            reason: "users complain".to_owned(),
+            fleet: Box::new(self.fleet_plan()),
+        }
+    }
+
+    pub(crate) fn sweep_command(&mut self, laptop: usize) -> Command {
+        Command::Sweep {
+            rollout: self.new_rollout("sweep"),
+            driver: self.new_driver(laptop),
+            fleet: Box::new(self.fleet_plan()),
+        }
+    }
+
+    pub(crate) fn resume_command(&mut self, laptop: usize, way: Way) -> Command {
+        Command::Resume { rollout: self.new_rollout("rollback"), driver: self.new_driver(laptop), way }
+    }
+
+    pub(crate) fn lock_command(&mut self, laptop: usize, locked: bool) -> Command {
+        let lock = locked.then(|| Lock {
+            person: self.laptops[laptop].name.clone(),
+            reason: "an incident".to_owned(),
+            at_ms: self.wall_clock(laptop).0,
+        });
+        Command::SetLock {
+            rollout: self.new_rollout("lock"),
+            driver: self.new_driver(laptop),
+            lock,
+            fleet: Box::new(self.fleet_plan()),
+        }
+    }
+
+    pub(crate) fn quarantine_command(&mut self, laptop: usize, release: ReleaseId, active: bool) -> Command {
+        Command::SetQuarantine {
+            rollout: self.new_rollout("quarantine"),
+            driver: self.new_driver(laptop),
+            release,
+            active,
+            reason: "a person's word".to_owned(),
+            fleet: Box::new(self.fleet_plan()),
+        }
+    }
+
+    pub(crate) fn keeper_command(&mut self, laptop: usize, keeper: HostName) -> Command {
+        Command::SetKeeper {
+            rollout: self.new_rollout("keeper"),
+            driver: self.new_driver(laptop),
+            keeper,
+            proven: Some(self.laptops[laptop].name.clone()),
+            fleet: Box::new(self.fleet_plan()),
+        }
+    }
+
+    pub(crate) fn look_command(&mut self, laptop: usize) -> Command {
+        Command::Look {
+            rollout: self.new_rollout("look"),
+            driver: self.new_driver(laptop),
+            fleet: Box::new(self.fleet_plan()),
+        }
+    }
+
+    /// A command in one line.
+    pub(crate) fn tell_command(&self, command: &Command) -> String {
+        match command {
+            Command::Push { rollout, plan, .. } => format!("push {} as {rollout}", plan.label),
+            Command::Rollback { rollout, to, now, .. } => {
+                let to = match to {
+                    BackTo::LastStable => "the last stable".to_owned(),
+                    BackTo::Release { release } => self.catalog.label(Some(release)),
+                };
+                format!("rollback to {to} as {rollout}{}", if *now { " --now" } else { "" })
+            }
+            Command::Sweep { rollout, .. } => format!("sweep as {rollout}"),
+            Command::Resume { rollout, way, .. } => format!("resume {way:?} as {rollout}"),
+            Command::Abort { rollout, .. } => format!("abort as {rollout}"),
+            Command::SetLock { rollout, lock, .. } => {
+                format!("{} as {rollout}", if lock.is_some() { "lock" } else { "unlock" })
+            }
+            Command::SetQuarantine { rollout, release, active, .. } => format!(
+                "{} {} as {rollout}",
+                if *active { "quarantine" } else { "quarantine --lift" },
+                self.catalog.label(Some(release))
+            ),
+            Command::SetKeeper { rollout, keeper, .. } => format!("hosts keeper {keeper} as {rollout}"),
+            Command::Look { rollout, .. } => format!("status as {rollout}"),
+        }
+    }
+
+    pub(crate) fn tell_input(&self, input: &Input) -> String {
+        match input {
+            Input::Command(command) => self.tell_command(command),
+            Input::Finished { effect, outcome } => format!("{effect}: {}", tell_outcome(outcome)),
+            Input::Followed { effect, outcome } => format!("{effect} again: {}", tell_outcome(outcome)),
+            Input::Sampled { host, sample } => format!("the outside probe of {host}: {sample:?}"),
+            Input::Woke => "the time".to_owned(),
+        }
+    }
+
+    pub(crate) fn tell_action(&self, action: &Action) -> String {
+        match action {
+            Action::Start { app, .. } => {
+                format!("start {}#{}", self.catalog.label(Some(&app.release)), app.generation)
+            }
+            Action::Stop { app, .. } => {
+                format!("stop {}#{}", self.catalog.label(Some(&app.release)), app.generation)
+            }
+            Action::Probe { app, .. } => {
+                format!("probe {}#{}", self.catalog.label(Some(&app.release)), app.generation)
+            }
+            Action::Rotate { direction, release, .. } => {
+                format!("rotate {} {direction:?}", self.catalog.label(Some(release)))
+            }
+            Action::Point { to } => format!("point to {}", self.catalog.label(to.as_ref())),
+            Action::Build { release } => format!("build {}", self.catalog.label(Some(release))),
+            Action::Command { .. } | Action::Prune { .. } => shorten(format!("{action:?}")),
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! A laptop, and the friday process on it: the real controller in a simulated shell.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use friday_core::controller::Controller;
+use friday_core::controller::effect::{Effect, EffectId};
+use friday_core::controller::input::{Command, Input, Outcome};
+use friday_core::controller::turn::{Reply, TurnError, catch_up, turn};
+use friday_core::journal::AppendError;
+use friday_core::time::Timestamp;
+use friday_wire::{Answer, Head, Request, RolloutId, StepReport, StepState};
+
+use crate::failure::FailureClass;
+use crate::ledger::AppendFault;
+use crate::switch::Switch;
+use crate::world::{Happening, World};
+
+/// Who waits for an answer of a host.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) laptop: usize,
+    /// The process that asked; a later one does not hear the answer.
+    pub(crate) epoch: u64,
+    pub(crate) effect: EffectId,
+    pub(crate) purpose: Purpose,
+    /// Which question of a standing effect.
+    pub(crate) asked: u64,
+}
+
+/// What the answer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Ask,
+    Follow,
+    Ship,
+    /// A second copy of a request on the wire: nobody listens.
+    Echo,
+}
+
+/// One laptop.
+#[derive(Debug)]
+pub(crate) struct Laptop {
+    pub(crate) name: String,
+    /// Which journal lies in its directory.
+    pub(crate) ledger: usize,
+    pub(crate) process: Option<Driver>,
+    pub(crate) epoch: u64,
+    /// Its wall clock less virtual time.
+    pub(crate) clock_ms: i64,
+    /// The lid is closed until then.
+    pub(crate) sleeps_until: u64,
+}
+
+/// One friday process.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) epoch: u64,
+    pub(crate) controller: Controller,
+    /// A rollback whose journal cannot be written runs over one of its own.
+    pub(crate) ledger: usize,
+    pub(crate) command: Command,
+    /// Set once the command was taken.
+    pub(crate) taken: bool,
+    pub(crate) in_flight: BTreeMap<EffectId, InFlight>,
+    /// With law 5 switched off: effects that were found and not decided are never begun.
+    pub(crate) overlooked: BTreeSet<EffectId>,
+    pub(crate) wakes_at: Option<u64>,
+    /// What came while the lid was closed.
+    pub(crate) slept_through: VecDeque<Input>,
+    pub(crate) began_at: u64,
+    pub(crate) moved_at: u64,
+}
+
+/// An effect at work.
+#[derive(Debug, Clone)]
+pub(crate) struct InFlight {
+    pub(crate) effect: Effect,
+    /// Questions of a standing effect so far.
+    pub(crate) asked: u64,
+    /// The last one has its answer.
+    pub(crate) answered: bool,
+}
+
+/// The rollout a command names.
+pub(crate) fn named(command: &Command) -> &RolloutId {
+    match command {
+        Command::Push { rollout, .. }
+        | Command::Rollback { rollout, .. }
+        | Command::Sweep { rollout, .. }
+        | Command::Resume { rollout, .. }
+        | Command::Abort { rollout, .. }
+        | Command::SetLock { rollout, .. }
+        | Command::SetQuarantine { rollout, .. }
+        | Command::SetKeeper { rollout, .. }
+        | Command::Look { rollout, .. } => rollout,
+    }
+}
+
+impl World {
+    pub(crate) fn wall_clock(&self, laptop: usize) -> Timestamp {
+        // 2026-11-20, a Friday.
+        const BEGAN: i64 = 1_795_168_800_000;
+        let since = i64::try_from(self.now).unwrap_or(i64::MAX);
+        Timestamp(BEGAN + since + self.laptops[laptop].clock_ms)
+    }
+
+    fn virtual_time(&self, laptop: usize, at: Timestamp) -> u64 {
+        let now = self.wall_clock(laptop);
+        self.now + at.since_ms(now)
+    }
+
+    /// Starts friday with a command, over the journal of this laptop's directory.
+    pub(crate) fn start_friday(&mut self, laptop: usize, command: Command) {
+        let ledger = self.laptops[laptop].ledger;
+        self.start_friday_over(laptop, ledger, command);
+    }
+
+    pub(crate) fn start_friday_over(&mut self, laptop: usize, ledger: usize, command: Command) {
+        self.laptops[laptop].epoch += 1;
+        let epoch = self.laptops[laptop].epoch;
+        self.note(|world| format!("{} runs {}", world.laptops[laptop].name, world.tell_command(&command)));
+        let controller = match Controller::replay(self.ledgers[ledger].records()) {
+            Ok(controller) => controller,
+            Err(error) => {
+                return self.fail(FailureClass::Audit, format!("a journal does not load: {error}"));
+            }
+        };
+        let overlooked = if self.is_off(Switch::Effects) {
+            controller.owed().keys().cloned().collect()
+        } else {
+            BTreeSet::new()
+        };
+        self.laptops[laptop].process = Some(Driver {
+            epoch,
+            controller,
+            ledger,
+            command: command.clone(),
+            taken: false,
+            in_flight: BTreeMap::new(),
+            overlooked,
+            wakes_at: None,
+            slept_through: VecDeque::new(),
+            began_at: self.now,
+            moved_at: self.now,
+        });
+        self.refusals[laptop].clear();
+        self.drive(laptop, Input::Command(command));
+    }
+
+    /// A `kill -9`, or the end of the process: whatever is on its way stays on its way.
+    pub(crate) fn kill_friday(&mut self, laptop: usize, why: &str) {
+        let Some(driver) = self.laptops[laptop].process.take() else { return };
+        self.note(|world| format!("friday on {} ends: {why}", world.laptops[laptop].name));
+        self.ledgers[driver.ledger].lose_unsynced();
+        self.check_replay(&driver);
+    }
+
+    /// Hands an input to the process and begins what follows from it.
+    pub(crate) fn drive(&mut self, laptop: usize, input: Input) {
+        if self.failure.is_some() {
+            return;
+        }
+        let asleep = self.laptops[laptop].sleeps_until > self.now;
+        let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
+        if asleep {
+            driver.slept_through.push_back(input);
+            return;
+        }
+        let fault = self.append_fault();
+        let dies = matches!(fault, AppendFault::Torn { .. }) || self.chance(self.faults.kill_turns / 2.0);
+        self.note(|world| format!("{} takes {}", world.laptops[laptop].name, world.tell_input(&input)));
+        let Some(reply) = self.take_turn(laptop, fault, input) else { return };
+        self.read_news(laptop);
+        if self.failure.is_some() {
+            return;
+        }
+        if dies {
+            return self.kill_friday(laptop, "killed between the append and its effects");
+        }
+        if let Reply::Refused(reasons) = reply {
+            self.refused(laptop, reasons);
+            return;
+        }
+        if let Some(driver) = self.laptops[laptop].process.as_mut() {
+            driver.taken = true;
+            driver.moved_at = self.now;
+        }
+        self.begin_owed(laptop);
+        self.end_if_done(laptop);
+    }
+
+    /// `None`: the process is gone.
+    fn take_turn(&mut self, laptop: usize, fault: AppendFault, input: Input) -> Option<Reply> {
+        let now = self.wall_clock(laptop);
+        let mut fault = fault;
+        for _ in 0..4 {
+            let driver = self.laptops[laptop].process.as_mut()?;
+            let ledger = &mut self.ledgers[driver.ledger];
+            ledger.next = fault;
+            let result = turn(&mut driver.controller, ledger, now, input.clone());
+            ledger.next = AppendFault::None;
+            let error = match result {
+                Ok(reply) => return Some(reply),
+                Err(error) => error,
+            };
+            match error {
+                TurnError::Append(AppendError::Failed(_)) => {
+                    let command = driver.command.clone();
+                    self.kill_friday(laptop, "its journal cannot be written");
+                    self.go_on_without_journal(laptop, command);
+                    return None;
+                }
+                TurnError::Append(AppendError::Moved | AppendError::Unknown(_)) => {
+                    if matches!(fault, AppendFault::Torn { .. }) {
+                        self.kill_friday(laptop, "killed while it appended");
+                        return None;
+                    }
+                    fault = AppendFault::None;
+                    let before: BTreeSet<EffectId> = driver.controller.owed().keys().cloned().collect();
+                    if let Err(error) = catch_up(&mut driver.controller, &mut self.ledgers[driver.ledger]) {
+                        self.fail(FailureClass::Audit, format!("a journal's tail does not load: {error}"));
+                        return None;
+                    }
+                    if self.switch == Some(Switch::Effects) {
+                        let found = driver.controller.owed().keys().filter(|id| !before.contains(*id));
+                        driver.overlooked.extend(found.cloned());
+                    }
+                    // A command that was written after all is not given twice.
+                    if let Input::Command(command) = &input
+                        && self.is_journalled(laptop, named(command))
+                    {
+                        return Some(Reply::Taken);
+                    }
+                }
+                TurnError::Read(error) => {
+                    self.fail(FailureClass::Audit, format!("a journal cannot be read: {error}"));
+                    return None;
+                }
+                TurnError::Record(error) => {
+                    self.fail(FailureClass::Audit, format!("a turn made an illegal record: {error}"));
+                    return None;
+                }
+            }
+        }
+        self.kill_friday(laptop, "its journal moved again and again");
+        None
+    }
+
+    fn is_journalled(&self, laptop: usize, rollout: &RolloutId) -> bool {
+        self.laptops[laptop].process.as_ref().is_some_and(|driver| {
+            let needle = format!("\"{rollout}\"");
+            self.ledgers[driver.ledger].records().iter().rev().take(64).any(|record| record.body.contains(&needle))
+        })
+    }
+
+    /// PROTOCOL 1: a rollback needs no journal.
+    fn go_on_without_journal(&mut self, laptop: usize, command: Command) {
+        if let Command::Rollback { to, now, quarantine, reason, fleet, .. } = command {
+            let ledger = self.new_ledger(laptop);
+            let again = Command::Rollback {
+                rollout: self.new_rollout("rollback"),
+                driver: self.new_driver(laptop),
+                to,
+                now,
+                quarantine,
+                reason,
+                fleet,
+            };
+            self.start_friday_over(laptop, ledger, again);
+        }
+    }
+
+    /// Begins what is owed and not at work; ends what is at work and not owed any more.
+    pub(crate) fn begin_owed(&mut self, laptop: usize) {
+        let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
+        let owed = driver.controller.owed();
+        driver.in_flight.retain(|id, _| owed.contains_key(id));
+        let fresh: Vec<(EffectId, Effect, Timestamp)> = owed
+            .iter()
+            .filter(|(id, _)| !driver.in_flight.contains_key(*id) && !driver.overlooked.contains(*id))
+            .map(|(id, owed)| (id.clone(), owed.effect.clone(), owed.deadline))
+            .collect();
+        let epoch = driver.epoch;
+        for (id, effect, deadline) in fresh {
+            if self.chance(self.faults.kill_turns / 8.0) {
+                return self.kill_friday(laptop, "killed between two effects");
+            }
+            let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
+            driver.in_flight.insert(id.clone(), InFlight { effect: effect.clone(), asked: 0, answered: false });
+            let due = self.virtual_time(laptop, deadline).max(self.now + 1);
+            self.schedule.put(due, Happening::EffectDue { laptop, epoch, effect: id.clone() });
+            self.begin(laptop, epoch, id, effect);
+        }
+        self.plan_wakeup(laptop);
+    }
+
+    fn begin(&mut self, laptop: usize, epoch: u64, id: EffectId, effect: Effect) {
+        let caller = |purpose| Caller { laptop, epoch, effect: id.clone(), purpose, asked: 0 };
+        match effect {
+            Effect::Ask { host, request } => self.send(caller(Purpose::Ask), &host, *request),
+            Effect::Follow { .. } => self.ask_again(laptop, epoch, &id),
+            Effect::Ship { host, release, .. } => {
+                let after = self.rng.u64(20..3_000);
+                let Some(release) = self.catalog.find(&release) else {
+                    return self.answered(
+                        after,
+                        caller(Purpose::Ship),
+                        Outcome::Failed { why: "the release is not on this machine".to_owned() },
+                    );
+                };
+                let request = friday_wire::Request::PutManifest {
+                    release: release.id,
+                    manifest: release.manifest.clone(),
+                };
+                let at = self.now + after;
+                self.schedule.put(at, Happening::Sends { caller: caller(Purpose::Ship), host, request });
+            }
+            Effect::Hook { name, .. } => {
+                let outcome = if self.chance(self.faults.failed_actions) {
+                    Outcome::Failed { why: format!("the hook `{name}` exited with 1") }
+                } else {
+                    Outcome::Done
+                };
+                let after = self.rng.u64(10..2_000);
+                self.answered(after, caller(Purpose::Ask), outcome);
+            }
+            Effect::Watch { .. } => {
+                let at = self.now + self.rng.u64(1..500);
+                self.schedule.put(at, Happening::OutsideProbe { laptop, epoch, effect: id });
+            }
+        }
+    }
+
+    /// One question of a standing effect.
+    pub(crate) fn ask_again(&mut self, laptop: usize, epoch: u64, id: &EffectId) {
+        let Some(driver) = self.process_of(laptop, epoch) else { return };
+        let Some(flight) = driver.in_flight.get_mut(id) else { return };
+        flight.asked += 1;
+        flight.answered = false;
+        let asked = flight.asked;
+        let Effect::Follow { host, request, timeout_ms, .. } = flight.effect.clone() else { return };
+        let caller = Caller { laptop, epoch, effect: id.clone(), purpose: Purpose::Follow, asked };
+        let due = self.now + timeout_ms;
+        self.schedule.put(due, Happening::QuestionDue { laptop, epoch, effect: id.clone(), asked });
+        self.send(caller, &host, *request);
+    }
+
+    /// An outcome reaches the process, if it still waits for it.
+    pub(crate) fn take_outcome(&mut self, caller: &Caller, outcome: Outcome) {
+        let Caller { laptop, epoch, effect, purpose, asked } = caller;
+        let outcome = match (purpose, outcome) {
+            (Purpose::Ship, Outcome::Answered(answer)) => match *answer {
+                Answer::Ok => Outcome::Done,
+                other => Outcome::Failed { why: format!("{other:?}") },
+            },
+            (_, outcome) => outcome,
+        };
+        let now = self.now;
+        let outcome = self.weaken_outcome(caller, outcome);
+        let Some(driver) = self.process_of(*laptop, *epoch) else { return };
+        let Some(flight) = driver.in_flight.get_mut(effect) else { return };
+        match &flight.effect {
+            Effect::Follow { every_ms, .. } => {
+                if flight.asked != *asked || flight.answered {
+                    return;
+                }
+                let (at, asked) = (now + every_ms, flight.asked);
+                flight.answered = true;
+                let again = Happening::QuestionAgain { laptop: *laptop, epoch: *epoch, effect: effect.clone(), asked };
+                self.schedule.put(at, again);
+                self.drive(*laptop, Input::Followed { effect: effect.clone(), outcome });
+            }
+            Effect::Ask { .. } | Effect::Ship { .. } | Effect::Hook { .. } | Effect::Watch { .. } => {
+                driver.in_flight.remove(effect);
+                self.drive(*laptop, Input::Finished { effect: effect.clone(), outcome });
+            }
+        }
+    }
+
+    fn plan_wakeup(&mut self, laptop: usize) {
+        let Some(driver) = self.laptops[laptop].process.as_ref() else { return };
+        let epoch = driver.epoch;
+        let wakeup = driver.controller.next_wakeup().map(|at| self.virtual_time(laptop, at).max(self.now + 1));
+        let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
+        if wakeup != driver.wakes_at {
+            driver.wakes_at = wakeup;
+            if let Some(at) = wakeup {
+                self.schedule.put(at, Happening::DriverWakes { laptop, epoch, at });
+            }
+        }
+    }
+
+    pub(crate) fn driver_wakes(&mut self, laptop: usize, epoch: u64, at: u64) {
+        let Some(driver) = self.process_of(laptop, epoch) else { return };
+        if driver.wakes_at == Some(at) {
+            driver.wakes_at = None;
+            self.drive(laptop, Input::Woke);
+        }
+    }
+
+    /// The lid opens.
+    pub(crate) fn laptop_wakes(&mut self, laptop: usize) {
+        if self.laptops[laptop].sleeps_until > self.now {
+            return;
+        }
+        while let Some(driver) = self.laptops[laptop].process.as_mut()
+            && let Some(input) = driver.slept_through.pop_front()
+            && self.failure.is_none()
+        {
+            self.drive(laptop, input);
+        }
+    }
+
+    pub(crate) fn process_of(&mut self, laptop: usize, epoch: u64) -> Option<&mut Driver> {
+        self.laptops[laptop].process.as_mut().filter(|driver| driver.epoch == epoch)
+    }
+
+    /// The command line ends when what it was asked for has ended, or waits for a person.
+    fn end_if_done(&mut self, laptop: usize) {
+        let Some(driver) = self.laptops[laptop].process.as_ref() else { return };
+        if driver.taken && driver.controller.owed().is_empty() && driver.controller.next_wakeup().is_none() {
+            let summary = &self.summaries[driver.ledger];
+            let stuck: Vec<&RolloutId> =
+                summary.open.iter().filter(|rollout| !summary.held.contains(*rollout)).collect();
+            self.last_open = stuck.first().map(|rollout| (*rollout).clone());
+            self.kill_friday(laptop, "nothing is owed any more");
+        }
+    }
+
+    fn append_fault(&mut self) -> AppendFault {
+        if self.chance(self.faults.failed_appends) {
+            AppendFault::Fails
+        } else if self.chance(self.faults.unknown_appends) {
+            if self.rng.bool() { AppendFault::UnknownWritten } else { AppendFault::UnknownLost }
+        } else if self.chance(self.faults.kill_turns / 2.0) {
+            AppendFault::Torn { kept: self.rng.usize(0..4) }
+        } else {
+            AppendFault::None
+        }
+    }
+
+    /// What a switched-off safeguard makes of an outcome.
+    fn weaken_outcome(&mut self, caller: &Caller, outcome: Outcome) -> Outcome {
+        let Some(switch) = self.switch else { return outcome };
+        let request = self
+            .process_of(caller.laptop, caller.epoch)
+            .and_then(|driver| driver.in_flight.get(&caller.effect))
+            .and_then(|flight| match &flight.effect {
+                Effect::Ask { host, request } => Some((host.clone(), request.clone())),
+                Effect::Follow { .. } | Effect::Ship { .. } | Effect::Hook { .. } | Effect::Watch { .. } => None,
+            });
+        match (outcome, switch) {
+            (Outcome::Unknown { why }, Switch::UnknownFails) => Outcome::Failed { why },
+            (Outcome::Unknown { why }, Switch::UnknownSucceeds) => match request {
+                Some((_, request)) => taken_for_success(*request, why),
+                None if caller.purpose == Purpose::Ship => Outcome::Done,
+                None => Outcome::Unknown { why },
+            },
+            (Outcome::Answered(answer), Switch::OwnRaise) => match (*answer, request) {
+                (Answer::Observed(seen), Some((host, request))) if *request == Request::Read => {
+                    self.first_reads.insert((caller.laptop, host), seen.head.clone());
+                    Outcome::Answered(Box::new(Answer::Observed(seen)))
+                }
+                (Answer::Raised(mut head), Some((host, _))) => {
+                    if let Some(first) = self.first_reads.get(&(caller.laptop, host)) {
+                        let (fence, lease) = (head.fence.clone(), head.lease.clone());
+                        *head = Head { fence, lease, ..first.clone() };
+                    }
+                    Outcome::Answered(Box::new(Answer::Raised(head)))
+                }
+                (answer, _) => Outcome::Answered(Box::new(answer)),
+            },
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+/// The answer that would have said that all went well.
+fn taken_for_success(request: Request, why: String) -> Outcome {
+    let answer = match request {
+        Request::Do { key, .. } | Request::Confirm { key, .. } => {
+            Answer::Step(StepReport { key, state: StepState::Done })
+        }
+        Request::Open { .. }
+        | Request::Close { .. }
+        | Request::Migration { .. }
+        | Request::Quarantine { .. }
+        | Request::Lock { .. }
+        | Request::Keeper { .. }
+        | Request::Renew { .. }
+        | Request::Release { .. } => Answer::Ok,
+        _ => return Outcome::Unknown { why },
+    };
+    Outcome::Answered(Box::new(answer))
+}

@@ -1,0 +1,377 @@
+//! The promises, checked. Cheap ones after every turn of a host or a laptop; the rest at the end.
+//!
+//! A check never asks friday whether all is well: it compares what friday says with the world.
+
+use std::collections::BTreeSet;
+
+use friday_core::controller::Controller;
+use friday_core::controller::input::Command;
+use friday_core::journal::event::{End, Event, Intent, RoundAsk};
+use friday_core::reason::Reason;
+use friday_node::{Action, Direction};
+use friday_wire::{HostName, ReleaseId, RolloutId, RolloutKind, Undo};
+
+use crate::failure::FailureClass;
+use crate::host::ArmedWatch;
+use crate::laptop::Driver;
+use crate::world::World;
+
+/// What the checks keep of a rollout, from its own journal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) hosts: Vec<HostName>,
+    pub(crate) is_push: bool,
+    pub(crate) is_rollback: bool,
+    pub(crate) now: bool,
+    pub(crate) release: Option<ReleaseId>,
+    pub(crate) observed_since: u64,
+}
+
+/// How long a host may not notice that its application fails: three probes and their timeouts.
+const NOTICE_MS: u64 = 25_000;
+
+/// What a host may take beyond its clocks for an undo: starting, rotating, slow probes and disks.
+const UNDO_SLACK_MS: u64 = 90_000;
+
+impl World {
+    /// Everything cheap about one host, after each of its turns.
+    pub(crate) fn look_at(&mut self, host: usize) {
+        self.cut_off_host_undoes_its_unconfirmed_switch(host);
+        let now = self.now;
+        let serves = self.hosts[host].serves(self.options.rotation, now).is_some();
+        let watch = &mut self.hosts[host].watch;
+        if serves {
+            watch.taken_out = false;
+            watch.has_served = true;
+        }
+    }
+
+    /// Before each action of a host.
+    pub(crate) fn check_action(&mut self, host: usize, action: &Action) {
+        match action {
+            Action::Start { app, .. } => self.quarantined_release_is_never_started_where_known(host, app.release),
+            Action::Rotate { direction: Direction::Out, .. } | Action::Stop { .. } => {
+                self.hosts_taken_out_stay_within_the_budget(host);
+            }
+            Action::Prune { keep } => self.pruning_spares_what_a_host_may_need(host, keep),
+            Action::Build { .. }
+            | Action::Command { .. }
+            | Action::Rotate { direction: Direction::Into, .. }
+            | Action::Point { .. }
+            | Action::Probe { .. } => {}
+        }
+    }
+
+    /// Promise 3.
+    fn quarantined_release_is_never_started_where_known(&mut self, host: usize, release: ReleaseId) {
+        if self.hosts[host].durable.head.refuses(&release) {
+            let what = format!(
+                "{} starts {}, which it knows to be quarantined",
+                self.hosts[host].name,
+                self.catalog.label(Some(&release))
+            );
+            self.fail(FailureClass::Safety, what);
+        }
+    }
+
+    /// Promise 2.
+    fn hosts_taken_out_stay_within_the_budget(&mut self, host: usize) {
+        let now = self.now;
+        let rotation = self.options.rotation;
+        if self.hosts[host].serves(rotation, now).is_none() || self.hosts[host].watch.taken_out {
+            return;
+        }
+        let Some(open) = self.hosts[host].durable.head.rollout.as_ref().map(|open| open.value.clone()) else {
+            return;
+        };
+        if self.acts_alone(host) {
+            return;
+        }
+        self.hosts[host].watch.taken_out = true;
+        let out = self.hosts.iter().filter(|other| other.watch.taken_out).count();
+        let served = self.hosts.iter().filter(|other| other.watch.has_served).count();
+        let percent = self.options.out_at_once_percent as usize;
+        let mut budget = (served * percent).div_ceil(100).max(1);
+        if open.kind != RolloutKind::Push {
+            // A rollback may take one answering host beyond those that do not answer it.
+            let silent = (0..self.hosts.len())
+                .filter(|other| {
+                    self.hosts[*other].process.is_none()
+                        || (0..self.laptops.len()).any(|laptop| self.is_cut(laptop, *other))
+                })
+                .count();
+            let known = self.known.get(&open.id).cloned().unwrap_or_default();
+            if known.now || open.release.is_none() {
+                return;
+            }
+            budget = budget.max(silent + 1);
+        }
+        if out > budget {
+            let names: Vec<&str> =
+                self.hosts.iter().filter(|other| other.watch.taken_out).map(|other| other.name.as_str()).collect();
+            let what = format!("{out} hosts are out of rotation for {}, {budget} may be: {}", open.id, names.join(" "));
+            self.fail(FailureClass::Safety, what);
+        }
+    }
+
+    /// Whether the host does this by itself (an undo), not because friday ordered it.
+    fn acts_alone(&self, host: usize) -> bool {
+        let _ = host;
+        false
+    }
+
+    fn pruning_spares_what_a_host_may_need(&mut self, host: usize, keep: &[ReleaseId]) {
+        let head = &self.hosts[host].durable.head;
+        let undo = match head.undo {
+            Some(Undo::To { release }) => Some(release),
+            Some(Undo::Nothing | Undo::Stay) | None => None,
+        };
+        let needed = [head.current, head.stable, head.open, undo];
+        if let Some(lost) = needed.into_iter().flatten().find(|release| !keep.contains(release)) {
+            let what = format!("{} prunes {}", self.hosts[host].name, self.catalog.label(Some(&lost)));
+            self.fail(FailureClass::Safety, what);
+        }
+    }
+
+    /// Promise 4.
+    fn cut_off_host_undoes_its_unconfirmed_switch(&mut self, host: usize) {
+        let now = self.now;
+        let machine = &self.hosts[host];
+        let able = machine.process.is_some() && machine.disk != crate::host::Disk::Full;
+        let head = &machine.durable.head;
+        let armed = machine.is_armed();
+        let clocks = self.clocks();
+        let release = head.open;
+        let watch = &mut self.hosts[host].watch;
+        match (&mut watch.armed, armed) {
+            (None, true) => {
+                let bound_ms = clocks.first_deadline_ms() + clocks.confirm_ms + UNDO_SLACK_MS;
+                watch.armed = Some(ArmedWatch { release, since: now, able_ms: 0, bound_ms });
+            }
+            (Some(_), false) => watch.armed = None,
+            (Some(seen), true) if seen.release != release => watch.armed = None,
+            (Some(seen), true) => {
+                if able {
+                    seen.able_ms += now - seen.since;
+                }
+                seen.since = now;
+                if seen.able_ms > seen.bound_ms {
+                    let what = format!(
+                        "{} still has an unconfirmed switch after {} s",
+                        self.hosts[host].name,
+                        self.hosts[host].watch.armed.map_or(0, |seen| seen.able_ms / 1000)
+                    );
+                    self.fail(FailureClass::Safety, what);
+                }
+            }
+            (None, false) => {}
+        }
+    }
+
+    /// A host answers an observation: what it truly serves now.
+    pub(crate) fn remember_what_was_seen(&mut self, host: usize) {
+        let now = self.now;
+        let rotation = self.options.rotation;
+        let machine = &mut self.hosts[host];
+        let running = machine.in_rotation(rotation);
+        let well = match running {
+            None => machine.apps.is_empty().then_some(None),
+            Some(app) => (app.passes(now) || app.passes(now.saturating_sub(NOTICE_MS)))
+                .then_some(Some(app.app.release)),
+        };
+        if let Some(release) = well {
+            machine.watch.seen_well = Some((now, release));
+        }
+    }
+
+    /// What a laptop's journal gained in its last turn.
+    pub(crate) fn read_news(&mut self, laptop: usize) {
+        let Some(ledger) = self.laptops[laptop].process.as_ref().map(|driver| driver.ledger) else { return };
+        let news: Vec<_> = self.summaries[ledger].news(&self.ledgers[ledger]).to_vec();
+        for record in news {
+            self.note(|world| {
+                let line = crate::shell::shorten(record.body.clone());
+                format!("{} writes {} {line}", world.laptops[laptop].name, record.seq)
+            });
+            if !CHECKED_KINDS.contains(&record.kind.as_str()) {
+                continue;
+            }
+            match record.event() {
+                Ok(event) => {
+                    self.every_verdict_in_the_journal_has_evidence(&event);
+                    self.learn(&event);
+                    self.summaries[ledger].take_in(&event);
+                    self.check_end(&event);
+                }
+                Err(error) => self.fail(FailureClass::Audit, error.to_string()),
+            }
+        }
+    }
+
+    fn learn(&mut self, event: &Event) {
+        match event {
+            Event::RolloutBegun { rollout, intent, .. } => {
+                let known = Known {
+                    hosts: intent.fleet().hosts.iter().map(|host| host.name.clone()).collect(),
+                    is_push: matches!(**intent, Intent::Push { .. }),
+                    is_rollback: matches!(**intent, Intent::Rollback { .. }),
+                    now: matches!(**intent, Intent::Rollback { now: true, .. }),
+                    release: match &**intent {
+                        Intent::Push { plan } => Some(plan.release),
+                        _ => None,
+                    },
+                    observed_since: self.now,
+                };
+                self.known.insert(rollout.clone(), known);
+            }
+            Event::RolloutBound { rollout, open } => {
+                if let Some(known) = self.known.get_mut(rollout) {
+                    known.release = open.release;
+                }
+            }
+            Event::RoundBegun { rollout, ask: RoundAsk::Observe, .. } => {
+                let now = self.now;
+                if let Some(known) = self.known.get_mut(rollout) {
+                    known.observed_since = now;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn check_end(&mut self, event: &Event) {
+        let Event::RolloutEnded { rollout, end } = event else { return };
+        let Some(known) = self.known.get(rollout).cloned() else { return };
+        match end {
+            End::Stable | End::Converged => self.done_means_every_host_was_seen_well(rollout, &known),
+            End::Refused { reasons } if known.is_rollback => self.rollback_is_never_refused_by_a_lock(reasons),
+            _ => {}
+        }
+        if *end == End::Stable && self.options.outside && known.is_push {
+            self.release_bad_outside_is_never_called_stable(&known);
+        }
+    }
+
+    /// Promise 6.
+    fn done_means_every_host_was_seen_well(&mut self, rollout: &RolloutId, known: &Known) {
+        for host in &known.hosts {
+            let Some(number) = self.numbers.get(host) else { continue };
+            let seen = self.hosts[*number].watch.seen_well;
+            if seen.is_some_and(|(at, release)| at >= known.observed_since && release == known.release) {
+                continue;
+            }
+            let what = format!(
+                "{rollout} is called done with {} on every host, and {host} was not seen so: {}",
+                self.catalog.label(known.release.as_ref()),
+                self.describe(*number)
+            );
+            return self.fail(FailureClass::Safety, what);
+        }
+    }
+
+    fn release_bad_outside_is_never_called_stable(&mut self, known: &Known) {
+        let bad = known.release.and_then(|release| self.catalog.find(&release)).is_some_and(|release| {
+            (0..self.hosts.len())
+                .any(|host| release.behaviour_on(host) == crate::catalog::Behaviour::BadOutside)
+        });
+        if bad {
+            let what = format!("{} is called stable", self.catalog.label(known.release.as_ref()));
+            self.fail(FailureClass::Safety, what);
+        }
+    }
+
+    /// A command was refused at once.
+    pub(crate) fn check_refusal(&mut self, laptop: usize, reasons: &[Reason]) {
+        if reasons.is_empty() {
+            self.fail(FailureClass::Audit, "a command was refused without a reason".to_owned());
+        }
+        let is_rollback = self.laptops[laptop]
+            .process
+            .as_ref()
+            .is_some_and(|driver| matches!(driver.command, Command::Rollback { .. }) && !driver.taken);
+        if is_rollback {
+            self.rollback_is_never_refused_by_a_lock(reasons);
+        }
+    }
+
+    /// Promise 7.
+    fn rollback_is_never_refused_by_a_lock(&mut self, reasons: &[Reason]) {
+        let wrong = reasons.iter().find(|reason| {
+            matches!(
+                reason,
+                Reason::Locked { .. } | Reason::Leased { .. } | Reason::LeaseLost | Reason::Keeper { .. }
+            )
+        });
+        if let Some(reason) = wrong {
+            self.fail(FailureClass::Safety, format!("a rollback was refused: {reason}"));
+        }
+    }
+
+    /// Promise 10.
+    fn every_verdict_in_the_journal_has_evidence(&mut self, event: &Event) {
+        let bare = match event {
+            Event::GateJudged { says, .. } => says.is_empty(),
+            Event::HostFailed { why, .. } => why.is_empty(),
+            Event::Held { reasons, .. } => reasons.is_empty(),
+            Event::RolloutEnded { end, .. } => match end {
+                End::NotSwitched { reasons } | End::Refused { reasons } | End::Unreachable { reasons } => {
+                    reasons.is_empty()
+                }
+                End::Owed { hosts } => hosts.is_empty(),
+                End::Stable
+                | End::TakenBack { .. }
+                | End::Converged
+                | End::Fenced { .. }
+                | End::Done
+                | End::Dropped => false,
+            },
+            _ => false,
+        };
+        if bare {
+            self.fail(FailureClass::Audit, format!("a verdict without evidence: {event:?}"));
+        }
+    }
+
+    /// Promise 5, and law 5: a process that ends leaves a journal from which the next one goes on.
+    pub(crate) fn check_replay(&mut self, driver: &Driver) {
+        if self.is_off(crate::switch::Switch::Append) {
+            return;
+        }
+        match Controller::replay(self.ledgers[driver.ledger].records()) {
+            Err(error) => self.fail(FailureClass::Audit, format!("a journal does not load: {error}")),
+            Ok(replayed) => {
+                // An append whose answer was lost is known only to the disk.
+                if replayed.position() != driver.controller.position() {
+                    return;
+                }
+                if replayed.owed() != driver.controller.owed() {
+                    let ids = |controller: &Controller| -> BTreeSet<String> {
+                        controller.owed().keys().map(ToString::to_string).collect()
+                    };
+                    let what = format!(
+                        "replayed, the journal owes {:?}; in memory it owes {:?}",
+                        ids(&replayed),
+                        ids(&driver.controller)
+                    );
+                    self.fail(FailureClass::Audit, what);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn describe(&self, host: usize) -> String {
+        self.hosts[host].describe(self.now, |release| self.catalog.label(release))
+    }
+}
+
+/// The kinds of records that a check or a summary reads; the others are not parsed, to be fast.
+const CHECKED_KINDS: [&str; 8] = [
+    "rollout_begun",
+    "round_begun",
+    "gate_judged",
+    "rollout_bound",
+    "host_failed",
+    "held",
+    "rollout_ended",
+    "resumed",
+];
