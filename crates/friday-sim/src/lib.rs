@@ -23,10 +23,12 @@ mod run;
 mod schedule;
 mod shell;
 mod switch;
+mod walk;
 mod world;
 
 pub use failure::{Failure, FailureClass};
 pub use options::Options;
 pub use run::run_seed;
 pub use switch::{NoSuchSwitch, Switch};
+pub use walk::{Laptop, Walk};
 pub use world::World;
