@@ -23,7 +23,10 @@ impl Application {
             return false;
         }
         match self.behaviour {
-            Behaviour::Good | Behaviour::Deaf | Behaviour::BadOutside | Behaviour::CrashesLate { .. } => true,
+            Behaviour::Good
+            | Behaviour::Deaf
+            | Behaviour::BadOutside
+            | Behaviour::CrashesLate { .. } => true,
             Behaviour::NeverHealthy | Behaviour::ExitsAtOnce => false,
             Behaviour::SickLate { after_ms } => age < after_ms,
         }

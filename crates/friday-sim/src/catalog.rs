@@ -22,13 +22,9 @@ pub(crate) enum Behaviour {
     /// Ends as soon as it starts.
     ExitsAtOnce,
     /// Ends some time after each start.
-    CrashesLate {
-        after_ms: u64,
-    },
+    CrashesLate { after_ms: u64 },
     /// Fails its own health check some time after each start.
-    SickLate {
-        after_ms: u64,
-    },
+    SickLate { after_ms: u64 },
 }
 
 impl Behaviour {
@@ -96,13 +92,22 @@ impl Catalog {
     }
 
     /// Adds one more.
-    pub(crate) fn add(&mut self, options: &Options, behaviour: Behaviour, bad_every: usize) -> ReleaseId {
+    pub(crate) fn add(
+        &mut self,
+        options: &Options,
+        behaviour: Behaviour,
+        bad_every: usize,
+    ) -> ReleaseId {
         let number = self.releases.len();
         let label = format!("v{}", number + 1);
         let manifest = Manifest {
             tree: vec![Entry {
                 path: "app".to_owned(),
-                kind: EntryKind::File { digest: digest(label.as_bytes()), size: 1, executable: true },
+                kind: EntryKind::File {
+                    digest: digest(label.as_bytes()),
+                    size: 1,
+                    executable: true,
+                },
             }],
             run: RunSpec {
                 command: Some("./app".to_owned()),

@@ -66,7 +66,9 @@ impl World {
             clocks: self.clocks(),
             rotation,
             out_at_once_percent: options.out_at_once_percent,
-            outside: options.outside.then(|| OutsideProbe { expect: None, health: health(options) }),
+            outside: options
+                .outside
+                .then(|| OutsideProbe { expect: None, health: health(options) }),
             progress_deadline_ms: 600_000,
             answer_deadline_ms: 20_000,
             stage_deadline_ms: 60_000,
@@ -99,7 +101,11 @@ impl World {
             fleet,
             soak_ms: vec![options.soak_ms],
             bake_ms: options.bake_ms,
-            hooks: Hooks { before: Some("true".to_owned()), after: Some("true".to_owned()), timeout_ms: 10_000 },
+            hooks: Hooks {
+                before: Some("true".to_owned()),
+                after: Some("true".to_owned()),
+                timeout_ms: 10_000,
+            },
             migration: match options.migration {
                 MigrationChoice::None => None,
                 MigrationChoice::Safe => migration(MigrationBack::Safe),
@@ -116,7 +122,11 @@ impl World {
 
     pub(crate) fn push_command(&mut self, laptop: usize, release: &ReleaseId) -> Option<Command> {
         let plan = Box::new(self.plan(self.catalog.find(release)?));
-        Some(Command::Push { rollout: self.new_rollout("push"), driver: self.new_driver(laptop), plan })
+        Some(Command::Push {
+            rollout: self.new_rollout("push"),
+            driver: self.new_driver(laptop),
+            plan,
+        })
     }
 
     pub(crate) fn rollback_command(&mut self, laptop: usize, to: BackTo, now: bool) -> Command {
@@ -140,7 +150,11 @@ impl World {
     }
 
     pub(crate) fn resume_command(&mut self, laptop: usize, way: Way) -> Command {
-        Command::Resume { rollout: self.new_rollout("rollback"), driver: self.new_driver(laptop), way }
+        Command::Resume {
+            rollout: self.new_rollout("rollback"),
+            driver: self.new_driver(laptop),
+            way,
+        }
     }
 
     pub(crate) fn lock_command(&mut self, laptop: usize, locked: bool) -> Command {
@@ -157,7 +171,12 @@ impl World {
         }
     }
 
-    pub(crate) fn quarantine_command(&mut self, laptop: usize, release: ReleaseId, active: bool) -> Command {
+    pub(crate) fn quarantine_command(
+        &mut self,
+        laptop: usize,
+        release: ReleaseId,
+        active: bool,
+    ) -> Command {
         Command::SetQuarantine {
             rollout: self.new_rollout("quarantine"),
             driver: self.new_driver(laptop),
@@ -208,7 +227,9 @@ impl World {
                 if *active { "quarantine" } else { "quarantine --lift" },
                 self.catalog.label(Some(release))
             ),
-            Command::SetKeeper { rollout, keeper, .. } => format!("hosts keeper {keeper} as {rollout}"),
+            Command::SetKeeper { rollout, keeper, .. } => {
+                format!("hosts keeper {keeper} as {rollout}")
+            }
             Command::Look { rollout, .. } => format!("status as {rollout}"),
         }
     }
@@ -217,7 +238,9 @@ impl World {
         match input {
             Input::Command(command) => self.tell_command(command),
             Input::Finished { effect, outcome } => format!("{effect}: {}", tell_outcome(outcome)),
-            Input::Followed { effect, outcome } => format!("{effect} again: {}", tell_outcome(outcome)),
+            Input::Followed { effect, outcome } => {
+                format!("{effect} again: {}", tell_outcome(outcome))
+            }
             Input::Sampled { host, sample } => format!("the outside probe of {host}: {sample:?}"),
             Input::Woke => "the time".to_owned(),
         }

@@ -51,6 +51,13 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}.{:03} s: {}", self.class, self.at_ms / 1000, self.at_ms % 1000, self.what)
+        write!(
+            f,
+            "{} at {}.{:03} s: {}",
+            self.class,
+            self.at_ms / 1000,
+            self.at_ms % 1000,
+            self.what
+        )
     }
 }

@@ -128,10 +128,15 @@ impl World {
         *present = until.max(*present);
         // What was under way on that connection is lost with it.
         let Some(process) = self.hosts[host].process.as_mut() else { return };
-        let lost: Vec<_> =
-            process.calls.iter().filter(|(_, caller)| caller.laptop == laptop).map(|(call, _)| *call).collect();
+        let lost: Vec<_> = process
+            .calls
+            .iter()
+            .filter(|(_, caller)| caller.laptop == laptop)
+            .map(|(call, _)| *call)
+            .collect();
         for call in lost {
-            let caller = self.hosts[host].process.as_mut().and_then(|process| process.calls.remove(&call));
+            let caller =
+                self.hosts[host].process.as_mut().and_then(|process| process.calls.remove(&call));
             if let Some(caller) = caller {
                 self.breaks(caller);
             }

@@ -57,8 +57,6 @@ pub(crate) struct Watch {
     pub(crate) taken_out: bool,
     /// When the host answered an observation while it truly served this release.
     pub(crate) seen_well: Option<(u64, Option<ReleaseId>)>,
-    /// When a probe of its application last passed in truth.
-    pub(crate) passed_at: u64,
     pub(crate) has_served: bool,
 }
 
@@ -158,7 +156,11 @@ impl Host {
     }
 
     /// For messages: what it runs and how.
-    pub(crate) fn describe(&self, now: u64, label: impl Fn(Option<&ReleaseId>) -> String) -> String {
+    pub(crate) fn describe(
+        &self,
+        now: u64,
+        label: impl Fn(Option<&ReleaseId>) -> String,
+    ) -> String {
         let apps: Vec<String> = self
             .apps
             .values()

@@ -67,8 +67,6 @@ pub(crate) struct Driver {
     pub(crate) wakes_at: Option<u64>,
     /// What came while the lid was closed.
     pub(crate) slept_through: VecDeque<Input>,
-    pub(crate) began_at: u64,
-    pub(crate) moved_at: u64,
 }
 
 /// An effect at work.
@@ -118,7 +116,9 @@ impl World {
     pub(crate) fn start_friday_over(&mut self, laptop: usize, ledger: usize, command: Command) {
         self.laptops[laptop].epoch += 1;
         let epoch = self.laptops[laptop].epoch;
-        self.note(|world| format!("{} runs {}", world.laptops[laptop].name, world.tell_command(&command)));
+        self.note(|world| {
+            format!("{} runs {}", world.laptops[laptop].name, world.tell_command(&command))
+        });
         let controller = match Controller::replay(self.ledgers[ledger].records()) {
             Ok(controller) => controller,
             Err(error) => {
@@ -140,8 +140,6 @@ impl World {
             overlooked,
             wakes_at: None,
             slept_through: VecDeque::new(),
-            began_at: self.now,
-            moved_at: self.now,
         });
         self.refusals[laptop].clear();
         self.drive(laptop, Input::Command(command));
@@ -167,8 +165,11 @@ impl World {
             return;
         }
         let fault = self.append_fault();
-        let dies = matches!(fault, AppendFault::Torn { .. }) || self.chance(self.faults.kill_turns / 2.0);
-        self.note(|world| format!("{} takes {}", world.laptops[laptop].name, world.tell_input(&input)));
+        let dies =
+            matches!(fault, AppendFault::Torn { .. }) || self.chance(self.faults.kill_turns / 2.0);
+        self.note(|world| {
+            format!("{} takes {}", world.laptops[laptop].name, world.tell_input(&input))
+        });
         let Some(reply) = self.take_turn(laptop, fault, input) else { return };
         self.read_news(laptop);
         if self.failure.is_some() {
@@ -183,7 +184,6 @@ impl World {
         }
         if let Some(driver) = self.laptops[laptop].process.as_mut() {
             driver.taken = true;
-            driver.moved_at = self.now;
         }
         self.begin_owed(laptop);
         self.end_if_done(laptop);
@@ -216,13 +216,20 @@ impl World {
                         return None;
                     }
                     fault = AppendFault::None;
-                    let before: BTreeSet<EffectId> = driver.controller.owed().keys().cloned().collect();
-                    if let Err(error) = catch_up(&mut driver.controller, &mut self.ledgers[driver.ledger]) {
-                        self.fail(FailureClass::Audit, format!("a journal's tail does not load: {error}"));
+                    let before: BTreeSet<EffectId> =
+                        driver.controller.owed().keys().cloned().collect();
+                    if let Err(error) =
+                        catch_up(&mut driver.controller, &mut self.ledgers[driver.ledger])
+                    {
+                        self.fail(
+                            FailureClass::Audit,
+                            format!("a journal's tail does not load: {error}"),
+                        );
                         return None;
                     }
                     if self.switch == Some(Switch::Effects) {
-                        let found = driver.controller.owed().keys().filter(|id| !before.contains(*id));
+                        let found =
+                            driver.controller.owed().keys().filter(|id| !before.contains(*id));
                         driver.overlooked.extend(found.cloned());
                     }
                     // A command that was written after all is not given twice.
@@ -237,7 +244,10 @@ impl World {
                     return None;
                 }
                 TurnError::Record(error) => {
-                    self.fail(FailureClass::Audit, format!("a turn made an illegal record: {error}"));
+                    self.fail(
+                        FailureClass::Audit,
+                        format!("a turn made an illegal record: {error}"),
+                    );
                     return None;
                 }
             }
@@ -249,7 +259,12 @@ impl World {
     fn is_journalled(&self, laptop: usize, rollout: &RolloutId) -> bool {
         self.laptops[laptop].process.as_ref().is_some_and(|driver| {
             let needle = format!("\"{rollout}\"");
-            self.ledgers[driver.ledger].records().iter().rev().take(64).any(|record| record.body.contains(&needle))
+            self.ledgers[driver.ledger]
+                .records()
+                .iter()
+                .rev()
+                .take(64)
+                .any(|record| record.body.contains(&needle))
         })
     }
 
@@ -277,7 +292,9 @@ impl World {
         driver.in_flight.retain(|id, _| owed.contains_key(id));
         let fresh: Vec<(EffectId, Effect, Timestamp)> = owed
             .iter()
-            .filter(|(id, _)| !driver.in_flight.contains_key(*id) && !driver.overlooked.contains(*id))
+            .filter(|(id, _)| {
+                !driver.in_flight.contains_key(*id) && !driver.overlooked.contains(*id)
+            })
             .map(|(id, owed)| (id.clone(), owed.effect.clone(), owed.deadline))
             .collect();
         let epoch = driver.epoch;
@@ -286,7 +303,9 @@ impl World {
                 return self.kill_friday(laptop, "killed between two effects");
             }
             let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
-            driver.in_flight.insert(id.clone(), InFlight { effect: effect.clone(), asked: 0, answered: false });
+            driver
+                .in_flight
+                .insert(id.clone(), InFlight { effect: effect.clone(), asked: 0, answered: false });
             let due = self.virtual_time(laptop, deadline).max(self.now + 1);
             self.schedule.put(due, Happening::EffectDue { laptop, epoch, effect: id.clone() });
             self.begin(laptop, epoch, id, effect);
@@ -313,7 +332,8 @@ impl World {
                     manifest: release.manifest.clone(),
                 };
                 let at = self.now + after;
-                self.schedule.put(at, Happening::Sends { caller: caller(Purpose::Ship), host, request });
+                self.schedule
+                    .put(at, Happening::Sends { caller: caller(Purpose::Ship), host, request });
             }
             Effect::Hook { name, .. } => {
                 let outcome = if self.chance(self.faults.failed_actions) {
@@ -338,7 +358,9 @@ impl World {
         flight.asked += 1;
         flight.answered = false;
         let asked = flight.asked;
-        let Effect::Follow { host, request, timeout_ms, .. } = flight.effect.clone() else { return };
+        let Effect::Follow { host, request, timeout_ms, .. } = flight.effect.clone() else {
+            return;
+        };
         let caller = Caller { laptop, epoch, effect: id.clone(), purpose: Purpose::Follow, asked };
         let due = self.now + timeout_ms;
         self.schedule.put(due, Happening::QuestionDue { laptop, epoch, effect: id.clone(), asked });
@@ -366,11 +388,19 @@ impl World {
                 }
                 let (at, asked) = (now + every_ms, flight.asked);
                 flight.answered = true;
-                let again = Happening::QuestionAgain { laptop: *laptop, epoch: *epoch, effect: effect.clone(), asked };
+                let again = Happening::QuestionAgain {
+                    laptop: *laptop,
+                    epoch: *epoch,
+                    effect: effect.clone(),
+                    asked,
+                };
                 self.schedule.put(at, again);
                 self.drive(*laptop, Input::Followed { effect: effect.clone(), outcome });
             }
-            Effect::Ask { .. } | Effect::Ship { .. } | Effect::Hook { .. } | Effect::Watch { .. } => {
+            Effect::Ask { .. }
+            | Effect::Ship { .. }
+            | Effect::Hook { .. }
+            | Effect::Watch { .. } => {
                 driver.in_flight.remove(effect);
                 self.drive(*laptop, Input::Finished { effect: effect.clone(), outcome });
             }
@@ -380,7 +410,10 @@ impl World {
     fn plan_wakeup(&mut self, laptop: usize) {
         let Some(driver) = self.laptops[laptop].process.as_ref() else { return };
         let epoch = driver.epoch;
-        let wakeup = driver.controller.next_wakeup().map(|at| self.virtual_time(laptop, at).max(self.now + 1));
+        let wakeup = driver
+            .controller
+            .next_wakeup()
+            .map(|at| self.virtual_time(laptop, at).max(self.now + 1));
         let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
         if wakeup != driver.wakes_at {
             driver.wakes_at = wakeup;
@@ -418,7 +451,10 @@ impl World {
     /// The command line ends when what it was asked for has ended, or waits for a person.
     fn end_if_done(&mut self, laptop: usize) {
         let Some(driver) = self.laptops[laptop].process.as_ref() else { return };
-        if driver.taken && driver.controller.owed().is_empty() && driver.controller.next_wakeup().is_none() {
+        if driver.taken
+            && driver.controller.owed().is_empty()
+            && driver.controller.next_wakeup().is_none()
+        {
             let summary = &self.summaries[driver.ledger];
             let stuck: Vec<&RolloutId> =
                 summary.open.iter().filter(|rollout| !summary.held.contains(*rollout)).collect();
@@ -447,7 +483,10 @@ impl World {
             .and_then(|driver| driver.in_flight.get(&caller.effect))
             .and_then(|flight| match &flight.effect {
                 Effect::Ask { host, request } => Some((host.clone(), request.clone())),
-                Effect::Follow { .. } | Effect::Ship { .. } | Effect::Hook { .. } | Effect::Watch { .. } => None,
+                Effect::Follow { .. }
+                | Effect::Ship { .. }
+                | Effect::Hook { .. }
+                | Effect::Watch { .. } => None,
             });
         match (outcome, switch) {
             (Outcome::Unknown { why }, Switch::UnknownFails) => Outcome::Failed { why },

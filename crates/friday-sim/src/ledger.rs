@@ -42,7 +42,8 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// A journal with its first record.
     pub(crate) fn created(id: JournalId, fleet: &str, at: Timestamp) -> Self {
-        let event = Event::JournalCreated { journal: id, format: JOURNAL_FORMAT, fleet: fleet.to_owned() };
+        let event =
+            Event::JournalCreated { journal: id, format: JOURNAL_FORMAT, fleet: fleet.to_owned() };
         Self {
             records: vec![Record::after(&Position::START, at, &event)],
             unsynced: 0,
@@ -87,7 +88,9 @@ impl Store for Ledger {
                 self.keep(records);
                 Err(AppendError::Unknown("the disk did not answer".to_owned()))
             }
-            AppendFault::UnknownLost => Err(AppendError::Unknown("the disk did not answer".to_owned())),
+            AppendFault::UnknownLost => {
+                Err(AppendError::Unknown("the disk did not answer".to_owned()))
+            }
             AppendFault::Torn { kept } => {
                 let kept = if self.tears { kept.min(records.len()) } else { 0 };
                 self.keep(&records[..kept]);

@@ -42,12 +42,15 @@ fn parse(words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut words = words;
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
-        let number = |text: String| text.parse::<u64>().map_err(|_| format!("`{text}` is not a number"));
+        let number =
+            |text: String| text.parse::<u64>().map_err(|_| format!("`{text}` is not a number"));
         match word.as_str() {
             "--seed" => (arguments.first, arguments.count) = (number(value()?)?, 1),
             "--seeds" => arguments.count = number(value()?)?,
             "--from" => arguments.first = number(value()?)?,
-            "--jobs" => arguments.jobs = usize::try_from(number(value()?)?.clamp(1, 64)).unwrap_or(1),
+            "--jobs" => {
+                arguments.jobs = usize::try_from(number(value()?)?.clamp(1, 64)).unwrap_or(1)
+            }
             "--without" => {
                 arguments.switch = Some(value()?.parse().map_err(|error| format!("{error}"))?);
             }
@@ -105,7 +108,12 @@ fn run_one(arguments: &Arguments, out: &mut impl Write) -> io::Result<ExitCode> 
     }
 }
 
-fn tell_failure(arguments: &Arguments, seed: u64, failure: &Failure, out: &mut impl Write) -> io::Result<ExitCode> {
+fn tell_failure(
+    arguments: &Arguments,
+    seed: u64,
+    failure: &Failure,
+    out: &mut impl Write,
+) -> io::Result<ExitCode> {
     writeln!(out, "{failure}")?;
     let without = arguments.switch.map_or(String::new(), |switch| format!(" --without {switch}"));
     writeln!(out, "friday-sim --seed {seed}{without} --verbose")?;
@@ -113,7 +121,13 @@ fn tell_failure(arguments: &Arguments, seed: u64, failure: &Failure, out: &mut i
 }
 
 fn run_many(arguments: &Arguments, out: &mut impl Write) -> io::Result<ExitCode> {
-    writeln!(out, "seed={}..{} jobs={}", arguments.first, arguments.first + arguments.count, arguments.jobs)?;
+    writeln!(
+        out,
+        "seed={}..{} jobs={}",
+        arguments.first,
+        arguments.first + arguments.count,
+        arguments.jobs
+    )?;
     let next = AtomicU64::new(arguments.first);
     let done = AtomicU64::new(0);
     let stop = AtomicBool::new(false);

@@ -46,7 +46,10 @@ impl World {
         if self.chance(self.faults.duplicates) {
             let echo = Caller { purpose: Purpose::Echo, ..caller.clone() };
             let again = at + self.rng.u64(1..30_000);
-            self.schedule.put(again, Happening::Arrives { caller: echo, host: number, request: request.clone() });
+            self.schedule.put(
+                again,
+                Happening::Arrives { caller: echo, host: number, request: request.clone() },
+            );
         }
         self.schedule.put(at, Happening::Arrives { caller, host: number, request });
     }
@@ -56,7 +59,11 @@ impl World {
         match self.rng.u32(..3) {
             0 => {
                 let after = self.rng.u64(1..5_000);
-                self.answered(after, caller, Outcome::Failed { why: "no route to host".to_owned() });
+                self.answered(
+                    after,
+                    caller,
+                    Outcome::Failed { why: "no route to host".to_owned() },
+                );
             }
             1 => self.breaks(caller),
             _ => {}
@@ -67,7 +74,11 @@ impl World {
     pub(crate) fn breaks(&mut self, caller: Caller) {
         if self.rng.u32(..4) != 0 {
             let after = self.rng.u64(1..8_000);
-            self.answered(after, caller, Outcome::Unknown { why: "the connection broke".to_owned() });
+            self.answered(
+                after,
+                caller,
+                Outcome::Unknown { why: "the connection broke".to_owned() },
+            );
         }
     }
 

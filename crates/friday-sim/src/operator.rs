@@ -51,7 +51,9 @@ impl World {
 
     /// Whether a process holds the file lock beside this journal.
     pub(crate) fn is_driven(&self, ledger: usize) -> bool {
-        self.laptops.iter().any(|laptop| laptop.process.as_ref().is_some_and(|driver| driver.ledger == ledger))
+        self.laptops
+            .iter()
+            .any(|laptop| laptop.process.as_ref().is_some_and(|driver| driver.ledger == ledger))
     }
 
     fn draw_command(&mut self, laptop: usize) -> Option<Command> {

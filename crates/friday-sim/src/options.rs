@@ -132,7 +132,8 @@ impl Options {
     pub fn of_seed(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed_0f0b_71a5_0fee);
         let large = rng.u32(..100) == 0;
-        let hosts = if large { rng.usize(17..=200) } else { rng.usize(1..=16).min(rng.usize(1..=16)) };
+        let hosts =
+            if large { rng.usize(17..=200) } else { rng.usize(1..=16).min(rng.usize(1..=16)) };
         Self {
             seed,
             hosts,

@@ -49,7 +49,9 @@ impl World {
     /// Before each action of a host.
     pub(crate) fn check_action(&mut self, host: usize, action: &Action) {
         match action {
-            Action::Start { app, .. } => self.quarantined_release_is_never_started_where_known(host, app.release),
+            Action::Start { app, .. } => {
+                self.quarantined_release_is_never_started_where_known(host, app.release)
+            }
             Action::Rotate { direction: Direction::Out, .. } | Action::Stop { .. } => {
                 self.hosts_taken_out_stay_within_the_budget(host);
             }
@@ -63,7 +65,11 @@ impl World {
     }
 
     /// Promise 3.
-    fn quarantined_release_is_never_started_where_known(&mut self, host: usize, release: ReleaseId) {
+    fn quarantined_release_is_never_started_where_known(
+        &mut self,
+        host: usize,
+        release: ReleaseId,
+    ) {
         if self.hosts[host].durable.head.refuses(&release) {
             let what = format!(
                 "{} starts {}, which it knows to be quarantined",
@@ -81,7 +87,9 @@ impl World {
         if self.hosts[host].serves(rotation, now).is_none() || self.hosts[host].watch.taken_out {
             return;
         }
-        let Some(open) = self.hosts[host].durable.head.rollout.as_ref().map(|open| open.value.clone()) else {
+        let Some(open) =
+            self.hosts[host].durable.head.rollout.as_ref().map(|open| open.value.clone())
+        else {
             return;
         };
         if self.acts_alone(host) {
@@ -107,9 +115,17 @@ impl World {
             budget = budget.max(silent + 1);
         }
         if out > budget {
-            let names: Vec<&str> =
-                self.hosts.iter().filter(|other| other.watch.taken_out).map(|other| other.name.as_str()).collect();
-            let what = format!("{out} hosts are out of rotation for {}, {budget} may be: {}", open.id, names.join(" "));
+            let names: Vec<&str> = self
+                .hosts
+                .iter()
+                .filter(|other| other.watch.taken_out)
+                .map(|other| other.name.as_str())
+                .collect();
+            let what = format!(
+                "{out} hosts are out of rotation for {}, {budget} may be: {}",
+                open.id,
+                names.join(" ")
+            );
             self.fail(FailureClass::Safety, what);
         }
     }
@@ -128,7 +144,8 @@ impl World {
         };
         let needed = [head.current, head.stable, head.open, undo];
         if let Some(lost) = needed.into_iter().flatten().find(|release| !keep.contains(release)) {
-            let what = format!("{} prunes {}", self.hosts[host].name, self.catalog.label(Some(&lost)));
+            let what =
+                format!("{} prunes {}", self.hosts[host].name, self.catalog.label(Some(&lost)));
             self.fail(FailureClass::Safety, what);
         }
     }
@@ -186,7 +203,9 @@ impl World {
 
     /// What a laptop's journal gained in its last turn.
     pub(crate) fn read_news(&mut self, laptop: usize) {
-        let Some(ledger) = self.laptops[laptop].process.as_ref().map(|driver| driver.ledger) else { return };
+        let Some(ledger) = self.laptops[laptop].process.as_ref().map(|driver| driver.ledger) else {
+            return;
+        };
         let news: Vec<_> = self.summaries[ledger].news(&self.ledgers[ledger]).to_vec();
         for record in news {
             self.note(|world| {
@@ -243,8 +262,12 @@ impl World {
         let Event::RolloutEnded { rollout, end } = event else { return };
         let Some(known) = self.known.get(rollout).cloned() else { return };
         match end {
-            End::Stable | End::Converged => self.done_means_every_host_was_seen_well(rollout, &known),
-            End::Refused { reasons } if known.is_rollback => self.rollback_is_never_refused_by_a_lock(reasons),
+            End::Stable | End::Converged => {
+                self.done_means_every_host_was_seen_well(rollout, &known)
+            }
+            End::Refused { reasons } if known.is_rollback => {
+                self.rollback_is_never_refused_by_a_lock(reasons)
+            }
             _ => {}
         }
         if *end == End::Stable && self.options.outside && known.is_push {
@@ -257,7 +280,9 @@ impl World {
         for host in &known.hosts {
             let Some(number) = self.numbers.get(host) else { continue };
             let seen = self.hosts[*number].watch.seen_well;
-            if seen.is_some_and(|(at, release)| at >= known.observed_since && release == known.release) {
+            if seen
+                .is_some_and(|(at, release)| at >= known.observed_since && release == known.release)
+            {
                 continue;
             }
             let what = format!(
@@ -270,10 +295,11 @@ impl World {
     }
 
     fn release_bad_outside_is_never_called_stable(&mut self, known: &Known) {
-        let bad = known.release.and_then(|release| self.catalog.find(&release)).is_some_and(|release| {
-            (0..self.hosts.len())
-                .any(|host| release.behaviour_on(host) == crate::catalog::Behaviour::BadOutside)
-        });
+        let bad =
+            known.release.and_then(|release| self.catalog.find(&release)).is_some_and(|release| {
+                (0..self.hosts.len())
+                    .any(|host| release.behaviour_on(host) == crate::catalog::Behaviour::BadOutside)
+            });
         if bad {
             let what = format!("{} is called stable", self.catalog.label(known.release.as_ref()));
             self.fail(FailureClass::Safety, what);
@@ -285,10 +311,9 @@ impl World {
         if reasons.is_empty() {
             self.fail(FailureClass::Audit, "a command was refused without a reason".to_owned());
         }
-        let is_rollback = self.laptops[laptop]
-            .process
-            .as_ref()
-            .is_some_and(|driver| matches!(driver.command, Command::Rollback { .. }) && !driver.taken);
+        let is_rollback = self.laptops[laptop].process.as_ref().is_some_and(|driver| {
+            matches!(driver.command, Command::Rollback { .. }) && !driver.taken
+        });
         if is_rollback {
             self.rollback_is_never_refused_by_a_lock(reasons);
         }
@@ -299,7 +324,10 @@ impl World {
         let wrong = reasons.iter().find(|reason| {
             matches!(
                 reason,
-                Reason::Locked { .. } | Reason::Leased { .. } | Reason::LeaseLost | Reason::Keeper { .. }
+                Reason::Locked { .. }
+                    | Reason::Leased { .. }
+                    | Reason::LeaseLost
+                    | Reason::Keeper { .. }
             )
         });
         if let Some(reason) = wrong {
@@ -314,9 +342,9 @@ impl World {
             Event::HostFailed { why, .. } => why.is_empty(),
             Event::Held { reasons, .. } => reasons.is_empty(),
             Event::RolloutEnded { end, .. } => match end {
-                End::NotSwitched { reasons } | End::Refused { reasons } | End::Unreachable { reasons } => {
-                    reasons.is_empty()
-                }
+                End::NotSwitched { reasons }
+                | End::Refused { reasons }
+                | End::Unreachable { reasons } => reasons.is_empty(),
                 End::Owed { hosts } => hosts.is_empty(),
                 End::Stable
                 | End::TakenBack { .. }
@@ -338,7 +366,9 @@ impl World {
             return;
         }
         match Controller::replay(self.ledgers[driver.ledger].records()) {
-            Err(error) => self.fail(FailureClass::Audit, format!("a journal does not load: {error}")),
+            Err(error) => {
+                self.fail(FailureClass::Audit, format!("a journal does not load: {error}"))
+            }
             Ok(replayed) => {
                 // An append whose answer was lost is known only to the disk.
                 if replayed.position() != driver.controller.position() {

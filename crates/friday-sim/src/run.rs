@@ -20,7 +20,11 @@ const STRAYS_MS: u64 = 125_000;
 
 /// Runs one seed from beginning to end. The world comes back for its trace and journals; where the
 /// core, the node or the simulator panicked it is lost.
-pub fn run_seed(seed: u64, switch: Option<Switch>, traced: bool) -> (Option<World>, Result<(), Failure>) {
+pub fn run_seed(
+    seed: u64,
+    switch: Option<Switch>,
+    traced: bool,
+) -> (Option<World>, Result<(), Failure>) {
     let run = AssertUnwindSafe(|| {
         let mut world = World::new(Options::of_seed(seed), switch);
         if traced {
@@ -71,12 +75,25 @@ impl World {
             world.failure.is_some() || world.laptops.iter().all(|laptop| laptop.process.is_none())
         });
         if !ended {
-            let waiting: Vec<String> = self.laptops.iter().filter_map(|laptop| {
-                let driver = laptop.process.as_ref()?;
-                let owed: Vec<String> = driver.controller.owed().keys().take(6).map(ToString::to_string).collect();
-                Some(format!("{} ({}), owed: {}", laptop.name, self.tell_command(&driver.command), owed.join(", ")))
-            }).collect();
-            self.fail(FailureClass::Liveness, format!("friday does not end on {}", waiting.join("; ")));
+            let waiting: Vec<String> = self
+                .laptops
+                .iter()
+                .filter_map(|laptop| {
+                    let driver = laptop.process.as_ref()?;
+                    let owed: Vec<String> =
+                        driver.controller.owed().keys().take(6).map(ToString::to_string).collect();
+                    Some(format!(
+                        "{} ({}), owed: {}",
+                        laptop.name,
+                        self.tell_command(&driver.command),
+                        owed.join(", ")
+                    ))
+                })
+                .collect();
+            self.fail(
+                FailureClass::Liveness,
+                format!("friday does not end on {}", waiting.join("; ")),
+            );
         }
         ended && self.failure.is_none()
     }
@@ -95,7 +112,15 @@ impl World {
         let laptop = self.rng.usize(..self.laptops.len());
         let unlock = self.lock_command(laptop, false);
         self.give(laptop, unlock);
-        for means in [Means::Back, Means::Forward, Means::Sweep, Means::Rollback, Means::Sweep, Means::Named, Means::Sweep] {
+        for means in [
+            Means::Back,
+            Means::Forward,
+            Means::Sweep,
+            Means::Rollback,
+            Means::Sweep,
+            Means::Named,
+            Means::Sweep,
+        ] {
             if self.failure.is_some() || self.is_at_rest().is_ok() {
                 return;
             }
@@ -107,7 +132,10 @@ impl World {
         if let Err(why) = self.is_at_rest() {
             // A stable release that falls ill by itself is not friday's to mend: only a push is.
             if !self.rests_on_a_bad_release() {
-                self.fail(FailureClass::Liveness, format!("the fleet does not come to rest: {why}"));
+                self.fail(
+                    FailureClass::Liveness,
+                    format!("the fleet does not come to rest: {why}"),
+                );
             }
         }
     }
@@ -133,15 +161,19 @@ impl World {
             .filter(|release| release.behaviour.is_good())
             .map(|release| release.id)
             .find(|id| {
-                self.hosts.iter().all(|host| host.trees.contains(id) && !host.durable.head.refuses(id))
+                self.hosts
+                    .iter()
+                    .all(|host| host.trees.contains(id) && !host.durable.head.refuses(id))
             })
     }
 
     fn rests_on_a_bad_release(&self) -> bool {
         self.hosts.iter().any(|host| {
-            host.durable.head.stable.and_then(|stable| self.catalog.find(&stable)).is_some_and(|release| {
-                !release.behaviour_on(host.number).is_good()
-            })
+            host.durable
+                .head
+                .stable
+                .and_then(|stable| self.catalog.find(&stable))
+                .is_some_and(|release| !release.behaviour_on(host.number).is_good())
         })
     }
 
@@ -150,7 +182,9 @@ impl World {
         let mut everywhere: Option<Option<ReleaseId>> = None;
         for host in &self.hosts {
             let tell = |what: &str| Err(format!("{what}: {}", self.describe(host.number)));
-            let Some(process) = host.process.as_ref() else { return tell("the host program is down") };
+            let Some(process) = host.process.as_ref() else {
+                return tell("the host program is down");
+            };
             let head = &process.node.durable().head;
             if head.rollout.is_some() {
                 return tell("a rollout is open");
@@ -191,7 +225,8 @@ impl World {
         }
         let at_rest = self.is_at_rest();
         if at_rest.as_ref() != Ok(&Some(good)) {
-            let reasons: Vec<String> = self.refusals[laptop].iter().map(ToString::to_string).collect();
+            let reasons: Vec<String> =
+                self.refusals[laptop].iter().map(ToString::to_string).collect();
             let what = format!(
                 "a good release cannot be pushed in the end: {} {}",
                 at_rest.map_or_else(|why| why, |release| self.catalog.label(release.as_ref())),

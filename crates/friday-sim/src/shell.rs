@@ -75,7 +75,10 @@ impl World {
 
     pub(crate) fn program_starts(&mut self, host: usize, epoch: u64) {
         let machine = &mut self.hosts[host];
-        if machine.booted_at.is_none() || machine.process.is_some() || machine.process_epoch != epoch {
+        if machine.booted_at.is_none()
+            || machine.process.is_some()
+            || machine.process_epoch != epoch
+        {
             return;
         }
         machine.process = Some(Process {
@@ -102,17 +105,30 @@ impl World {
     /// A request for the node, or for its shell.
     pub(crate) fn ask(&mut self, host: usize, caller: Caller, request: Request) {
         self.note(|world| {
-            format!("{} is asked by {}: {}", world.hosts[host].name, world.laptops[caller.laptop].name, tell(&request))
+            format!(
+                "{} is asked by {}: {}",
+                world.hosts[host].name,
+                world.laptops[caller.laptop].name,
+                tell(&request)
+            )
         });
         if let Request::PutManifest { release, manifest } = &request
             && (release_id(manifest) != *release || manifest.check().is_err())
         {
-            return self.reply(host, caller, Answer::Error { why: "not that release's manifest".to_owned() });
+            return self.reply(
+                host,
+                caller,
+                Answer::Error { why: "not that release's manifest".to_owned() },
+            );
         }
         if let Request::PutManifest { .. } = &request
             && self.hosts[host].disk == Disk::Full
         {
-            return self.reply(host, caller, Answer::Error { why: "no space left on device".to_owned() });
+            return self.reply(
+                host,
+                caller,
+                Answer::Error { why: "no space left on device".to_owned() },
+            );
         }
         if let Request::GetManifest { release } = &request {
             let answer = match self.catalog.find(release) {
@@ -181,13 +197,17 @@ impl World {
         if self.is_off(Switch::Persist) {
             return self.save_late(host, epoch);
         }
-        let Some(process) = self.hosts[host].process.as_mut().filter(|process| process.epoch == epoch) else {
+        let Some(process) =
+            self.hosts[host].process.as_mut().filter(|process| process.epoch == epoch)
+        else {
             return;
         };
         let Some(turn) = process.persisting.take() else { return };
         self.carry_out(host, turn, false);
         loop {
-            let Some(process) = self.hosts[host].process.as_mut().filter(|process| process.epoch == epoch) else {
+            let Some(process) =
+                self.hosts[host].process.as_mut().filter(|process| process.epoch == epoch)
+            else {
                 return;
             };
             if process.persisting.is_some() {
@@ -203,7 +223,11 @@ impl World {
         if let Some(persist) = turn.persist {
             self.hosts[host].durable = *persist;
         }
-        let mut left = if crashes { self.rng.usize(0..=turn.actions.len() + turn.answers.len()) } else { usize::MAX };
+        let mut left = if crashes {
+            self.rng.usize(0..=turn.actions.len() + turn.answers.len())
+        } else {
+            usize::MAX
+        };
         for (id, action) in turn.actions {
             if left == 0 {
                 return self.crash_and_restart(host);
@@ -290,7 +314,9 @@ impl World {
     }
 
     fn begin_action(&mut self, host: usize, id: ActionId, action: Action) {
-        self.note(|world| format!("{} begins {}", world.hosts[host].name, world.tell_action(&action)));
+        self.note(|world| {
+            format!("{} begins {}", world.hosts[host].name, world.tell_action(&action))
+        });
         let takes = match &action {
             Action::Build { .. } => self.rng.u64(20..1_500),
             Action::Command { timeout_ms, .. } => self.rng.u64(50..5_000).min(*timeout_ms),
@@ -299,7 +325,11 @@ impl World {
             Action::Rotate { rotation: Rotation::Commands { .. }, .. } => self.rng.u64(1..300),
             Action::Rotate { .. } | Action::Point { .. } => self.rng.u64(0..3),
             Action::Probe { health, .. } => {
-                if self.rng.u32(..20) == 0 { health.timeout_ms } else { self.rng.u64(1..50) }
+                if self.rng.u32(..20) == 0 {
+                    health.timeout_ms
+                } else {
+                    self.rng.u64(1..50)
+                }
             }
             Action::Prune { .. } => self.rng.u64(1..200),
         };
@@ -332,8 +362,12 @@ impl World {
             {
                 failed("exit status 1")
             }
-            Action::Build { .. } if self.hosts[host].disk == Disk::Full => failed("no space left on device"),
-            Action::Start { app, .. } if !self.hosts[host].trees.contains(&app.release) => failed("no such tree"),
+            Action::Build { .. } if self.hosts[host].disk == Disk::Full => {
+                failed("no space left on device")
+            }
+            Action::Start { app, .. } if !self.hosts[host].trees.contains(&app.release) => {
+                failed("no such tree")
+            }
             _ => {
                 self.take_effect(host, &what);
                 ActionResult::Done
@@ -369,7 +403,9 @@ impl World {
                     (RotationChoice::None, _) => {}
                     (RotationChoice::Page, Direction::Into) => machine.page = true,
                     (RotationChoice::Page, Direction::Out) => machine.page = false,
-                    (RotationChoice::Commands, Direction::Into) => machine.balancer = Some((*release, *port)),
+                    (RotationChoice::Commands, Direction::Into) => {
+                        machine.balancer = Some((*release, *port))
+                    }
                     (RotationChoice::Commands, Direction::Out) => machine.balancer = None,
                 }
             }
@@ -395,14 +431,22 @@ impl World {
         if let Some(after) = Application::exits_after(behaviour) {
             self.schedule.put(now + after, Happening::AppExits { host, boots, app });
         }
-        self.hosts[host].apps.insert(app, Application { app, behaviour, port, started_at: now, warm_up_ms });
+        self.hosts[host]
+            .apps
+            .insert(app, Application { app, behaviour, port, started_at: now, warm_up_ms });
     }
 
     pub(crate) fn app_exits(&mut self, host: usize, boots: u64, app: App) {
         if self.hosts[host].boots != boots || self.hosts[host].apps.remove(&app).is_none() {
             return;
         }
-        self.note(|world| format!("{} on {} exits", world.catalog.label(Some(&app.release)), world.hosts[host].name));
+        self.note(|world| {
+            format!(
+                "{} on {} exits",
+                world.catalog.label(Some(&app.release)),
+                world.hosts[host].name
+            )
+        });
         self.feed(host, Input::Exited { app, status: "exit status 1".to_owned() });
         self.look_at(host);
     }

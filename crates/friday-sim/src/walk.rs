@@ -110,7 +110,8 @@ impl Walk {
     pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
         let end = self.world.now + STEP_MS_MAX;
         while !is_so(self) {
-            let goes_on = self.world.schedule.next_at().is_some_and(|at| at <= end) && self.world.step();
+            let goes_on =
+                self.world.schedule.next_at().is_some_and(|at| at <= end) && self.world.step();
             self.nothing_is_wrong();
             assert!(goes_on || is_so(self), "never: {what}\n{}", self.story());
             if !goes_on {
@@ -181,7 +182,8 @@ impl Walk {
 
     /// Every host refuses this release.
     pub fn expect_quarantined_everywhere(&self, release: ReleaseId) {
-        let without = self.hosts_where(|walk, host| !walk.world.hosts[host].durable.head.refuses(&release));
+        let without =
+            self.hosts_where(|walk, host| !walk.world.hosts[host].durable.head.refuses(&release));
         assert!(without.is_empty(), "not quarantined on {without:?}\n{}", self.story());
     }
 
@@ -190,7 +192,11 @@ impl Walk {
         let ledger = &self.world.ledgers[self.world.laptops[laptop.0].ledger];
         let last = ledger.records().iter().rev().find(|record| record.kind == "rollout_ended");
         let body = last.map_or("no rollout ended", |record| record.body.as_str());
-        assert!(body.contains(&format!("\"end\":\"{word}\"")), "expected {word}: {body}\n{}", self.story());
+        assert!(
+            body.contains(&format!("\"end\":\"{word}\"")),
+            "expected {word}: {body}\n{}",
+            self.story()
+        );
     }
 
     /// A push waits for a person, on this laptop.
@@ -206,7 +212,8 @@ impl Walk {
     }
 
     fn story(&self) -> String {
-        let hosts: Vec<String> = (0..self.world.hosts.len()).map(|host| self.world.describe(host)).collect();
+        let hosts: Vec<String> =
+            (0..self.world.hosts.len()).map(|host| self.world.describe(host)).collect();
         let trace = self.world.trace();
         let from = trace.len().saturating_sub(120);
         format!("{}\n{}", trace[from..].join("\n"), hosts.join("\n"))

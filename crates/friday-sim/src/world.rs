@@ -108,7 +108,9 @@ impl World {
         let fleet = FleetName::new("shop");
         let catalog = Catalog::drawn(&options, &mut rng);
         let hosts: Vec<Host> = (0..options.hosts)
-            .map(|number| Host::new(number, &fleet, options.boot_hooks, rng.i64(-86_400_000..86_400_000)))
+            .map(|number| {
+                Host::new(number, &fleet, options.boot_hooks, rng.i64(-86_400_000..86_400_000))
+            })
             .collect();
         let numbers = hosts.iter().map(|host| (host.name.clone(), host.number)).collect();
         let mut world = Self {
@@ -230,8 +232,11 @@ impl World {
     pub(crate) fn new_ledger(&mut self, laptop: usize) -> usize {
         self.next_id += 1;
         let at = self.wall_clock(laptop);
-        let mut ledger =
-            Ledger::created(JournalId::new(format!("journal-{}", self.next_id)), self.fleet.as_str(), at);
+        let mut ledger = Ledger::created(
+            JournalId::new(format!("journal-{}", self.next_id)),
+            self.fleet.as_str(),
+            at,
+        );
         ledger.syncs = !self.is_off(Switch::Append);
         ledger.tears = self.is_off(Switch::Turn);
         self.ledgers.push(ledger);
@@ -262,7 +267,11 @@ impl World {
     }
 
     /// Steps until it is so. `false`: it was not so in that many milliseconds.
-    pub(crate) fn run_until(&mut self, within_ms: u64, mut is_so: impl FnMut(&Self) -> bool) -> bool {
+    pub(crate) fn run_until(
+        &mut self,
+        within_ms: u64,
+        mut is_so: impl FnMut(&Self) -> bool,
+    ) -> bool {
         let end = self.now + within_ms;
         loop {
             if is_so(self) {
@@ -279,7 +288,9 @@ impl World {
             Happening::Sends { caller, host, request } => self.send(caller, &host, request),
             Happening::Arrives { caller, host, request } => self.arrives(caller, host, request),
             Happening::Answered { caller, outcome } => self.take_outcome(&caller, outcome),
-            Happening::EffectDue { laptop, epoch, effect } => self.effect_due(laptop, epoch, effect),
+            Happening::EffectDue { laptop, epoch, effect } => {
+                self.effect_due(laptop, epoch, effect)
+            }
             Happening::QuestionDue { laptop, epoch, effect, asked } => {
                 self.question_due(laptop, epoch, effect, asked);
             }
@@ -292,7 +303,9 @@ impl World {
                     self.ask_again(laptop, epoch, &effect);
                 }
             }
-            Happening::OutsideProbe { laptop, epoch, effect } => self.outside_probe(laptop, epoch, effect),
+            Happening::OutsideProbe { laptop, epoch, effect } => {
+                self.outside_probe(laptop, epoch, effect)
+            }
             Happening::DriverWakes { laptop, epoch, at } => self.driver_wakes(laptop, epoch, at),
             Happening::LaptopWakes { laptop } => self.laptop_wakes(laptop),
             Happening::NodeWakes { host, epoch, at } => self.node_wakes(host, epoch, at),
@@ -313,19 +326,26 @@ impl World {
 
     fn effect_due(&mut self, laptop: usize, epoch: u64, effect: EffectId) {
         let Some(driver) = self.process_of(laptop, epoch) else { return };
-        let standing = driver.in_flight.get(&effect).map(|flight| {
-            matches!(flight.effect, Effect::Follow { .. } | Effect::Watch { .. })
-        });
+        let standing = driver
+            .in_flight
+            .get(&effect)
+            .map(|flight| matches!(flight.effect, Effect::Follow { .. } | Effect::Watch { .. }));
         if standing == Some(false) {
-            let caller = Caller { laptop, epoch, effect, purpose: crate::laptop::Purpose::Ask, asked: 0 };
+            let caller =
+                Caller { laptop, epoch, effect, purpose: crate::laptop::Purpose::Ask, asked: 0 };
             self.take_outcome(&caller, Outcome::Unknown { why: "no answer in time".to_owned() });
         }
     }
 
     fn question_due(&mut self, laptop: usize, epoch: u64, effect: EffectId, asked: u64) {
         let Some(driver) = self.process_of(laptop, epoch) else { return };
-        if driver.in_flight.get(&effect).is_some_and(|flight| flight.asked == asked && !flight.answered) {
-            let caller = Caller { laptop, epoch, effect, purpose: crate::laptop::Purpose::Follow, asked };
+        if driver
+            .in_flight
+            .get(&effect)
+            .is_some_and(|flight| flight.asked == asked && !flight.answered)
+        {
+            let caller =
+                Caller { laptop, epoch, effect, purpose: crate::laptop::Purpose::Follow, asked };
             self.take_outcome(&caller, Outcome::Unknown { why: "no answer in time".to_owned() });
         }
     }

