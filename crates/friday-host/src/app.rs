@@ -1,0 +1,369 @@
+//! Applications: started under a shim of their own, found again by a later friday-host, ended whole.
+//!
+//! Each start has a directory `run/GENERATION` with `spec.json` (what to run), `lock` (held by the
+//! shim for as long as any process of the application lives: no process id can lie about that),
+//! `process.json` (who to signal) and `exit.json` (how it ended). These files are read by shims and
+//! host programs of different versions: fields are only ever added.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use friday_node::App;
+use friday_wire::{HostName, SecretsVersion};
+use rustix::process::{Pid, Signal, WaitOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::place::{Place, private_directory, read_json, write_json};
+use crate::process;
+
+/// How long a shim may take to start the application's first process.
+const START_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long after SIGKILL a process may need to be gone. One that hangs in the kernel stays longer;
+/// that is told, not waited for.
+const KILL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Directories of ended starts kept for people to look at.
+const GENERATIONS_KEPT: usize = 8;
+
+/// What a shim is told. No secret stands here: they are in a file of their own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShimSpec {
+    /// The host's directory.
+    pub dir: PathBuf,
+    /// The host's name, for the application.
+    pub host: HostName,
+    /// What to start.
+    pub app: App,
+    /// Its port.
+    pub port: Option<u16>,
+    /// Its secrets.
+    pub secrets: Option<SecretsVersion>,
+}
+
+/// The processes of one start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Running {
+    /// The shim; also the session's id.
+    pub shim: i32,
+    /// The application's first process; also its group's id.
+    pub first: i32,
+}
+
+/// How a start ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ended {
+    /// `exit status 1`, `signal 9`, or why it did not start.
+    pub status: String,
+    /// Whether a process of the application ever ran.
+    pub ran: bool,
+}
+
+/// Why an application is not started or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Somebody else has the port.
+    #[error("{0}")]
+    PortTaken(String),
+    /// The shim said why.
+    #[error("the application could not be started: {0}")]
+    NotStarted(String),
+    /// It took too long.
+    #[error("the application did not start within {} s", START_DEADLINE.as_secs())]
+    Slow,
+    /// Killed and still there.
+    #[error("process {0} cannot be ended: it ignores SIGKILL, as one that waits for a disk does")]
+    Unkillable(i32),
+    /// The disk.
+    #[error("the start's record could not be written: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Who is told when an application ends by itself.
+pub type OnExit = Box<dyn Fn(App, String) + Send + Sync>;
+
+/// Whether an application's end is news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    Running,
+    Stopping,
+}
+
+/// The applications of one directory.
+pub struct Apps {
+    place: Place,
+    watched: Mutex<BTreeMap<u64, Watch>>,
+    on_exit: OnExit,
+}
+
+impl std::fmt::Debug for Apps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Apps").field("watched", &self.watched).finish_non_exhaustive()
+    }
+}
+
+impl Apps {
+    /// None yet; see [`adopt`].
+    pub fn new(place: Place, on_exit: OnExit) -> Self {
+        Self { place, watched: Mutex::default(), on_exit }
+    }
+
+    fn watched(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Watch>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether any process of this start lives.
+    pub fn is_alive(&self, app: App) -> bool {
+        is_locked(&self.place.generation(app.generation))
+    }
+
+    /// What a start was told, for probes that run a command as the application would.
+    pub fn spec(&self, app: App) -> Option<ShimSpec> {
+        read_json(&self.place.generation(app.generation).join("spec.json")).ok().flatten()
+    }
+}
+
+/// Starts an application; one that runs is left alone.
+///
+/// # Errors
+/// When its port is taken or it cannot be started at all. One that starts and ends at once was
+/// started: its end is told like any other.
+pub fn start(apps: &'static Apps, spec: &ShimSpec) -> Result<(), AppError> {
+    let dir = apps.place.generation(spec.app.generation);
+    if is_locked(&dir) {
+        watch(apps, spec.app, None);
+        return Ok(());
+    }
+    if let Some(taken) = spec.port.and_then(crate::port::taken) {
+        return Err(AppError::PortTaken(taken));
+    }
+    private_directory(&dir)?;
+    for left in ["process.json", "exit.json"] {
+        crate::tree::remove_tree(&dir.join(left))?;
+    }
+    write_json(&dir.join("spec.json"), spec)?;
+    forget_old(&apps.place);
+    let shim = Command::new("/proc/self/exe")
+        .arg("run")
+        .arg("--spec")
+        .arg(dir.join("spec.json"))
+        .current_dir(apps.place.dir())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()?;
+    let begun = await_start(&dir, shim);
+    match begun {
+        Ok(shim) => {
+            watch(apps, spec.app, Some(shim));
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until the shim has written that the first process runs, or why not.
+fn await_start(dir: &Path, mut shim: Child) -> Result<Child, AppError> {
+    let deadline = Instant::now() + START_DEADLINE;
+    loop {
+        let ended: Option<Ended> = read_json(&dir.join("exit.json")).ok().flatten();
+        if let Some(ended) = ended.filter(|ended| !ended.ran) {
+            let _ = shim.wait();
+            return Err(AppError::NotStarted(ended.status));
+        }
+        if dir.join("process.json").exists() {
+            return Ok(shim);
+        }
+        if let Some(status) = shim.try_wait()? {
+            return Err(AppError::NotStarted(format!("its supervisor ended with {status}")));
+        }
+        if Instant::now() > deadline {
+            let _ = shim.kill();
+            let _ = shim.wait();
+            return Err(AppError::Slow);
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Finds applications that an earlier process of friday-host started, and watches over them. What is
+/// left of others, whose shim was killed, is killed too: nobody would hear of its end.
+pub fn adopt(apps: &'static Apps) -> Vec<App> {
+    let mut alive = Vec::new();
+    for (_, dir) in generations(&apps.place) {
+        let Some(spec) = read_json::<ShimSpec>(&dir.join("spec.json")).ok().flatten() else {
+            continue;
+        };
+        if is_locked(&dir) {
+            alive.push(spec.app);
+            watch(apps, spec.app, None);
+        } else {
+            kill_orphans(&dir, spec.app);
+        }
+    }
+    alive
+}
+
+fn generations(place: &Place) -> BTreeMap<u64, PathBuf> {
+    let Ok(entries) = fs::read_dir(place.join("run")) else { return BTreeMap::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
+        .collect()
+}
+
+fn forget_old(place: &Place) {
+    for (_, dir) in generations(place).into_iter().rev().skip(GENERATIONS_KEPT) {
+        if !is_locked(&dir) {
+            let _ = fs::remove_dir_all(&dir);
+        }
+    }
+}
+
+/// Ends an application: SIGTERM, and after the grace SIGKILL, until no process of it is left.
+///
+/// # Errors
+/// When a process survives SIGKILL.
+pub fn stop(apps: &'static Apps, app: App, grace: Duration) -> Result<(), AppError> {
+    let dir = apps.place.generation(app.generation);
+    if let Some(watch) = apps.watched().get_mut(&app.generation) {
+        *watch = Watch::Stopping;
+    }
+    if is_locked(&dir) {
+        signal(&dir, Signal::TERM);
+        let gentle = Instant::now() + grace;
+        while Instant::now() < gentle && is_locked(&dir) {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+    let deadline = Instant::now() + KILL_DEADLINE;
+    while is_locked(&dir) {
+        signal(&dir, Signal::KILL);
+        if Instant::now() > deadline {
+            return Err(AppError::Unkillable(running(&dir).map_or(0, |running| running.first)));
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    kill_orphans(&dir, app);
+    Ok(())
+}
+
+fn running(dir: &Path) -> Option<Running> {
+    read_json(&dir.join("process.json")).ok().flatten()
+}
+
+/// Signals the group, and every descendant that left it.
+fn signal(dir: &Path, signal: Signal) {
+    // The shim holds the lock, so its id and its group's are still theirs.
+    if let Some(running) = running(dir) {
+        let elsewhere = process::descendants(running.shim);
+        process::send_to_group(running.first, signal);
+        for process in elsewhere.iter().filter(|process| process.group != running.first) {
+            process::send(process.pid, signal);
+        }
+    }
+}
+
+/// Kills what outlived its shim, which somebody must have killed.
+fn kill_orphans(dir: &Path, app: App) {
+    let Some(running) = running(dir) else { return };
+    let mark = format!("FRIDAY_RELEASE={}", app.release);
+    let deadline = Instant::now() + KILL_DEADLINE;
+    loop {
+        // A living leader that is not the shim means that the number was given to somebody else.
+        let orphans = if process::start_time(running.shim).is_some() {
+            Vec::new()
+        } else {
+            process::orphans_of_session(running.shim, &mark)
+        };
+        for process in &orphans {
+            process::send(process.pid, Signal::KILL);
+        }
+        if orphans.is_empty() || Instant::now() > deadline {
+            return;
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Waits, in a thread of its own, for the application's end, and tells it unless it was asked for.
+fn watch(apps: &'static Apps, app: App, shim: Option<Child>) {
+    {
+        let mut watched = apps.watched();
+        if shim.is_none() && watched.contains_key(&app.generation) {
+            return;
+        }
+        watched.insert(app.generation, Watch::Running);
+    }
+    let dir = apps.place.generation(app.generation);
+    let waiting = thread::Builder::new().name(format!("app {}", app.generation));
+    let spawned = waiting.spawn(move || {
+        wait_for_lock(&dir);
+        match shim {
+            Some(mut shim) => {
+                let _ = shim.wait();
+            }
+            None => reap(&dir),
+        }
+        kill_orphans(&dir, app);
+        let ended: Option<Ended> = read_json(&dir.join("exit.json")).ok().flatten();
+        let status = ended.map_or_else(|| "its supervisor was killed".to_owned(), |e| e.status);
+        let last = apps.watched().remove(&app.generation);
+        if last == Some(Watch::Running) {
+            crate::note::note(&format!("release {} ended: {status}", app.release.short()));
+            (apps.on_exit)(app, status);
+        }
+    });
+    if spawned.is_err() {
+        crate::note::note("an application's end will not be noticed: no thread could be made");
+    }
+}
+
+/// After starting over, shims of the image before are still this process's children.
+fn reap(dir: &Path) {
+    if let Some(shim) = running(dir).and_then(|running| Pid::from_raw(running.shim)) {
+        let _ = rustix::process::waitpid(Some(shim), WaitOptions::empty());
+    }
+}
+
+fn wait_for_lock(dir: &Path) {
+    if let Ok(lock) = File::open(dir.join("lock")) {
+        let _ = lock.lock_shared();
+    }
+}
+
+/// Whether a shim holds the lock of a start.
+fn is_locked(dir: &Path) -> bool {
+    File::open(dir.join("lock"))
+        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// Takes the lock of a start, for the shim. Others look at it for moments only.
+///
+/// # Errors
+/// When another shim holds it.
+pub fn take_lock(dir: &Path) -> io::Result<File> {
+    let path = dir.join("lock");
+    let lock =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let deadline = Instant::now() + Duration::from_secs(2);
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error),
+            Err(std::fs::TryLockError::WouldBlock) if Instant::now() > deadline => {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Err(std::fs::TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}

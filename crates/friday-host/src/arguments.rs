@@ -1,0 +1,208 @@
+//! The command line: small, strict, parsed by hand.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use friday_wire::{FleetName, HostName};
+
+use crate::place::Owner;
+use crate::upgrade::Guard;
+
+/// What `--help` says.
+pub const HELP: &str = "\
+friday-host: the part of friday that lives on each server
+
+usage:
+  friday-host connect --dir DIR --fleet NAME --host NAME [--local | --as-root]
+      Speak friday's protocol on standard input and output. Starts the serving
+      process of DIR where none answers. `friday` runs this, over ssh or a pipe.
+  friday-host boot --dir DIR
+      Start the serving process of DIR if none runs. For a crontab:
+      @reboot DIR/bin/friday-host boot --dir DIR
+  friday-host serve --dir DIR
+      Serve DIR in the foreground.
+  friday-host run --spec FILE
+      Run one application; started by the serving process.
+  friday-host --version | --help
+
+friday-host works as an ordinary user. As root it refuses, except for a
+directory of `local:` hosts (--local), or where somebody insists (--as-root).
+";
+
+/// What is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Speak the protocol.
+    Connect {
+        /// The directory.
+        dir: PathBuf,
+        /// Whose it is.
+        owner: Owner,
+        /// Whether root is let in.
+        root: Root,
+    },
+    /// Start the serving process if none runs.
+    Boot {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Serve.
+    Serve {
+        /// The directory.
+        dir: PathBuf,
+        /// Whether an older process waits for a confirm.
+        guard: Guard,
+    },
+    /// Run one application.
+    Run {
+        /// What to run.
+        spec: PathBuf,
+    },
+    /// Print the version.
+    Version,
+    /// Print the help.
+    Help,
+}
+
+/// Whether the super-user may do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Root {
+    /// A local directory, or somebody insists.
+    Allowed,
+    /// It is refused.
+    Refused,
+}
+
+/// Wrong usage.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// No command, or none that exists.
+    #[error("expected `connect`, `boot`, `serve` or `run`, got `{0}`; see `friday-host --help`")]
+    Command(String),
+    /// An option that does not exist here.
+    #[error("unknown option `{0}`; see `friday-host --help`")]
+    Option(String),
+    /// An option without its value.
+    #[error("option `{0}` needs a value")]
+    Value(String),
+    /// An option that must be there.
+    #[error("option `{0}` is missing")]
+    Missing(&'static str),
+    /// Text that is not UTF-8 or is empty.
+    #[error("the value of `{0}` is not a name")]
+    Name(&'static str),
+}
+
+/// Options as given.
+#[derive(Default)]
+struct Options {
+    dir: Option<OsString>,
+    fleet: Option<OsString>,
+    host: Option<OsString>,
+    spec: Option<OsString>,
+    root: Option<Root>,
+    guard: Option<Guard>,
+}
+
+/// Parses the words after the program's name.
+///
+/// # Errors
+/// See [`UsageError`].
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut words = words.into_iter();
+    let first = words.next().unwrap_or_default();
+    let first = first.to_string_lossy();
+    match &*first {
+        "--help" | "-h" | "help" => return Ok(Command::Help),
+        "--version" | "-V" => return Ok(Command::Version),
+        "connect" | "boot" | "serve" | "run" => {}
+        other => return Err(UsageError::Command(other.to_owned())),
+    }
+    let options = read_options(words)?;
+    let dir = options.dir.map(PathBuf::from).ok_or(UsageError::Missing("--dir"));
+    match &*first {
+        "connect" => Ok(Command::Connect {
+            dir: dir?,
+            owner: Owner {
+                fleet: FleetName::new(name(options.fleet, "--fleet")?),
+                host: HostName::new(name(options.host, "--host")?),
+            },
+            root: options.root.unwrap_or(Root::Refused),
+        }),
+        "boot" => Ok(Command::Boot { dir: dir? }),
+        "serve" => Ok(Command::Serve { dir: dir?, guard: options.guard.unwrap_or(Guard::Alone) }),
+        _ => {
+            let spec = options.spec.map(PathBuf::from).ok_or(UsageError::Missing("--spec"))?;
+            Ok(Command::Run { spec })
+        }
+    }
+}
+
+fn read_options(mut words: impl Iterator<Item = OsString>) -> Result<Options, UsageError> {
+    let mut options = Options::default();
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy().into_owned();
+        let slot = match &*text {
+            "--dir" => &mut options.dir,
+            "--fleet" => &mut options.fleet,
+            "--host" => &mut options.host,
+            "--spec" => &mut options.spec,
+            "--local" | "--as-root" => {
+                options.root = Some(Root::Allowed);
+                continue;
+            }
+            "--guarded" => {
+                options.guard = Some(Guard::Guarded);
+                continue;
+            }
+            _ => return Err(UsageError::Option(text)),
+        };
+        *slot = Some(words.next().ok_or(UsageError::Value(text))?);
+    }
+    Ok(options)
+}
+
+fn name(value: Option<OsString>, option: &'static str) -> Result<String, UsageError> {
+    let value = value.ok_or(UsageError::Missing(option))?;
+    value
+        .into_string()
+        .ok()
+        .filter(|text| !text.is_empty() && text.len() <= 256 && !text.contains(char::is_control))
+        .ok_or(UsageError::Name(option))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Result<Command, UsageError> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        assert_eq!(
+            words("connect --dir /d --fleet shop --host a --local"),
+            Ok(Command::Connect {
+                dir: "/d".into(),
+                owner: Owner { fleet: FleetName::new("shop"), host: HostName::new("a") },
+                root: Root::Allowed,
+            })
+        );
+        assert_eq!(
+            words("serve --dir /d"),
+            Ok(Command::Serve { dir: "/d".into(), guard: Guard::Alone })
+        );
+        assert_eq!(words("run --spec /s"), Ok(Command::Run { spec: "/s".into() }));
+        assert_eq!(words("--help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert_eq!(words(""), Err(UsageError::Command(String::new())));
+        assert_eq!(words("boot"), Err(UsageError::Missing("--dir")));
+        assert_eq!(words("boot --dri x"), Err(UsageError::Option("--dri".to_owned())));
+        assert_eq!(words("boot --dir"), Err(UsageError::Value("--dir".to_owned())));
+        assert_eq!(words("connect --dir /d --fleet f"), Err(UsageError::Missing("--host")));
+    }
+}

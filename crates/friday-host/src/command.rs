@@ -1,0 +1,141 @@
+//! A shell command with a deadline: migrations, rotation commands, probes.
+
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::environment::Environment;
+
+/// Lines of output told with a failure.
+pub const LINES_TOLD: usize = 40;
+
+/// Output kept in memory: the end of it.
+const OUTPUT_KEPT: usize = 64 * 1024;
+
+/// A command that did not end well.
+#[derive(Debug)]
+pub struct CommandFailure {
+    /// One sentence.
+    pub why: String,
+    /// Its last lines.
+    pub log: Vec<String>,
+}
+
+/// Runs `/bin/sh -c command` in a process group of its own. At the deadline the group is killed.
+///
+/// # Errors
+/// When it could not be started, ended with anything but 0, or took too long.
+pub fn run(
+    command: &str,
+    dir: &Path,
+    env: Environment,
+    timeout: Duration,
+) -> Result<(), CommandFailure> {
+    let failed = |error: io::Error| CommandFailure {
+        why: format!("the command could not be started: {error}"),
+        log: Vec::new(),
+    };
+    let (reader, writer) = io::pipe().map_err(failed)?;
+    let errors = writer.try_clone().map_err(failed)?;
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .current_dir(dir)
+        .env_clear()
+        .envs(env)
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(errors)
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let deadline = Instant::now() + timeout;
+    let (output, read) = collect(reader);
+    let mut pause = Duration::from_millis(2);
+    let ended = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break Some(status),
+            Ok(None) if Instant::now() < deadline => thread::sleep(pause),
+            Ok(None) => {
+                crate::process::send_to_group(i32::try_from(child.id()).unwrap_or(0), Signal::KILL);
+                let _ = child.wait();
+                break None;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        pause = (pause * 2).min(Duration::from_millis(50));
+    };
+    if ended.is_some_and(|status| status.success()) {
+        return Ok(());
+    }
+    // Somebody it left behind may hold the pipe open; the last lines are not worth a long wait.
+    let _ = read.recv_timeout(Duration::from_secs(1));
+    let log = crate::output::last_lines_of(
+        &output.lock().unwrap_or_else(PoisonError::into_inner),
+        LINES_TOLD,
+    );
+    let why = ended.map_or_else(
+        || format!("the command was killed after {} s", timeout.as_secs_f32()),
+        |status| format!("the command ended with {status}"),
+    );
+    Err(CommandFailure { why, log })
+}
+
+fn collect(mut reader: io::PipeReader) -> (Arc<Mutex<Vec<u8>>>, mpsc::Receiver<()>) {
+    let kept: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let (done, read) = mpsc::channel();
+    let writes = Arc::clone(&kept);
+    thread::spawn(move || {
+        let mut buffer = [0_u8; 8 * 1024];
+        while let Ok(got @ 1..) = reader.read(&mut buffer) {
+            let mut kept = writes.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.extend_from_slice(&buffer[..got]);
+            if kept.len() > 2 * OUTPUT_KEPT {
+                let cut = kept.len() - OUTPUT_KEPT;
+                kept.drain(..cut);
+            }
+        }
+        let _ = done.send(());
+    });
+    (kept, read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_sh(command: &str, seconds: u64) -> Result<(), CommandFailure> {
+        let env = Environment::from([("PATH".to_owned(), "/usr/bin:/bin".into())]);
+        run(command, Path::new("/"), env, Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_failure_tells_status_and_output() {
+        run_sh("exit 0", 20).expect("ends well");
+        let failure = run_sh("echo one; echo two >&2; exit 3", 20).expect_err("ends badly");
+        assert!(failure.why.contains("exit status: 3"), "{}", failure.why);
+        assert_eq!(failure.log, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_slow_one_is_killed_with_its_children() {
+        let failure = run_sh("sleep 600 & echo $!; wait", 1).expect_err("is killed");
+        assert!(failure.why.contains("killed"), "{}", failure.why);
+        let child: i32 = failure.log[0].parse().expect("printed its id");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while crate::process::read(child).is_some_and(|process| !process.zombie) {
+            assert!(Instant::now() < deadline, "the child still lives");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn nothing_is_inherited() {
+        run_sh("test -z \"$CARGO_MANIFEST_DIR$HOME\"", 20).expect("finds neither");
+    }
+}

@@ -1,0 +1,121 @@
+//! Everything the threads of the serving process share. It lives as long as the process: threads
+//! hold it by reference, and a restart is a new program image (see [`crate::restart`]).
+
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use friday_wire::{Digest, HostFacts, ReleaseId};
+
+use crate::app::Apps;
+use crate::page::Pages;
+use crate::place::{Owner, Place};
+use crate::serve::connections::Connections;
+use crate::serve::event::Event;
+use crate::store::Store;
+
+/// How long an answer about the boot hook holds: asking starts a process.
+const BOOT_HOOK_KEPT: Duration = Duration::from_secs(60);
+
+/// The shared parts.
+#[derive(Debug)]
+pub struct Host {
+    /// The directory.
+    pub place: Place,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Files and manifests.
+    pub store: Store,
+    /// Applications.
+    pub apps: Apps,
+    /// Health pages.
+    pub pages: Pages,
+    /// The node's thread.
+    pub inbox: SyncSender<Event>,
+    /// Open connections.
+    pub connections: Connections,
+    /// BLAKE3 of this program.
+    pub program: Digest,
+    /// The lock of the directory, until it is handed over.
+    pub lock: Mutex<Option<File>>,
+    /// Another program serves now; this one only waits for its confirm.
+    pub handed_over: AtomicBool,
+    boot_hook: Mutex<(Instant, bool)>,
+}
+
+/// What [`Host::new`] needs; all of it was opened before.
+#[derive(Debug)]
+pub struct Opened {
+    /// See [`Host`].
+    pub place: Place,
+    /// See [`Host`].
+    pub owner: Owner,
+    /// See [`Host`].
+    pub pages: Pages,
+    /// See [`Host`].
+    pub inbox: SyncSender<Event>,
+    /// See [`Host`].
+    pub program: Digest,
+    /// See [`Host`].
+    pub lock: File,
+}
+
+impl Host {
+    /// Puts the parts together, for the life of the process.
+    pub fn new(opened: Opened) -> &'static Self {
+        let Opened { place, owner, pages, inbox, program, lock } = opened;
+        let told = inbox.clone();
+        let on_exit = Box::new(move |app, status| {
+            // Fails only when the node's thread is gone, and with it everybody who would care.
+            let _ = told.send(Event::Exited { app, status });
+        });
+        let boot_hook = crate::machine::has_boot_hook(place.dir());
+        Box::leak(Box::new(Self {
+            store: Store::new(place.clone()),
+            apps: Apps::new(place.clone(), on_exit),
+            owner,
+            pages,
+            inbox,
+            connections: Connections::default(),
+            program,
+            lock: Mutex::new(Some(lock)),
+            handed_over: AtomicBool::new(false),
+            boot_hook: Mutex::new((Instant::now(), boot_hook)),
+            place,
+        }))
+    }
+
+    /// Whether another program serves now.
+    pub fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::SeqCst)
+    }
+
+    /// Whether something starts friday-host after a boot; asked anew once a minute.
+    pub fn has_boot_hook(&self) -> bool {
+        let mut kept = self.boot_hook.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0.elapsed() > BOOT_HOOK_KEPT {
+            *kept = (Instant::now(), crate::machine::has_boot_hook(self.place.dir()));
+        }
+        kept.1
+    }
+
+    /// The machine as it is now; `current` is what the state says.
+    pub fn facts(&self, current: Option<ReleaseId>) -> HostFacts {
+        let disk = rustix::fs::statvfs(self.place.dir()).ok();
+        let bytes = |blocks: Option<u64>| {
+            let size = disk.as_ref().map_or(0, |disk| disk.f_frsize);
+            blocks.unwrap_or(0).saturating_mul(size)
+        };
+        HostFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            program: self.program.to_string(),
+            disk_free: bytes(disk.as_ref().map(|disk| disk.f_bavail)),
+            disk_total: bytes(disk.as_ref().map(|disk| disk.f_blocks)),
+            boot_hook: self.has_boot_hook(),
+            clock_ms: crate::note::wall_clock_ms(),
+            drift: crate::tree::drift::look(&self.place, &self.store, current),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What the state machine wants done, done. Every action may come twice, after a crash in between.
+
+use std::time::Duration;
+
+use friday_node::{Action, ActionResult, Direction};
+use friday_wire::{ReleaseId, Rotation, SecretsVersion};
+
+use crate::app::{self, AppError, ShimSpec};
+use crate::command::{self, CommandFailure};
+use crate::environment;
+use crate::host::Host;
+
+/// Performs one action to its end.
+pub fn perform(host: &'static Host, action: Action) -> ActionResult {
+    match action {
+        Action::Build { release } => done(crate::tree::build(&host.place, &host.store, release)),
+        Action::Command { release, command, timeout_ms, secrets } => {
+            command_in_tree(host, release, &command, timeout_ms, secrets.as_ref())
+        }
+        Action::Start { app, port, secrets } => {
+            let spec = ShimSpec {
+                dir: host.place.dir().to_owned(),
+                host: host.owner.host.clone(),
+                app,
+                port,
+                secrets,
+            };
+            started(host, app.release, app::start(&host.apps, &spec))
+        }
+        Action::Stop { app, grace_ms } => {
+            done(app::stop(&host.apps, app, Duration::from_millis(grace_ms)))
+        }
+        Action::Rotate { direction, rotation, release, port } => {
+            rotate(host, direction, &rotation, release, port)
+        }
+        Action::Point { to } => done(crate::tree::point(&host.place, to)),
+        Action::Probe { app, port, health } => ActionResult::Sampled(crate::probe::probe(
+            &host.place,
+            &host.store,
+            &host.apps,
+            app,
+            port,
+            &health,
+        )),
+        Action::Prune { keep } => {
+            let state = std::fs::read_to_string(host.place.join("state.json"));
+            match state {
+                Ok(state) => done(crate::prune::prune(&host.place, &host.store, &keep, &state)),
+                Err(error) => failed(format!("the state cannot be read: {error}")),
+            }
+        }
+    }
+}
+
+fn done<E: std::fmt::Display>(result: Result<(), E>) -> ActionResult {
+    result.map_or_else(|error| failed(error.to_string()), |()| ActionResult::Done)
+}
+
+fn failed(why: String) -> ActionResult {
+    ActionResult::Failed { why, log: Vec::new() }
+}
+
+fn started(host: &Host, release: ReleaseId, result: Result<(), AppError>) -> ActionResult {
+    match result {
+        Ok(()) => ActionResult::Done,
+        Err(error) => {
+            let told = u32::try_from(command::LINES_TOLD).unwrap_or(u32::MAX);
+            let log = crate::output::last_lines(&host.place.output(release), told);
+            ActionResult::Failed { why: error.to_string(), log: log.unwrap_or_default() }
+        }
+    }
+}
+
+fn command_in_tree(
+    host: &Host,
+    release: ReleaseId,
+    command: &str,
+    timeout_ms: u64,
+    secrets: Option<&SecretsVersion>,
+) -> ActionResult {
+    let manifest = match host.store.manifest(release) {
+        Ok(manifest) => manifest,
+        Err(error) => return failed(error.to_string()),
+    };
+    let env =
+        environment::of_release(&host.place, &host.owner.host, release, &manifest, None, secrets);
+    match env {
+        Ok(env) => finished(command::run(
+            command,
+            &host.place.tree(release),
+            env,
+            Duration::from_millis(timeout_ms),
+        )),
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+fn finished(result: Result<(), CommandFailure>) -> ActionResult {
+    match result {
+        Ok(()) => ActionResult::Done,
+        Err(CommandFailure { why, log }) => ActionResult::Failed { why, log },
+    }
+}
+
+fn rotate(
+    host: &Host,
+    direction: Direction,
+    rotation: &Rotation,
+    release: ReleaseId,
+    port: Option<u16>,
+) -> ActionResult {
+    match rotation {
+        Rotation::None => ActionResult::Done,
+        Rotation::Page { listen } => done(host.pages.turn(listen, direction)),
+        Rotation::Commands { into, out, timeout_ms } => {
+            let command = match direction {
+                Direction::Into => into,
+                Direction::Out => out,
+            };
+            let env = environment::of_host(&host.owner.host, release, port);
+            let timeout = Duration::from_millis(*timeout_ms);
+            finished(command::run(command, host.place.dir(), env, timeout))
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! One probe of an application: it lives, and every check that its release names passes.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use friday_node::App;
+use friday_wire::{HealthSpec, HttpCheck, Sample};
+
+use crate::app::Apps;
+use crate::environment;
+use crate::place::Place;
+use crate::store::Store;
+
+/// Asks once. Never takes longer than the spec's timeout, apart from what the system adds.
+pub fn probe(
+    place: &Place,
+    store: &Store,
+    apps: &Apps,
+    app: App,
+    port: Option<u16>,
+    health: &HealthSpec,
+) -> Sample {
+    let deadline = Instant::now() + Duration::from_millis(health.timeout_ms.max(1));
+    match checks(place, store, apps, app, port, health, deadline) {
+        Ok(()) => Sample::Pass,
+        Err(why) => Sample::Fail { why: crate::output::shown(why.as_bytes()) },
+    }
+}
+
+fn checks(
+    place: &Place,
+    store: &Store,
+    apps: &Apps,
+    app: App,
+    port: Option<u16>,
+    health: &HealthSpec,
+    deadline: Instant,
+) -> Result<(), String> {
+    if !apps.is_alive(app) {
+        return Err("it does not run".to_owned());
+    }
+    let needs_port = || port.ok_or_else(|| "it has no port to ask".to_owned());
+    if let Some(check) = &health.http {
+        http(needs_port()?, check, left(deadline)?)?;
+    }
+    if health.tcp {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, needs_port()?));
+        TcpStream::connect_timeout(&address, left(deadline)?)
+            .map_err(|error| format!("TCP: {error}"))?;
+    }
+    if let Some(command) = &health.command {
+        let manifest = store.manifest(app.release).map_err(|error| error.to_string())?;
+        let spec = apps.spec(app).ok_or("its start left no record")?;
+        let env = environment::of_release(
+            place,
+            &spec.host,
+            app.release,
+            &manifest,
+            port,
+            spec.secrets.as_ref(),
+        )
+        .map_err(|error| error.to_string())?;
+        crate::command::run(command, &place.tree(app.release), env, left(deadline)?).map_err(
+            |failure| {
+                failure
+                    .log
+                    .last()
+                    .map_or_else(|| failure.why.clone(), |line| format!("{}: {line}", failure.why))
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn left(deadline: Instant) -> Result<Duration, String> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err("it took too long".to_owned()) } else { Ok(left) }
+}
+
+/// A GET to this host; redirects are answers, and no proxy is asked.
+fn http(port: u16, check: &HttpCheck, timeout: Duration) -> Result<(), String> {
+    let agent = ureq::Agent::new_with_config(
+        ureq::Agent::config_builder()
+            .timeout_global(Some(timeout))
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .proxy(None)
+            .user_agent(concat!("friday-host/", env!("CARGO_PKG_VERSION")))
+            .build(),
+    );
+    let answer = agent
+        .get(format!("http://127.0.0.1:{port}{}", check.path))
+        .header("connection", "close")
+        .call()
+        .map_err(|error| format!("HTTP: {error}"))?;
+    let status = answer.status().as_u16();
+    let passes = check.expect.map_or((200..300).contains(&status), |expect| expect == status);
+    if passes { Ok(()) } else { Err(format!("HTTP {status}")) }
+}

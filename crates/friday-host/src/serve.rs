@@ -1,0 +1,113 @@
+//! The one long-lived process of a directory. One thread owns the state machine; a pair of threads
+//! per connection reads and writes; a thread per action does the work.
+//!
+//! Start with [`run`], then [`owner`], then [`connection`].
+
+pub mod connection;
+pub mod connections;
+pub mod event;
+pub mod owner;
+pub mod state;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use friday_node::{Input, Node};
+
+use crate::app;
+use crate::host::{Host, Opened};
+use crate::machine;
+use crate::note::note;
+use crate::page::Pages;
+use crate::place::{Owner, Place};
+use crate::upgrade::{self, Guard};
+
+/// Inputs that wait for the node's thread; then whoever has more waits.
+const INBOX_MAX: usize = 1_024;
+
+/// Why it does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The directory.
+    #[error(transparent)]
+    Place(#[from] crate::place::PlaceError),
+    /// Nobody said whose it is.
+    #[error("`{0}` belongs to no fleet yet; `friday-host connect` makes it")]
+    NoOwner(String),
+    /// A file cannot be used.
+    #[error(transparent)]
+    Read(#[from] crate::place::ReadError),
+    /// The state.
+    #[error(transparent)]
+    State(#[from] state::StateError),
+    /// Another process serves it.
+    #[error("another friday-host serves this directory")]
+    Taken,
+    /// The system.
+    #[error("{0}: {1}")]
+    Io(&'static str, #[source] io::Error),
+}
+
+/// Serves a directory until the process is killed, replaced or restarted.
+///
+/// # Errors
+/// When it cannot begin. Nothing was changed then.
+pub fn run(dir: &Path, guard: Guard) -> Result<(), ServeError> {
+    // Fails only for one that leads a session already.
+    let _ = rustix::process::setsid();
+    let place = Place::open(dir)?;
+    let lock = take_lock(&place)?;
+    let owner: Owner =
+        place.owner()?.ok_or_else(|| ServeError::NoOwner(place.dir().display().to_string()))?;
+    let durable = state::load(&place, &owner)?;
+    let program = machine::own_digest().map_err(|error| ServeError::Io("own program", error))?;
+    upgrade::settle(&place, guard, program).map_err(|error| ServeError::Io("upgrade", error))?;
+    let boot = machine::boot_identity();
+    let pages = Pages::resume(place.clone(), boot.clone());
+    let listener = listen(&place).map_err(|error| ServeError::Io("socket", error))?;
+    let (inbox, events) = mpsc::sync_channel(INBOX_MAX);
+    let host = Host::new(Opened { place, owner, pages, inbox, program, lock });
+    let alive = app::adopt(&host.apps);
+    note(&format!(
+        "friday-host {} serves {} with {} applications",
+        env!("CARGO_PKG_VERSION"),
+        host.place.dir().display(),
+        alive.len()
+    ));
+    thread::Builder::new()
+        .name("listener".to_owned())
+        .spawn(move || connections::accept_all(host, &listener))
+        .map_err(|error| ServeError::Io("listener", error))?;
+    let first = Input::Started { boot, alive, boot_hook: host.has_boot_hook() };
+    owner::Loop::new(host, Node::new(durable)).run(first, &events)
+}
+
+/// The lock that only one serving process holds.
+fn take_lock(place: &Place) -> Result<File, ServeError> {
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(place.join("lock"))
+        .map_err(|error| ServeError::Io("lock", error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(ServeError::Taken),
+        Err(fs::TryLockError::Error(error)) => Err(ServeError::Io("lock", error)),
+    }
+}
+
+fn listen(place: &Place) -> io::Result<UnixListener> {
+    // The lock is ours: a socket that lies here is nobody's.
+    crate::tree::remove_tree(&place.join("sock"))?;
+    let (_dir, path) = place.socket()?;
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(place.join("sock"), fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}

@@ -1,0 +1,308 @@
+//! One connection: reads frames, answers what concerns files, logs and friday-host itself, and hands
+//! everything else to the state machine. Answers are written by a second thread, so that a slow peer
+//! delays nobody but itself.
+
+use std::io::{BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+
+use friday_wire::frame::{self, Call, Frame, FrameError, Reply};
+use friday_wire::{Answer, Request, WIRE_VERSION, WIRE_VERSION_MIN};
+use serde::Deserialize;
+
+use super::connections::ConnectionId;
+use super::event::{Event, Outgoing, ReplyTo};
+use crate::host::Host;
+use crate::note::note;
+use crate::output::shown;
+use crate::place::{is_plain_name, write_json};
+use crate::store::Transfer;
+use friday_wire::Digest;
+
+/// Answers that wait for a slow peer; then they are dropped.
+const ANSWERS_MAX: usize = 256;
+
+/// Talks until the peer leaves or stops making sense.
+pub fn converse(host: &'static Host, id: ConnectionId, stream: &UnixStream) {
+    let (writer, answers) = mpsc::sync_channel(ANSWERS_MAX);
+    let Ok(out) = stream.try_clone() else { return };
+    let writing = thread::Builder::new()
+        .name("answers".to_owned())
+        .spawn(move || write_answers(host, out, &answers));
+    if writing.is_err() {
+        return;
+    }
+    let mut talk = Talk { host, writer, greeted: false, file: File::None };
+    let mut reader = BufReader::new(stream);
+    loop {
+        let taken = frame::read_frame(&mut reader).and_then(|frame| {
+            host.connections.heard(id);
+            talk.take(frame)
+        });
+        match taken {
+            Ok(()) => {}
+            Err(FrameError::Closed) => break,
+            Err(error) => {
+                note(&format!("a connection is closed: {}", shown(error.to_string().as_bytes())));
+                break;
+            }
+        }
+    }
+    talk.leave_file();
+}
+
+/// Writes answers until the connection is gone. Facts about the machine are filled in here: they
+/// take time that the state machine's thread does not have.
+fn write_answers(host: &Host, mut stream: UnixStream, answers: &Receiver<Outgoing>) {
+    for Outgoing { number, mut answer } in answers {
+        if let Answer::Observed(observation) = &mut answer {
+            observation.facts = host.facts(observation.head.current);
+        }
+        if let Err(error) = frame::write_json(&mut stream, &Reply { number, answer }) {
+            note(&format!("an answer could not be written: {error}"));
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+            return;
+        }
+    }
+    let _ = stream.flush();
+}
+
+/// The file that data frames belong to.
+enum File {
+    None,
+    /// On its way in.
+    Into {
+        number: u64,
+        digest: Digest,
+        transfer: Transfer,
+    },
+    /// Already answered; what still comes is thrown away up to the empty frame.
+    Rest,
+}
+
+struct Talk {
+    host: &'static Host,
+    writer: SyncSender<Outgoing>,
+    greeted: bool,
+    file: File,
+}
+
+/// Enough of an envelope to answer one that cannot be understood.
+#[derive(Deserialize)]
+struct NumberOnly {
+    number: u64,
+}
+
+impl Talk {
+    fn take(&mut self, frame: Frame) -> Result<(), FrameError> {
+        match frame {
+            Frame::Data(bytes) => self.take_bytes(&bytes),
+            Frame::Json(body) => match frame::parse::<Call>(&body) {
+                Ok(call) => self.take_call(call),
+                Err(error) => {
+                    // A newer friday's question deserves an answer; anything else is garbage.
+                    let NumberOnly { number } = frame::parse(&body)?;
+                    let why = format!("this friday-host does not understand the request ({error})");
+                    self.answer(number, Answer::Error { why });
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn answer(&self, number: u64, answer: Answer) {
+        self.reply_to(number).send(answer);
+    }
+
+    fn reply_to(&self, number: u64) -> ReplyTo {
+        ReplyTo { number, writer: self.writer.clone() }
+    }
+
+    fn take_call(&mut self, Call { number, request }: Call) -> Result<(), FrameError> {
+        if let Request::Put { digest, size, offset } = request {
+            return self.begin_file(number, digest, size, offset);
+        }
+        if self.host.is_handed_over() {
+            self.answer(number, error("friday-host is being replaced; connect again"));
+            return Ok(());
+        }
+        if !self.greeted && !matches!(request, Request::Hello { .. }) {
+            self.answer(number, error("the first request of a connection is `hello`"));
+            return Ok(());
+        }
+        if let Some(answer) = self.answer_here(number, request) {
+            self.answer(number, answer);
+        }
+        Ok(())
+    }
+
+    /// What the shell answers itself; `None`: the state machine will.
+    fn answer_here(&mut self, number: u64, request: Request) -> Option<Answer> {
+        let host = self.host;
+        match request {
+            Request::Hello { wire, wire_min, friday, fleet, host: name } => {
+                Some(self.greet(wire, wire_min, &friday, &fleet, &name))
+            }
+            Request::Missing { files } => {
+                Some(Answer::Missing { files: host.store.missing(&files) })
+            }
+            Request::PutManifest { release, manifest } => {
+                match host.store.put_manifest(release, &manifest) {
+                    Ok(()) => self.hand_on(number, Request::PutManifest { release, manifest }),
+                    Err(why) => Some(error(why)),
+                }
+            }
+            Request::PutSecrets { version, values } => Some(put_secrets(host, &version, &values)),
+            Request::Log { release, lines } => Some(log(host, release, lines)),
+            Request::GetManifest { release } => Some(
+                host.store
+                    .manifest(release)
+                    .map_or_else(error, |manifest| Answer::Manifest(Box::new(manifest))),
+            ),
+            Request::Upgrade { fence, program, confirm_ms } => {
+                crate::upgrade::begin(host, &fence, program, confirm_ms, self.reply_to(number));
+                None
+            }
+            Request::ConfirmUpgrade { fence } => Some(crate::upgrade::confirm(host, &fence)),
+            other => self.hand_on(number, other),
+        }
+    }
+
+    fn hand_on(&self, number: u64, request: Request) -> Option<Answer> {
+        let event = Event::Asked { request: Box::new(request), reply: self.reply_to(number) };
+        self.host.inbox.send(event).err().map(|_| error("friday-host is ending"))
+    }
+
+    fn greet(
+        &mut self,
+        wire: u32,
+        wire_min: u32,
+        friday: &str,
+        fleet: &friday_wire::FleetName,
+        name: &friday_wire::HostName,
+    ) -> Answer {
+        let owner = &self.host.owner;
+        if wire < WIRE_VERSION_MIN || wire_min > WIRE_VERSION {
+            return error(format!(
+                "friday {} speaks protocol {wire_min} to {wire}, this friday-host {} speaks \
+                 {WIRE_VERSION_MIN} to {WIRE_VERSION}",
+                shown(friday.as_bytes()),
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
+        if *fleet != owner.fleet {
+            return error(format!(
+                "`{}` belongs to fleet `{}`, not to `{fleet}`",
+                self.host.place.dir().display(),
+                owner.fleet
+            ));
+        }
+        if *name != owner.host {
+            return error(format!(
+                "`{}` is host `{}`, not `{name}`; is the address right?",
+                self.host.place.dir().display(),
+                owner.host
+            ));
+        }
+        self.greeted = true;
+        Answer::Hello {
+            wire: wire.min(WIRE_VERSION),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            program: self.host.program,
+        }
+    }
+
+    fn begin_file(
+        &mut self,
+        number: u64,
+        digest: Digest,
+        size: u64,
+        offset: u64,
+    ) -> Result<(), FrameError> {
+        if !matches!(self.file, File::None) {
+            return Err(FrameError::Garbage("a file inside a file".to_owned()));
+        }
+        self.file = File::Rest;
+        if self.host.is_handed_over() || !self.greeted {
+            self.answer(number, error("no file is taken now; connect again"));
+        } else if self.host.store.has(digest) {
+            self.answer(number, Answer::Ok);
+        } else {
+            match self.host.store.receive(digest, size, offset) {
+                Ok(transfer) => self.file = File::Into { number, digest, transfer },
+                Err(why) => self.answer(number, error(why)),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_bytes(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
+        match &self.file {
+            File::None => return Err(FrameError::Garbage("bytes of no file".to_owned())),
+            File::Rest => {}
+            File::Into { number, digest, transfer } => {
+                let result = feed(transfer, bytes);
+                if bytes.is_empty() || result.is_err() {
+                    let answer = result.map_or_else(error, |()| Answer::Ok);
+                    self.answer(*number, answer);
+                    self.host.store.ended(*digest, transfer);
+                    self.file = File::Rest;
+                }
+            }
+        }
+        if bytes.is_empty() {
+            self.file = File::None;
+        }
+        Ok(())
+    }
+
+    /// The peer left in the middle of a file: what came is kept for the next transfer.
+    fn leave_file(&self) {
+        if let File::Into { digest, transfer, .. } = &self.file {
+            self.host.store.ended(*digest, transfer);
+        }
+    }
+}
+
+/// Bytes into the file; no bytes end it.
+fn feed(transfer: &Transfer, bytes: &[u8]) -> Result<(), String> {
+    let mut held = transfer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let receiving = held.as_mut().ok_or("a newer connection sends this file")?;
+    if !bytes.is_empty() {
+        return receiving.write(bytes).map_err(|error| error.to_string());
+    }
+    held.take().map_or(Ok(()), |receiving| receiving.finish().map_err(|error| error.to_string()))
+}
+
+fn error(why: impl std::fmt::Display) -> Answer {
+    Answer::Error { why: why.to_string() }
+}
+
+fn put_secrets(
+    host: &Host,
+    version: &friday_wire::SecretsVersion,
+    values: &std::collections::BTreeMap<String, String>,
+) -> Answer {
+    if !is_plain_name(version.as_str()) {
+        return error("a name of secrets has letters, digits, `-`, `_` and `.` only");
+    }
+    let odd = values.iter().find(|(name, value)| !crate::environment::is_settable(name, value));
+    if let Some((name, _)) = odd {
+        return error(format!("the secret `{}` cannot be set", shown(name.as_bytes())));
+    }
+    write_json(&host.place.secrets(version), values).map_or_else(
+        |why| error(format!("the secrets could not be stored: {why}")),
+        |()| Answer::Ok,
+    )
+}
+
+fn log(host: &Host, release: Option<friday_wire::ReleaseId>, lines: u32) -> Answer {
+    let Some(release) = release.or_else(|| crate::tree::pointed(&host.place)) else {
+        return error("no release runs here");
+    };
+    crate::output::last_lines(&host.place.output(release), lines).map_or_else(
+        |why| error(format!("the log cannot be read: {why}")),
+        |lines| Answer::Log { lines },
+    )
+}

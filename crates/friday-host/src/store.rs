@@ -1,0 +1,170 @@
+//! The store: whole files under their BLAKE3 hash. What lies here under a hash was verified when it
+//! came, and is verified again when a tree is built from it.
+
+pub mod receiving;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use friday_wire::{Digest, Manifest, ReleaseId};
+
+use crate::place::{Place, write_json};
+use receiving::{ReceiveError, Receiving};
+
+/// Bytes that must stay free after a transfer or a build: the state must always be writable, else
+/// the host could not even record that it goes back.
+pub const DISK_RESERVE: u64 = 64 * 1024 * 1024;
+
+/// The disk lacks room.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomError {
+    /// Not enough left.
+    #[error(
+        "not enough disk space: {needed} bytes are needed and {DISK_RESERVE} must stay free, {free} are free"
+    )]
+    Full {
+        /// What was to be written.
+        needed: u64,
+        /// What is free.
+        free: u64,
+    },
+    /// It could not be asked.
+    #[error("the disk's free space is unknown: {0}")]
+    Unknown(io::Error),
+}
+
+/// Why a manifest is not taken, or not given.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestStoreError {
+    /// It is not well-formed.
+    #[error("the manifest is refused: {0}")]
+    Wrong(#[from] friday_wire::ManifestError),
+    /// It is another release's.
+    #[error("the manifest hashes to {found}, not to {named}")]
+    Identity {
+        /// What it hashes to.
+        found: String,
+        /// Under which name it came.
+        named: String,
+    },
+    /// None is here.
+    #[error("release {0} is not known on this host")]
+    Unknown(String),
+    /// The disk.
+    #[error("the manifest of {0}: {1}")]
+    Disk(String, String),
+}
+
+/// A transfer that a connection feeds. Empty once another connection took it over.
+pub type Transfer = Arc<Mutex<Option<Receiving>>>;
+
+/// The store of one directory.
+#[derive(Debug)]
+pub struct Store {
+    place: Place,
+    transfers: Mutex<BTreeMap<Digest, Transfer>>,
+}
+
+impl Store {
+    /// Opens it.
+    pub fn new(place: Place) -> Self {
+        Self { place, transfers: Mutex::default() }
+    }
+
+    /// Whether a file is here.
+    pub fn has(&self, digest: Digest) -> bool {
+        self.place.stored(digest).is_file()
+    }
+
+    /// Those of `files` that are not here, with the bytes that an interrupted transfer left.
+    pub fn missing(&self, files: &[Digest]) -> Vec<(Digest, u64)> {
+        files
+            .iter()
+            .filter(|digest| !self.has(**digest))
+            .map(|digest| {
+                let part = fs::metadata(self.place.partial(*digest));
+                (*digest, part.map_or(0, |found| found.len()))
+            })
+            .collect()
+    }
+
+    /// Begins to receive a file at `offset`. An older connection's transfer of the same file ends:
+    /// it may hang on a dead network, and the newer one knows better.
+    ///
+    /// # Errors
+    /// No room, or no such offset.
+    pub fn receive(
+        &self,
+        digest: Digest,
+        size: u64,
+        offset: u64,
+    ) -> Result<Transfer, ReceiveError> {
+        check_room(&self.place, size.saturating_sub(offset))?;
+        let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(older) = transfers.remove(&digest) {
+            older.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        let receiving = Receiving::begin(&self.place, digest, size, offset)?;
+        let transfer = Arc::new(Mutex::new(Some(receiving)));
+        transfers.insert(digest, Arc::clone(&transfer));
+        Ok(transfer)
+    }
+
+    /// Forgets a transfer that ended.
+    pub fn ended(&self, digest: Digest, transfer: &Transfer) {
+        let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+        if transfers.get(&digest).is_some_and(|held| Arc::ptr_eq(held, transfer)) {
+            transfers.remove(&digest);
+        }
+    }
+
+    /// Stores a manifest under its identity. Friday has checked it; this side does not rely on that.
+    ///
+    /// # Errors
+    /// Malformed, another release's, or the disk.
+    pub fn put_manifest(
+        &self,
+        release: ReleaseId,
+        manifest: &Manifest,
+    ) -> Result<(), ManifestStoreError> {
+        manifest.check()?;
+        let found = ReleaseId(Digest(*blake3::hash(&manifest.identity_bytes()).as_bytes()));
+        if found != release {
+            return Err(ManifestStoreError::Identity {
+                found: found.to_string(),
+                named: release.to_string(),
+            });
+        }
+        write_json(&self.place.manifest(release), manifest)
+            .map_err(|error| ManifestStoreError::Disk(release.short(), error.to_string()))
+    }
+
+    /// A release's manifest.
+    ///
+    /// # Errors
+    /// Not here, or damaged.
+    pub fn manifest(&self, release: ReleaseId) -> Result<Manifest, ManifestStoreError> {
+        crate::place::read_json(&self.place.manifest(release))
+            .map_err(|error| ManifestStoreError::Disk(release.short(), error.to_string()))?
+            .ok_or_else(|| ManifestStoreError::Unknown(release.short()))
+    }
+}
+
+/// Whether `needed` bytes fit and leave the reserve.
+///
+/// # Errors
+/// When they do not.
+pub fn check_room(place: &Place, needed: u64) -> Result<(), RoomError> {
+    let disk = rustix::fs::statvfs(place.dir())
+        .map_err(|error| RoomError::Unknown(io::Error::from(error)))?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if needed.saturating_add(DISK_RESERVE) > free {
+        return Err(RoomError::Full { needed, free });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

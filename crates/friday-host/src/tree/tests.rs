@@ -1,0 +1,94 @@
+use std::collections::BTreeMap;
+
+use friday_wire::{HealthSpec, RunSpec};
+
+use super::*;
+
+fn store_file(place: &Place, bytes: &[u8]) -> Digest {
+    let digest = Digest(*blake3::hash(bytes).as_bytes());
+    let path = place.stored(digest);
+    private_directory(path.parent().expect("has one")).expect("makes");
+    fs::write(path, bytes).expect("writes");
+    digest
+}
+
+fn release(place: &Place, store: &Store, shared: &[&str]) -> (ReleaseId, Digest) {
+    let digest = store_file(place, b"hello");
+    let file = |executable| EntryKind::File { digest, size: 5, executable };
+    let entry = |path: &str, kind| Entry { path: path.to_owned(), kind };
+    let manifest = Manifest {
+        tree: vec![
+            entry("bin", EntryKind::Directory),
+            entry("bin/app", file(true)),
+            entry("data", EntryKind::Directory),
+            entry("data/old", file(false)),
+            entry("link", EntryKind::Link { target: "bin/app".to_owned() }),
+        ],
+        run: RunSpec {
+            command: None,
+            env: BTreeMap::new(),
+            health: HealthSpec::default(),
+            shared: shared.iter().map(|path| (*path).to_owned()).collect(),
+        },
+    };
+    let id = ReleaseId(Digest(*blake3::hash(&manifest.identity_bytes()).as_bytes()));
+    store.put_manifest(id, &manifest).expect("is well-formed");
+    (id, digest)
+}
+
+fn place() -> (tempfile::TempDir, Place, Store) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = Place::open(&dir.path().join("f")).expect("opens");
+    let store = Store::new(place.clone());
+    (dir, place, store)
+}
+
+#[test]
+fn a_tree_is_built_with_modes_links_and_shared_paths() {
+    let (_dir, place, store) = place();
+    let (id, _) = release(&place, &store, &["data", "var/state"]);
+    build(&place, &store, id).expect("builds");
+    let root = place.tree(id);
+    let mode = |path: &str| fs::metadata(root.join(path)).expect("is there").permissions().mode();
+    assert_eq!(mode("bin/app") & 0o777, 0o755);
+    assert_eq!(fs::read(root.join("link")).expect("reads"), b"hello");
+    assert_eq!(fs::read_link(root.join("data")).expect("a link"), place.join("shared/data"));
+    assert!(root.join("var/state").is_dir());
+    fs::write(root.join("var/state/kept"), b"x").expect("writes through the link");
+    build(&place, &store, id).expect("again is nothing new");
+    assert!(place.join("shared/var/state/kept").exists());
+}
+
+#[test]
+fn a_changed_tree_is_seen_and_built_anew() {
+    let (_dir, place, store) = place();
+    let (id, digest) = release(&place, &store, &[]);
+    build(&place, &store, id).expect("builds");
+    point(&place, Some(id)).expect("points");
+    assert_eq!(drift::look(&place, &store, Some(id)), None);
+    fs::write(place.tree(id).join("data/old"), b"jello").expect("writes");
+    let seen = drift::look(&place, &store, Some(id)).expect("sees it");
+    assert!(seen.contains("data/old"), "{seen}");
+    assert_eq!(fs::read(place.stored(digest)).expect("reads"), b"hello", "the store is untouched");
+    build(&place, &store, id).expect("builds anew");
+    assert_eq!(drift::look(&place, &store, Some(id)), None);
+    point(&place, None).expect("removes");
+    assert!(drift::look(&place, &store, Some(id)).is_some_and(|why| why.contains("nothing")));
+}
+
+#[test]
+fn a_damaged_store_is_noticed_and_asked_for_again() {
+    let (_dir, place, store) = place();
+    let (id, digest) = release(&place, &store, &[]);
+    fs::write(place.stored(digest), b"jello").expect("writes");
+    assert!(matches!(build(&place, &store, id), Err(BuildError::Damaged { .. })));
+    assert!(!place.tree(id).exists() && !store.has(digest));
+    assert!(matches!(build(&place, &store, id), Err(BuildError::NotStored { .. })));
+}
+
+#[test]
+fn a_shared_path_under_a_file_is_an_error() {
+    let (_dir, place, store) = place();
+    let (id, _) = release(&place, &store, &["bin/app/deep"]);
+    assert!(matches!(build(&place, &store, id), Err(BuildError::Shared(_))));
+}
