@@ -1,0 +1,164 @@
+//! One effect from its beginning to its outcome. Deadlines are kept here: an overrun is an outcome.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use friday_core::controller::effect::{Effect, EffectId, Owed};
+use friday_core::controller::input::{Input, Outcome};
+use friday_wire::{HealthSpec, HostName, Request, Sample, Streak};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::clock;
+use crate::fleet::{AskError, Fleet};
+use crate::hook::{self, CommandEnd, ShellCommand};
+use crate::probe::{ProbeTarget, Prober};
+use crate::progress::{Progress, ProgressSender};
+use crate::ship::{self, ShipError, ShipFrom, Shipment};
+
+/// Standing effects never run hotter than this, whatever the plan says.
+const INTERVAL_MIN: Duration = Duration::from_millis(20);
+
+/// What effects need of the world.
+#[derive(Debug, Clone)]
+pub(super) struct World {
+    pub(super) fleet: Fleet,
+    pub(super) from: ShipFrom,
+    pub(super) directory: PathBuf,
+    pub(super) progress: ProgressSender,
+    pub(super) prober: Prober,
+}
+
+/// Runs an effect and hands in what came of it.
+pub(super) async fn run(world: World, id: EffectId, owed: Owed, inputs: mpsc::Sender<Input>) {
+    let deadline = clock::until(owed.deadline);
+    let outcome = match owed.effect {
+        Effect::Ask { host, request } => world.ask(&host, &request, deadline).await,
+        Effect::Ship { host, release, secrets } => {
+            world.ship(&Shipment { host, release, secrets }, deadline).await
+        }
+        Effect::Hook { name, command, env } => world.hook(&name, &command, &env, deadline).await,
+        Effect::Follow { host, request, every_ms, timeout_ms } => {
+            let pace = Pace { every: ms(every_ms), timeout: ms(timeout_ms) };
+            return world.follow(&id, &host, &request, pace, &inputs).await;
+        }
+        Effect::Watch { host, url, expect, health } => {
+            let target = ProbeTarget { url, expect, timeout: ms(health.timeout_ms) };
+            return world.watch(&host, &target, &health, &inputs).await;
+        }
+    };
+    // Fails only when the driver is gone.
+    let _ = inputs.send(Input::Finished { effect: id, outcome }).await;
+}
+
+/// How often a standing question is asked.
+#[derive(Clone, Copy)]
+struct Pace {
+    every: Duration,
+    timeout: Duration,
+}
+
+impl World {
+    async fn ask(&self, host: &HostName, request: &Request, deadline: Instant) -> Outcome {
+        match self.fleet.ask(host, request, deadline).await {
+            Ok(answer) => Outcome::Answered(Box::new(answer)),
+            Err(error) => from_ask(&error),
+        }
+    }
+
+    async fn ship(&self, shipment: &Shipment, deadline: Instant) -> Outcome {
+        let shipped = ship::ship(&self.fleet, &self.from, shipment, deadline);
+        match timeout_at(deadline, shipped).await {
+            Ok(Ok(())) => Outcome::Done,
+            Ok(Err(ShipError::Ask(error))) => from_ask(&error),
+            Ok(Err(error)) => Outcome::Failed { why: error.to_string() },
+            Err(_) => Outcome::Unknown { why: "it was not there in time".to_owned() },
+        }
+    }
+
+    async fn hook(
+        &self,
+        name: &str,
+        command: &str,
+        env: &[(String, String)],
+        deadline: Instant,
+    ) -> Outcome {
+        let command = ShellCommand { command, env, directory: &self.directory };
+        let limit = deadline.saturating_duration_since(Instant::now());
+        let tell = |line| {
+            self.progress.tell(Progress::HookSays { name: name.to_owned(), line });
+        };
+        match hook::run(&command, limit, tell).await {
+            CommandEnd::Done => Outcome::Done,
+            CommandEnd::Failed { why } => Outcome::Failed { why },
+            CommandEnd::Unknown { why } => Outcome::Unknown { why },
+        }
+    }
+
+    /// Until it is no longer owed, or the driver is gone.
+    async fn follow(
+        &self,
+        id: &EffectId,
+        host: &HostName,
+        request: &Request,
+        pace: Pace,
+        inputs: &mpsc::Sender<Input>,
+    ) {
+        loop {
+            let outcome = self.ask(host, request, Instant::now() + pace.timeout).await;
+            let effect = id.clone();
+            if inputs.send(Input::Followed { effect, outcome }).await.is_err() {
+                return;
+            }
+            sleep(pace.every.max(INTERVAL_MIN)).await;
+        }
+    }
+
+    /// Until it is no longer owed, or the driver is gone. The pace is that of a host's own
+    /// probes; what the samples mean is decided by core.
+    async fn watch(
+        &self,
+        host: &HostName,
+        target: &ProbeTarget,
+        health: &HealthSpec,
+        inputs: &mpsc::Sender<Input>,
+    ) {
+        let began = Instant::now();
+        let mut streak = Streak::default();
+        let mut seen: Option<Sample> = None;
+        loop {
+            let sample = self.prober.sample(target).await;
+            let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            streak.add(elapsed_ms, &sample, health);
+            if seen.as_ref() != Some(&sample) {
+                let failed = match &sample {
+                    Sample::Pass => None,
+                    Sample::Fail { why } => Some(why.clone()),
+                };
+                self.progress.tell(Progress::Probed { host: host.clone(), failed });
+                seen = Some(sample.clone());
+            }
+            if inputs.send(Input::Sampled { host: host.clone(), sample }).await.is_err() {
+                return;
+            }
+            let pause = if streak.has_passed() {
+                health.interval_later_ms
+            } else {
+                health.interval_first_ms
+            };
+            sleep(ms(pause).max(INTERVAL_MIN)).await;
+        }
+    }
+}
+
+fn from_ask(error: &AskError) -> Outcome {
+    match error {
+        AskError::NotSent(error) => Outcome::Failed { why: error.to_string() },
+        AskError::Unknown { why } => Outcome::Unknown { why: why.clone() },
+    }
+}
+
+/// At most a day, so that adding it to a clock cannot overflow.
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds.min(86_400_000))
+}

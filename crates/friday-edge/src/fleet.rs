@@ -1,0 +1,236 @@
+//! The fleet: one warm connection per host, over which all calls go.
+//!
+//! Here a host is only somebody who is asked and answers, in time or not. What was certainly not sent
+//! is told apart from what was sent and not answered: the first has failed, the second nobody knows.
+//! Nothing here asks twice by itself.
+
+mod bootstrap;
+mod command;
+mod connection;
+mod failure;
+mod program;
+mod upgrade;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use friday_core::config::settings::{Address, LoginSettings};
+use friday_wire::{Answer, FleetName, HostName, Request};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+pub use command::Route;
+pub use connection::{CallError, Connection, HostHello, PutFile};
+pub use failure::ConnectError;
+pub use program::HostProgram;
+pub use upgrade::{UpgradeError, Upgraded};
+
+use crate::progress::{Progress, ProgressSender};
+
+/// Connections that are being made at once: each is an ssh process and a key exchange.
+const CONNECTING_MAX: usize = 32;
+
+/// The longest that making one connection may take, the program's transfer over a slow line included.
+const CONNECTING_LIMIT: Duration = Duration::from_secs(120);
+
+/// Before a host that failed is tried again; doubled with each failure up to the second number.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// What a fleet is made from.
+#[derive(Debug, Clone)]
+pub struct FleetSetup {
+    /// Its name.
+    pub fleet: FleetName,
+    /// Its hosts.
+    pub hosts: BTreeMap<HostName, Address>,
+    /// What SSH hosts have in common.
+    pub login: LoginSettings,
+    /// What relative paths of the settings are relative to: the configuration's directory.
+    pub base: PathBuf,
+    /// What runs on hosts.
+    pub program: HostProgram,
+    /// friday's version, told to hosts.
+    pub version: String,
+    /// Who watches.
+    pub progress: ProgressSender,
+}
+
+/// The hosts and their connections. Cheap to clone; all clones share them.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    setup: FleetSetup,
+    links: BTreeMap<HostName, Link>,
+    connecting: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    state: Mutex<LinkState>,
+}
+
+#[derive(Debug, Default)]
+struct LinkState {
+    connection: Option<Arc<Connection>>,
+    /// In a row.
+    failures: u32,
+    last_failure: Option<(Instant, ConnectError)>,
+}
+
+/// A question without an answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AskError {
+    /// It was certainly not sent.
+    #[error("{0}")]
+    NotSent(ConnectError),
+    /// It may have been sent, and nobody knows what came of it.
+    #[error("{why}")]
+    Unknown {
+        /// One sentence.
+        why: String,
+    },
+}
+
+impl Fleet {
+    /// Connects to nobody yet.
+    pub fn new(setup: FleetSetup) -> Self {
+        let links = setup.hosts.keys().map(|host| (host.clone(), Link::default())).collect();
+        let connecting = Semaphore::new(CONNECTING_MAX);
+        Self { inner: Arc::new(Inner { setup, links, connecting }) }
+    }
+
+    /// Its hosts.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostName> {
+        self.inner.setup.hosts.keys()
+    }
+
+    /// The program it puts on hosts.
+    pub fn program(&self) -> &HostProgram {
+        &self.inner.setup.program
+    }
+
+    /// Asks a host, connecting first where there is no connection.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn ask(
+        &self,
+        host: &HostName,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Answer, AskError> {
+        // A connection may turn out dead just when it is used: then there is one more try.
+        let mut last = ConnectError::TimedOut { doing: "connecting" };
+        for _ in 0..2 {
+            let connection = self.connect(host, deadline).await.map_err(AskError::NotSent)?;
+            match connection.call(request, deadline).await {
+                Ok(answer) => return Ok(answer),
+                Err(CallError::NotSent { why }) => last = ConnectError::Ended { why },
+                Err(CallError::Lost { why }) => return Err(AskError::Unknown { why }),
+            }
+        }
+        Err(AskError::NotSent(last))
+    }
+
+    /// The host's connection: the warm one, or a new one.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]. Callers that wait for the same attempt share its failure.
+    pub async fn connect(
+        &self,
+        host: &HostName,
+        deadline: Instant,
+    ) -> Result<Arc<Connection>, ConnectError> {
+        let link = self
+            .inner
+            .links
+            .get(host)
+            .ok_or_else(|| ConnectError::UnknownHost { host: host.clone() })?;
+        let asked_at = Instant::now();
+        let timed_out = |_| ConnectError::TimedOut { doing: "connecting" };
+        let mut state = timeout_at(deadline, link.state.lock()).await.map_err(timed_out)?;
+        if let Some(open) = state.connection.as_ref().filter(|connection| connection.is_open()) {
+            return Ok(Arc::clone(open));
+        }
+        if let Some((at, error)) = &state.last_failure {
+            if *at > asked_at {
+                return Err(error.clone());
+            }
+            let again = *at + back_off(state.failures);
+            timeout_at(deadline, sleep_until(again)).await.map_err(timed_out)?;
+        }
+        state.connection = None;
+        match self.open(host, Route::Usual, deadline).await {
+            Ok(connection) => {
+                let connection = Arc::new(connection);
+                state.connection = Some(Arc::clone(&connection));
+                state.failures = 0;
+                state.last_failure = None;
+                Ok(connection)
+            }
+            Err(error) => {
+                state.failures = state.failures.saturating_add(1);
+                state.last_failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// A connection of its own, which replaces none.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn open(
+        &self,
+        host: &HostName,
+        route: Route,
+        deadline: Instant,
+    ) -> Result<Connection, ConnectError> {
+        let setup = &self.inner.setup;
+        let address = setup
+            .hosts
+            .get(host)
+            .ok_or_else(|| ConnectError::UnknownHost { host: host.clone() })?;
+        let timed_out = |_| ConnectError::TimedOut { doing: "waiting for other connections" };
+        let turn = timeout_at(deadline, self.inner.connecting.acquire()).await;
+        let _turn = turn.map_err(timed_out)?;
+        setup.progress.tell(Progress::Connecting { host: host.clone() });
+        let deadline = deadline.min(Instant::now() + CONNECTING_LIMIT);
+        let opened = bootstrap::open(setup, host, address, route, deadline).await;
+        setup.progress.tell(match &opened {
+            Ok(connection) => {
+                let version = connection.hello().version.clone();
+                Progress::Connected { host: host.clone(), version }
+            }
+            Err(error) => Progress::Disconnected { host: host.clone(), why: error.to_string() },
+        });
+        opened
+    }
+
+    /// Lets the host's connection go; the next call makes a new one.
+    pub async fn disconnect(&self, host: &HostName) {
+        if let Some(link) = self.inner.links.get(host) {
+            link.state.lock().await.connection = None;
+        }
+    }
+
+    async fn replace(&self, host: &HostName, connection: Connection) {
+        if let Some(link) = self.inner.links.get(host) {
+            link.state.lock().await.connection = Some(Arc::new(connection));
+        }
+    }
+}
+
+fn back_off(failures: u32) -> Duration {
+    let (first, most) = BACK_OFF;
+    first.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(most)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! The beginning of a connection: through the login shell's talk to friday-host's first frame.
+//!
+//! Everything happens on one connection: the shell finds the program, checks it and becomes it; or
+//! says that it needs it, gets it, checks it and becomes it. Cancelled at any point, the process is
+//! killed and the host has at most a file that nobody will run.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use friday_core::config::settings::Address;
+use friday_wire::frame::{self, Call, Frame, Reply};
+use friday_wire::{Answer, HostName, Request, WIRE_VERSION, WIRE_VERSION_MIN};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::FleetSetup;
+use super::command::{Called, Route, command};
+use super::connection::{Connection, Ends, HostHello, read_frame};
+use super::failure::ConnectError;
+use crate::last_lines::{LastLines, shown};
+use crate::progress::Progress;
+
+/// A shell profile may say so much before friday-host speaks.
+const NOISE_LEN_MAX: u64 = 64 * 1024;
+
+/// The longest line of ours.
+const MARK_LEN_MAX: u64 = 4_096;
+
+/// Lines of standard error that are kept.
+const STDERR_LINES: usize = 20;
+
+/// For a process that has closed its output to end.
+const END_GRACE: Duration = Duration::from_secs(2);
+
+/// The number of the `Hello` on every connection; later calls count on from it.
+pub(super) const HELLO_NUMBER: u64 = 0;
+
+/// What the far end says before frames begin.
+enum Mark {
+    /// Frames begin.
+    Preamble,
+    /// The program is wanted.
+    Need,
+    /// It cannot be done.
+    Fail(String),
+}
+
+/// Opens a connection and says hello.
+pub(super) async fn open(
+    setup: &FleetSetup,
+    host: &HostName,
+    address: &Address,
+    route: Route,
+    deadline: Instant,
+) -> Result<Connection, ConnectError> {
+    let called = Called { fleet: &setup.fleet, host, program: &setup.program };
+    let command = command(address, &setup.login, &setup.base, &called, route)?;
+    let mut child = Command::new(command.program)
+        .args(&command.args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Ctrl-C at the terminal is for friday, which ends its connections itself.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| ConnectError::NotStarted {
+            why: format!("`{}`: {error}", command.program),
+        })?;
+    let taken = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(stdin), Some(stdout), Some(stderr)) = taken else {
+        return Err(ConnectError::NotStarted { why: "it has no pipes".to_owned() });
+    };
+    let mut opening = Opening {
+        setup,
+        host,
+        child,
+        stdin,
+        stdout: BufReader::with_capacity(64 * 1024, stdout),
+        stderr: Stderr::watch(stderr),
+        noise: NOISE_LEN_MAX,
+    };
+    match timeout_at(deadline, opening.shake_hands()).await {
+        Ok(Ok(hello)) => Ok(opening.into_connection(hello)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(ConnectError::TimedOut { doing: "starting friday-host there" }),
+    }
+}
+
+/// Standard error, read all the time so that nobody blocks on it.
+pub(super) struct Stderr {
+    lines: std::sync::Arc<std::sync::Mutex<LastLines>>,
+    reading: tokio::task::JoinHandle<()>,
+}
+
+impl Stderr {
+    fn watch(mut stderr: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let lines = std::sync::Arc::new(std::sync::Mutex::new(LastLines::new(STDERR_LINES)));
+        let into = std::sync::Arc::clone(&lines);
+        let reading = tokio::spawn(async move {
+            let mut buffer = [0_u8; 4_096];
+            while let Ok(got) = stderr.read(&mut buffer).await {
+                if got == 0 {
+                    break;
+                }
+                if let Ok(mut lines) = into.lock() {
+                    lines.add(&buffer[..got]);
+                }
+            }
+        });
+        Self { lines, reading }
+    }
+
+    /// What was said, once its end came or a moment has passed.
+    pub(super) async fn said(&mut self) -> String {
+        let _ = timeout(END_GRACE, &mut self.reading).await;
+        self.lines.lock().map(|lines| lines.to_one_line()).unwrap_or_default()
+    }
+}
+
+impl Drop for Stderr {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+struct Opening<'a> {
+    setup: &'a FleetSetup,
+    host: &'a HostName,
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    stderr: Stderr,
+    noise: u64,
+}
+
+impl Opening<'_> {
+    async fn shake_hands(&mut self) -> Result<HostHello, ConnectError> {
+        loop {
+            match self.next_mark().await? {
+                Mark::Preamble => return self.hello().await,
+                Mark::Need => self.send_program().await,
+                Mark::Fail(what) => {
+                    let said = self.stderr.said().await;
+                    let ours = self.setup.program.machine();
+                    return Err(ConnectError::from_script(&what, ours, &said));
+                }
+            }
+        }
+    }
+
+    /// Skips to the next line of ours.
+    async fn next_mark(&mut self) -> Result<Mark, ConnectError> {
+        let mut seen = Vec::new();
+        loop {
+            if self.noise == 0 {
+                return Err(garbage(&seen));
+            }
+            let before = seen.len();
+            let got = (&mut self.stdout).take(self.noise).read_until(0, &mut seen).await;
+            self.noise = self.noise.saturating_sub((seen.len() - before) as u64);
+            if !matches!(got, Ok(1..)) {
+                return Err(self.ended(&seen).await);
+            }
+            if seen.last() != Some(&0) {
+                continue;
+            }
+            let mut line = Vec::new();
+            let got = (&mut self.stdout).take(MARK_LEN_MAX).read_until(b'\n', &mut line).await;
+            if got.is_err() {
+                return Err(self.ended(&seen).await);
+            }
+            let text = String::from_utf8_lossy(&line);
+            match text.trim_end() {
+                "friday-host/1" => return Ok(Mark::Preamble),
+                "friday-need/1" => return Ok(Mark::Need),
+                text => {
+                    if let Some(what) = text.strip_prefix("friday-fail/1 ") {
+                        return Ok(Mark::Fail(shown(what)));
+                    }
+                }
+            }
+            self.noise = self.noise.saturating_sub(line.len() as u64);
+            seen.extend(line);
+        }
+    }
+
+    /// Whether it arrived, the next mark tells: if it did not, the far end says why.
+    async fn send_program(&mut self) {
+        let program = &self.setup.program;
+        let bytes = program.bytes().len() as u64;
+        let host = self.host.clone();
+        self.setup.progress.tell(Progress::PuttingHostProgram { host, bytes });
+        if self.stdin.write_all(program.bytes()).await.is_ok() {
+            let _ = self.stdin.flush().await;
+        }
+    }
+
+    async fn hello(&mut self) -> Result<HostHello, ConnectError> {
+        let request = Request::Hello {
+            wire: WIRE_VERSION,
+            wire_min: WIRE_VERSION_MIN,
+            friday: self.setup.version.clone(),
+            fleet: self.setup.fleet.clone(),
+            host: self.host.clone(),
+        };
+        let broken = |error: frame::FrameError| ConnectError::Garbage { got: error.to_string() };
+        let call = frame::json_frame(&Call { number: HELLO_NUMBER, request }).map_err(broken)?;
+        if self.stdin.write_all(&call).await.is_err() {
+            return Err(self.ended(&[]).await);
+        }
+        let body = match read_frame(&mut self.stdout).await {
+            Ok(Frame::Json(body)) => body,
+            Ok(Frame::Data(_)) => return Err(ConnectError::Garbage { got: "a file".to_owned() }),
+            Err(frame::FrameError::Closed | frame::FrameError::Io(_)) => {
+                return Err(self.ended(&[]).await);
+            }
+            Err(error) => return Err(broken(error)),
+        };
+        let reply: Reply = frame::parse(&body).map_err(|_| garbage(&body))?;
+        match reply.answer {
+            Answer::Hello { wire, version, program } => {
+                let version = shown(&version);
+                if !(WIRE_VERSION_MIN..=WIRE_VERSION).contains(&wire) {
+                    let ours = format!("{WIRE_VERSION_MIN} to {WIRE_VERSION}");
+                    return Err(ConnectError::Incompatible { version, wire, ours });
+                }
+                Ok(HostHello { wire, version, program })
+            }
+            Answer::Error { why } => Err(ConnectError::Refused { why: shown(&why) }),
+            _ => Err(garbage(&body)),
+        }
+    }
+
+    /// Why it ended: the exit status and what was said on the way.
+    async fn ended(&mut self, seen: &[u8]) -> ConnectError {
+        let status = timeout(END_GRACE, self.child.wait()).await;
+        let code = status.ok().and_then(Result::ok).and_then(|status| status.code());
+        let said = self.stderr.said().await;
+        match ConnectError::from_ssh(code, &said) {
+            ConnectError::Ended { .. } if said.is_empty() && !seen.is_empty() => garbage(seen),
+            error => error,
+        }
+    }
+
+    fn into_connection(self, hello: HostHello) -> Connection {
+        let ends =
+            Ends { child: self.child, stdin: self.stdin, stdout: self.stdout, stderr: self.stderr };
+        let (host, progress) = (self.host.clone(), self.setup.progress.clone());
+        Connection::start(ends, hello, move |why| {
+            progress.tell(Progress::Disconnected { host: host.clone(), why: why.to_owned() });
+        })
+    }
+}
+
+fn garbage(seen: &[u8]) -> ConnectError {
+    let text: String = String::from_utf8_lossy(seen).chars().take(120).collect();
+    ConnectError::Garbage { got: shown(&text) }
+}

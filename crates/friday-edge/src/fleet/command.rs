@@ -1,0 +1,148 @@
+//! The command that reaches a host: `ssh` or a local shell, as data until it is started.
+
+use std::path::{Path, PathBuf};
+
+use friday_core::config::settings::{Address, LoginSettings};
+use friday_wire::{FleetName, HostName};
+
+use super::failure::ConnectError;
+use super::program::HostProgram;
+
+/// Whether a connection may use one that ssh itself keeps open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// As the user's ssh_config says.
+    Usual,
+    /// A new one for certain: proves that the host can be reached anew.
+    New,
+}
+
+/// What runs on the host before friday-host does. It checks the program before it runs it, asks for
+/// it where it is missing, and becomes it. One line, without single quotes and exclamation marks, so
+/// that any login shell hands it on unharmed.
+///
+/// Arguments: directory, SHA-256, length, machine, fleet, host.
+const SCRIPT: &str = concat!(
+    "u=$(umask); umask 077; d=$1; h=$2; ",
+    "fail() { printf \"\\000friday-fail/1 %s\\r\\n\" \"$*\"; exit 69; }; ",
+    "good() { [ -f \"$1\" ] && [ \"$(sha256sum <\"$1\" | cut -c1-64)\" = \"$h\" ]; }; ",
+    "case $d in /*) ;; *) d=$HOME/$d ;; esac; ",
+    "p=$d/bin/friday-host-$h; ",
+    "if good \"$p\" && [ -x \"$p\" ]; then :; else ",
+    "m=$(uname -m); [ \"$m\" = \"$4\" ] || fail machine \"$m\"; ",
+    "command -v sha256sum >/dev/null || fail tool sha256sum; ",
+    "mkdir -p \"$d/bin\" && chmod 700 \"$d\" \"$d/bin\" && t=$p.$$ && : >\"$t\" || fail directory \"$d\"; ",
+    "printf \"\\000friday-need/1\\r\\n\"; ",
+    "head -c \"$3\" >\"$t\" && good \"$t\" && chmod 700 \"$t\" && mv -f \"$t\" \"$p\" ",
+    "|| { rm -f \"$t\"; fail program \"$d\"; }; ",
+    "fi; ",
+    "umask \"$u\"; exec \"$p\" connect --dir \"$d\" --fleet \"$5\" --host \"$6\"",
+);
+
+/// A program and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HostCommand {
+    pub(super) program: &'static str,
+    pub(super) args: Vec<String>,
+}
+
+/// What a host is asked to run.
+pub(super) struct Called<'a> {
+    pub(super) fleet: &'a FleetName,
+    pub(super) host: &'a HostName,
+    pub(super) program: &'a HostProgram,
+}
+
+/// The command that reaches an address.
+pub(super) fn command(
+    address: &Address,
+    login: &LoginSettings,
+    base: &Path,
+    called: &Called<'_>,
+    route: Route,
+) -> Result<HostCommand, ConnectError> {
+    match address {
+        Address::Local { dir } => {
+            let directory = std::path::absolute(base.join(dir))
+                .map_err(|error| ConnectError::NotStarted { why: error.to_string() })?;
+            let directory = directory.to_string_lossy().into_owned();
+            let mut args = vec!["-c".to_owned(), SCRIPT.to_owned()];
+            args.extend(script_args(directory, called));
+            Ok(HostCommand { program: "/bin/sh", args })
+        }
+        Address::Ssh { user, host, port } => {
+            let mut args = options(login, base, route);
+            if let Some(port) = port {
+                args.extend(["-p".to_owned(), port.to_string()]);
+            }
+            args.extend(["--".to_owned(), destination(user, host)?]);
+            let directory =
+                login.directory.clone().unwrap_or_else(|| format!(".friday-host/{}", called.fleet));
+            let words: Vec<String> =
+                script_args(directory, called).iter().map(|word| quoted(word)).collect();
+            args.push(format!("exec /bin/sh -c {} {}", quoted(SCRIPT), words.join(" ")));
+            Ok(HostCommand { program: "ssh", args })
+        }
+    }
+}
+
+fn script_args(directory: String, called: &Called<'_>) -> [String; 7] {
+    [
+        "friday".to_owned(),
+        directory,
+        called.program.sha256().to_owned(),
+        called.program.bytes().len().to_string(),
+        called.program.machine().to_owned(),
+        called.fleet.to_string(),
+        called.host.to_string(),
+    ]
+}
+
+fn options(login: &LoginSettings, base: &Path, route: Route) -> Vec<String> {
+    let mut args = Vec::new();
+    if let Some(file) = &login.ssh_config {
+        let file: PathBuf = base.join(file);
+        args.extend(["-F".to_owned(), file.to_string_lossy().into_owned()]);
+    }
+    args.push("-T".to_owned());
+    let mut options = vec![
+        // Nobody is there to type: an agent or a key without a phrase, or nothing.
+        "BatchMode=yes",
+        // Whatever the user's file says: an unknown or changed key is never accepted.
+        "StrictHostKeyChecking=yes",
+        "ConnectTimeout=10",
+        "ServerAliveInterval=5",
+        "ServerAliveCountMax=3",
+        // Of the user's file for this host, these would get in the way of one plain channel.
+        "ClearAllForwardings=yes",
+        "RemoteCommand=none",
+        "EscapeChar=none",
+    ];
+    if route == Route::New {
+        options.extend(["ControlMaster=no", "ControlPath=none"]);
+    }
+    args.extend(options.iter().map(|option| format!("-o{option}")));
+    args
+}
+
+/// `user@host`, in which nothing can be taken for an option or for another word.
+fn destination(user: &str, host: &str) -> Result<String, ConnectError> {
+    let is_word = |text: &str| {
+        !text.is_empty()
+            && !text.starts_with('-')
+            && text
+                .chars()
+                .all(|c| !c.is_control() && !c.is_whitespace() && !"'\"`$\\;&<>|(){}/".contains(c))
+    };
+    if is_word(user) && is_word(host) && !user.contains('@') {
+        return Ok(format!("{user}@{host}"));
+    }
+    Err(ConnectError::Destination { what: crate::last_lines::shown(&format!("{user}@{host}")) })
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+use super::*;
+
+fn argv(address: &Address, login: &LoginSettings, route: Route) -> Vec<String> {
+    let program = HostProgram::new(&b"abc"[..]);
+    let (fleet, host) = (FleetName::new("shop"), HostName::new("web-1"));
+    let called = Called { fleet: &fleet, host: &host, program: &program };
+    let command = command(address, login, Path::new("/srv/shop"), &called, route).expect("fine");
+    let mut words = vec![command.program.to_owned()];
+    words.extend(command.args);
+    words
+}
+
+fn ssh(user: &str, host: &str, port: Option<u16>) -> Address {
+    Address::Ssh { user: user.into(), host: host.into(), port }
+}
+
+#[test]
+fn ssh_is_asked_strictly_and_the_destination_comes_last() {
+    let login = LoginSettings { ssh_config: Some("ssh_config".into()), directory: None };
+    let words = argv(&ssh("deploy", "web-1", Some(2222)), &login, Route::Usual);
+    let (command, before) = words.split_last().expect("words");
+    assert_eq!(
+        before.join(" "),
+        "ssh -F /srv/shop/ssh_config -T -oBatchMode=yes -oStrictHostKeyChecking=yes \
+         -oConnectTimeout=10 -oServerAliveInterval=5 -oServerAliveCountMax=3 \
+         -oClearAllForwardings=yes -oRemoteCommand=none -oEscapeChar=none -p 2222 -- deploy@web-1"
+    );
+    let sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let machine = std::env::consts::ARCH;
+    assert!(command.starts_with("exec /bin/sh -c 'u=$(umask); "), "{command}");
+    assert!(
+        command.ends_with(&format!(
+            " 'friday' '.friday-host/shop' '{sha}' '3' '{machine}' 'shop' 'web-1'"
+        )),
+        "{command}"
+    );
+}
+
+#[test]
+fn a_new_connection_shares_none() {
+    let words = argv(&ssh("a", "b", None), &LoginSettings::default(), Route::New);
+    assert!(words.contains(&"-oControlPath=none".to_owned()), "{words:?}");
+}
+
+#[test]
+fn a_local_host_is_the_same_script_in_a_shell() {
+    let local = Address::Local { dir: ".friday/hosts/local-1".into() };
+    let words = argv(&local, &LoginSettings::default(), Route::Usual);
+    assert_eq!(words[..3], ["/bin/sh", "-c", SCRIPT]);
+    assert_eq!(words[4], "/srv/shop/.friday/hosts/local-1");
+}
+
+#[test]
+fn any_login_shell_can_hand_the_script_on() {
+    assert!(!SCRIPT.contains(['\'', '!', '\n']), "{SCRIPT}");
+    assert_eq!(quoted("it's"), "'it'\\''s'");
+}
+
+#[test]
+fn a_destination_is_never_an_option_or_a_command() {
+    for (user, host) in [
+        ("-oProxyCommand=x", "h"),
+        ("u", "-oProxyCommand=x"),
+        ("", "h"),
+        ("u", ""),
+        ("u", "h;x"),
+        ("u", "$(x)"),
+        ("u", "h x"),
+        ("u@v", "h"),
+        ("u", "h\n"),
+    ] {
+        assert!(destination(user, host).is_err(), "{user}@{host}");
+    }
+    assert_eq!(destination("deploy", "fe80::1%eth0").expect("fine"), "deploy@fe80::1%eth0");
+}

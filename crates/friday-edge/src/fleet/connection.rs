@@ -1,0 +1,386 @@
+//! One connection to one host: many calls at once, each with its number.
+//!
+//! Two queues lead to the writer. Calls go first and the pieces of a file after them, so that a
+//! confirm never waits behind a transfer. A call that is dropped is forgotten and its answer ignored;
+//! a file that is dropped half-way is ended, and the host keeps what it has.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use friday_wire::frame::{self, Call, DATA_LEN_MAX, Frame, FrameError, Reply};
+use friday_wire::{Answer, Digest, Request};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::bootstrap::{HELLO_NUMBER, Stderr};
+
+/// Calls that wait to be written. More wait for room.
+const CALLS_QUEUED_MAX: usize = 64;
+
+/// Pieces of a file that wait to be written.
+const PIECES_QUEUED_MAX: usize = 2;
+
+/// What a host said of itself at the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostHello {
+    /// The protocol both speak.
+    pub wire: u32,
+    /// friday-host's version.
+    pub version: String,
+    /// BLAKE3 of the program that runs there.
+    pub program: Digest,
+}
+
+/// A call without an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// It was not handed to the connection.
+    #[error("{why}")]
+    NotSent {
+        /// One sentence.
+        why: String,
+    },
+    /// It was, and no answer came.
+    #[error("{why}")]
+    Lost {
+        /// One sentence.
+        why: String,
+    },
+}
+
+/// The process and its pipes.
+pub(super) struct Ends {
+    pub(super) child: Child,
+    pub(super) stdin: ChildStdin,
+    pub(super) stdout: BufReader<ChildStdout>,
+    pub(super) stderr: Stderr,
+}
+
+/// A file to be put on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PutFile {
+    /// BLAKE3 of the whole.
+    pub digest: Digest,
+    /// Bytes of the whole.
+    pub size: u64,
+    /// Where the bytes begin, as the host told.
+    pub offset: u64,
+}
+
+/// A connection that was open once.
+#[derive(Debug)]
+pub struct Connection {
+    hello: HostHello,
+    waiting: Arc<Waiting>,
+    calls: mpsc::Sender<Vec<u8>>,
+    pieces: mpsc::Sender<Vec<u8>>,
+    /// Only one file at a time: pieces do not say of which they are.
+    file_turn: Arc<tokio::sync::Mutex<()>>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    calls: Mutex<WaitingCalls>,
+}
+
+#[derive(Debug, Default)]
+struct WaitingCalls {
+    last_number: u64,
+    by_number: BTreeMap<u64, oneshot::Sender<Answer>>,
+    /// Why it is closed, once it is.
+    closed: Option<String>,
+}
+
+impl Connection {
+    pub(super) fn start(
+        ends: Ends,
+        hello: HostHello,
+        on_close: impl Fn(&str) + Send + 'static,
+    ) -> Self {
+        let (calls, call_queue) = mpsc::channel(CALLS_QUEUED_MAX);
+        let (pieces, piece_queue) = mpsc::channel(PIECES_QUEUED_MAX);
+        let waiting = Arc::new(Waiting::default());
+        waiting.lock().last_number = HELLO_NUMBER;
+        let Ends { child, stdin, stdout, stderr } = ends;
+        let tasks = [
+            tokio::spawn(write_all(stdin, call_queue, piece_queue)),
+            tokio::spawn(read_all(child, stdout, stderr, Arc::clone(&waiting), on_close)),
+        ];
+        let file_turn = Arc::default();
+        Self { hello, waiting, calls, pieces, file_turn, tasks }
+    }
+
+    /// What the host said of itself.
+    pub fn hello(&self) -> &HostHello {
+        &self.hello
+    }
+
+    /// Whether it can still be used, as far as is known.
+    pub fn is_open(&self) -> bool {
+        self.waiting.lock().closed.is_none() && !self.calls.is_closed()
+    }
+
+    /// Asks and waits for the answer.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn call(&self, request: &Request, deadline: Instant) -> Result<Answer, CallError> {
+        let (frame, mut answer) = self.enter(request)?;
+        queue(&self.calls, frame, deadline).await?;
+        answer.wait(deadline).await
+    }
+
+    /// Puts a file; `compressed` is its zstd stream from the offset on. Tells `sent` how many bytes
+    /// of that stream are under way.
+    ///
+    /// # Errors
+    /// See [`CallError`]; reading the stream fails as `Lost`.
+    pub async fn put(
+        &self,
+        file: PutFile,
+        compressed: impl Read + Send + 'static,
+        deadline: Instant,
+        mut sent: impl FnMut(u64),
+    ) -> Result<Answer, CallError> {
+        let not_sent = |_| CallError::NotSent { why: NO_TIME.to_owned() };
+        let turn = timeout_at(deadline, Arc::clone(&self.file_turn).lock_owned()).await;
+        let turn = turn.map_err(not_sent)?;
+        let PutFile { digest, size, offset } = file;
+        let (frame, mut answer) = self.enter(&Request::Put { digest, size, offset })?;
+        queue(&self.pieces, frame, deadline).await?;
+        let mut end = EndOfFile { pieces: self.pieces.clone(), turn: Some(turn) };
+        let mut source = cut_into_pieces(compressed);
+        let mut total = 0;
+        loop {
+            let piece = tokio::select! {
+                // The host may say early that it cannot: a full disk.
+                early = answer.wait(deadline) => return early,
+                piece = source.recv() => piece,
+            };
+            match piece {
+                None => break,
+                Some(Err(error)) => return Err(CallError::Lost { why: error.to_string() }),
+                Some(Ok(piece)) => {
+                    let queued = queue(&self.pieces, frame::data_frame(&piece), deadline).await;
+                    queued.map_err(|_| self.lost())?;
+                    total += piece.len() as u64;
+                    sent(total);
+                }
+            }
+        }
+        end.send(deadline).await.map_err(|_| self.lost())?;
+        answer.wait(deadline).await
+    }
+
+    fn lost(&self) -> CallError {
+        let why = self.waiting.lock().closed.clone();
+        CallError::Lost { why: why.unwrap_or_else(|| NO_TIME.to_owned()) }
+    }
+
+    /// Gives a call its number and a place for its answer.
+    fn enter(&self, request: &Request) -> Result<(Vec<u8>, AnswerPlace), CallError> {
+        let (sender, receiver) = oneshot::channel();
+        let number = {
+            let mut calls = self.waiting.lock();
+            if let Some(why) = &calls.closed {
+                return Err(CallError::NotSent { why: why.clone() });
+            }
+            calls.last_number += 1;
+            let number = calls.last_number;
+            calls.by_number.insert(number, sender);
+            number
+        };
+        let place = AnswerPlace { number, receiver, waiting: Arc::clone(&self.waiting) };
+        let call = Call { number, request: request.clone() };
+        let frame = frame::json_frame(&call)
+            .map_err(|error| CallError::NotSent { why: error.to_string() })?;
+        Ok((frame, place))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The process goes with the task that owns it.
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+const NO_TIME: &str = "no answer in time";
+
+async fn queue(
+    into: &mpsc::Sender<Vec<u8>>,
+    frame: Vec<u8>,
+    deadline: Instant,
+) -> Result<(), CallError> {
+    let not_sent = |why: &str| CallError::NotSent { why: why.to_owned() };
+    match timeout_at(deadline, into.send(frame)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(not_sent("the connection is closed")),
+        Err(_) => Err(not_sent(NO_TIME)),
+    }
+}
+
+/// Where a call's answer will be. Dropped, the answer is ignored.
+struct AnswerPlace {
+    number: u64,
+    receiver: oneshot::Receiver<Answer>,
+    waiting: Arc<Waiting>,
+}
+
+impl AnswerPlace {
+    async fn wait(&mut self, deadline: Instant) -> Result<Answer, CallError> {
+        let lost = |why: String| Err(CallError::Lost { why });
+        match timeout_at(deadline, &mut self.receiver).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => {
+                let why = self.waiting.lock().closed.clone();
+                lost(why.unwrap_or_else(|| "the connection is closed".to_owned()))
+            }
+            Err(_) => lost(NO_TIME.to_owned()),
+        }
+    }
+}
+
+impl Drop for AnswerPlace {
+    fn drop(&mut self) {
+        self.waiting.lock().by_number.remove(&self.number);
+    }
+}
+
+/// Ends the file on the connection, whatever became of the transfer: the next file must not be taken
+/// for a part of it.
+struct EndOfFile {
+    pieces: mpsc::Sender<Vec<u8>>,
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl EndOfFile {
+    async fn send(&mut self, deadline: Instant) -> Result<(), CallError> {
+        queue(&self.pieces, frame::data_frame(&[]), deadline).await?;
+        self.turn = None;
+        Ok(())
+    }
+}
+
+impl Drop for EndOfFile {
+    fn drop(&mut self) {
+        if let (Some(turn), Ok(runtime)) = (self.turn.take(), tokio::runtime::Handle::try_current())
+        {
+            let pieces = self.pieces.clone();
+            runtime.spawn(async move {
+                // Fails only when the connection is gone, and the transfer with it.
+                let _ = pieces.send(frame::data_frame(&[])).await;
+                drop(turn);
+            });
+        }
+    }
+}
+
+fn cut_into_pieces(
+    mut source: impl Read + Send + 'static,
+) -> mpsc::Receiver<std::io::Result<Vec<u8>>> {
+    let (sender, receiver) = mpsc::channel(PIECES_QUEUED_MAX);
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let mut piece = Vec::new();
+            let got = (&mut source).take(DATA_LEN_MAX as u64).read_to_end(&mut piece);
+            let last = match got {
+                Ok(0) => return,
+                Ok(_) => sender.blocking_send(Ok(piece)),
+                Err(error) => sender.blocking_send(Err(error)),
+            };
+            if last.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+async fn write_all(
+    mut stdin: ChildStdin,
+    mut calls: mpsc::Receiver<Vec<u8>>,
+    mut pieces: mpsc::Receiver<Vec<u8>>,
+) {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            Some(frame) = calls.recv() => frame,
+            Some(frame) = pieces.recv() => frame,
+            else => return,
+        };
+        if stdin.write_all(&frame).await.is_err() || stdin.flush().await.is_err() {
+            // The reader sees the end, and knows why.
+            return;
+        }
+    }
+}
+
+async fn read_all(
+    mut child: Child,
+    mut stdout: BufReader<ChildStdout>,
+    mut stderr: Stderr,
+    waiting: Arc<Waiting>,
+    on_close: impl Fn(&str),
+) {
+    let why = loop {
+        match read_frame(&mut stdout).await {
+            Ok(Frame::Json(body)) => match frame::parse::<Reply>(&body) {
+                Ok(reply) => waiting.give(reply),
+                Err(error) => break error.to_string(),
+            },
+            Ok(Frame::Data(_)) => break "the host sent a file that nobody asked for".to_owned(),
+            Err(FrameError::Closed | FrameError::Io(_)) => {
+                let said = stderr.said().await;
+                break if said.is_empty() { "the connection was closed".to_owned() } else { said };
+            }
+            Err(error) => break error.to_string(),
+        }
+    };
+    waiting.close(&why);
+    on_close(&why);
+    // Ends what may still be writing; its status says nothing new.
+    let _ = child.start_kill();
+    let _ = child.wait().await;
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, WaitingCalls> {
+        // Nobody panics while holding it; and if so, the calls in it are still calls.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give(&self, reply: Reply) {
+        if let Some(place) = self.lock().by_number.remove(&reply.number) {
+            // Whoever asked may have gone.
+            let _ = place.send(reply.answer);
+        }
+    }
+
+    fn close(&self, why: &str) {
+        let mut calls = self.lock();
+        calls.closed = Some(why.to_owned());
+        calls.by_number.clear();
+    }
+}
+
+/// Reads one frame; the twin of [`frame::read_frame`].
+pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<Frame, FrameError> {
+    let mut head = [0_u8; 5];
+    match reader.read(&mut head[..1]).await.map_err(FrameError::Io)? {
+        0 => return Err(FrameError::Closed),
+        _ => reader.read_exact(&mut head[1..]).await.map_err(FrameError::Io)?,
+    };
+    let (kind, length) = frame::parse_frame_head(head)?;
+    let mut body = Vec::with_capacity(length.min(64 * 1024));
+    let got = reader.take(length as u64).read_to_end(&mut body).await.map_err(FrameError::Io)?;
+    if got < length {
+        return Err(FrameError::Io(std::io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(if kind == b'J' { Frame::Json(body) } else { Frame::Data(body) })
+}
