@@ -2,24 +2,33 @@
 //!
 //! Calling order: [`Controller::replay`] once; then for each input [`turn::turn`], which drafts,
 //! appends, commits; after it the shell begins what [`Controller::owed`] lists and is not in flight,
-//! and ends what is in flight and no longer owed. Wake it at [`Controller::next_wakeup`].
+//! and ends what is in flight and no longer owed. Wake it at [`Controller::next_wakeup`]. Time comes
+//! in with each input and must not run backwards within a process.
 
+pub mod command;
+pub mod draft;
 pub mod effect;
+pub mod index;
 pub mod input;
 pub mod turn;
 
 use std::collections::BTreeMap;
 
 use effect::{EffectId, Owed};
+use draft::Draft;
+use index::Index;
 
 use crate::journal::{Position, Record, RecordError};
+use crate::rollout::decide::{self, Memory, View};
+use crate::state::State;
 use crate::time::Timestamp;
 
 /// The fold over a journal, and what it owes.
 #[derive(Debug, Clone)]
 pub struct Controller {
-    position: Position,
-    owed: BTreeMap<EffectId, Owed>,
+    state: State,
+    index: Index,
+    memory: Memory,
 }
 
 impl Controller {
@@ -28,7 +37,8 @@ impl Controller {
     /// # Errors
     /// The first record that is damaged or illegal.
     pub fn replay(records: &[Record]) -> Result<Self, RecordError> {
-        let mut controller = Self { position: Position::START, owed: BTreeMap::new() };
+        let mut controller =
+            Self { state: State::default(), index: Index::default(), memory: Memory::default() };
         controller.take_in(records)?;
         Ok(controller)
     }
@@ -39,24 +49,48 @@ impl Controller {
     /// The first record that is damaged or illegal; those before it were taken in.
     pub fn take_in(&mut self, records: &[Record]) -> Result<(), RecordError> {
         for record in records {
-            let _ = record.open(&self.position)?;
-            self.position = record.position();
+            let event = record.open(&self.state.position)?;
+            self.state.apply(record.position(), record.at, &event).map_err(|why| RecordError::Illegal {
+                seq: record.seq,
+                kind: record.kind.clone(),
+                why,
+            })?;
+            self.index.follow(&self.state, &event);
         }
         Ok(())
     }
 
+    /// Takes over a draft whose records are in the journal.
+    fn commit(&mut self, draft: Draft) {
+        let (state, memory, events) = draft.into_parts();
+        self.state = state;
+        self.memory = memory;
+        self.index.follow_all(&self.state, &events);
+    }
+
     /// Where the journal ends, as far as was taken in.
     pub fn position(&self) -> &Position {
-        &self.position
+        &self.state.position
+    }
+
+    /// Everything friday knows.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// Every effect that is owed now. Begin those not in flight; end those in flight and not here.
     pub fn owed(&self) -> &BTreeMap<EffectId, Owed> {
-        &self.owed
+        self.index.owed()
     }
 
     /// When to hand in `Woke`.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        None
+        self.state
+            .driven()
+            .filter_map(|rollout| {
+                let view = View { state: &self.state, memory: &self.memory, rollout, now: Timestamp(0) };
+                decide::next_wakeup(view)
+            })
+            .min()
     }
 }

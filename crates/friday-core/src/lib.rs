@@ -5,9 +5,11 @@
 
 pub mod config;
 pub mod controller;
+pub mod fleet;
 pub mod journal;
 pub mod reason;
 pub mod release;
 pub mod rollout;
+pub mod state;
 pub mod time;
 pub mod view;

@@ -2,6 +2,7 @@
 //! the order of operations itself is simulated.
 
 use super::Controller;
+use super::draft::Draft;
 use super::input::Input;
 use crate::journal::{AppendError, ReadError, RecordError, Store};
 use crate::reason::Reason;
@@ -30,6 +31,9 @@ pub enum TurnError {
     /// The tail is not what friday wrote.
     #[error("the journal's tail is damaged")]
     Record(#[source] RecordError),
+    /// A decision that cannot follow from the state: a bug in friday. Nothing was appended.
+    #[error("friday decided something that cannot follow: {0}")]
+    Bug(String),
 }
 
 /// Takes one input through decide, append, apply.
@@ -42,8 +46,16 @@ pub fn turn(
     now: Timestamp,
     input: Input,
 ) -> Result<Reply, TurnError> {
-    let _ = (controller, store, now, input);
-    Ok(Reply::Taken)
+    let mut draft = Draft::new(controller, now);
+    let reply = draft.handle(input);
+    if let Some(why) = draft.broken() {
+        return Err(TurnError::Bug(why.to_owned()));
+    }
+    if !draft.records().is_empty() {
+        store.append(controller.position(), draft.records()).map_err(TurnError::Append)?;
+    }
+    controller.commit(draft);
+    Ok(reply)
 }
 
 /// Reads what others appended and applies it. Says whether there was anything.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::controller::input::{BackTo, Way};
 use crate::reason::Reason;
-use crate::rollout::plan::{FleetPlan, Plan};
+use crate::rollout::plan::{FleetPlan, MigrationPlan, Plan};
 use crate::time::Timestamp;
 use friday_wire::Fence;
 
@@ -104,12 +104,28 @@ pub enum Event {
         /// As hosts will store it.
         open: OpenRollout,
     },
+    /// Work other than a round began.
+    WorkBegun {
+        /// Of this rollout.
+        rollout: RolloutId,
+        /// Which.
+        work: Work,
+        /// When it must have ended.
+        deadline: Timestamp,
+    },
     /// How far the migration came, stored on hosts next.
     MigrationMoved {
         /// Of this rollout.
         rollout: RolloutId,
         /// Where it is now.
         migration: Migration,
+    },
+    /// The command that undoes the migration ended.
+    MigrationWentBack {
+        /// Of this rollout.
+        rollout: RolloutId,
+        /// Why it failed, if it did.
+        failed: Option<String>,
     },
     /// A hook on friday's side ended.
     HookEnded {
@@ -176,6 +192,15 @@ pub enum Event {
         /// The last lines of the application's output, where it failed by itself.
         log: Vec<String>,
     },
+    /// A host could not be put right; it is owed a sweep.
+    HostLeft {
+        /// Of this rollout.
+        rollout: RolloutId,
+        /// Which host.
+        host: HostName,
+        /// Why.
+        why: String,
+    },
     /// A host's health as watched in soak and bake changed.
     HealthChanged {
         /// Of this rollout.
@@ -221,6 +246,13 @@ pub enum Event {
         rollout: RolloutId,
         /// Why, and what can be done.
         reasons: Vec<Reason>,
+    },
+    /// It is decided how the rollout ends; what is still to be put away follows, then the end.
+    EndDecided {
+        /// Which.
+        rollout: RolloutId,
+        /// How.
+        end: End,
     },
     /// The rollout ended.
     RolloutEnded {
@@ -272,6 +304,8 @@ pub enum Intent {
         reason: String,
         /// friday decided it, no person.
         automatic: bool,
+        /// The push's migration, where it has a way back.
+        migration: Option<MigrationPlan>,
         /// The hosts.
         fleet: FleetPlan,
     },
@@ -342,34 +376,56 @@ impl Intent {
     }
 }
 
-/// What all hosts of a round are asked.
+/// What all hosts of a round are asked, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoundAsk {
     /// The head, nothing raised.
     Read,
-    /// The raise.
+    /// The raise from whose answers the rollout is decided.
     Raise,
+    /// The raise before a wave.
+    RaiseWave,
     /// Store the open rollout.
     Open,
-    /// Put files, manifest and secrets there.
+    /// Take files, manifest and secrets.
     Ship,
     /// The stage step: build the tree and verify it.
     Stage,
-    /// Store the migration's state.
-    Migration,
-    /// Set or lift the lock.
-    Lock,
+    /// Store that the migration begins.
+    MigrationBegins,
+    /// Store how it ended.
+    MigrationEnds,
+    /// Be observed before a rollback or sweep acts.
+    Look,
     /// Merge quarantine.
     Quarantine,
-    /// Store the keeper.
-    Keeper,
-    /// Observe under the own fence: the convergence sweep.
+    /// Store the lock or the keeper.
+    Act,
+    /// Be observed under the own fence: the convergence sweep.
     Observe,
     /// Close the rollout.
     Close,
     /// Give the lease back; only the keeper is asked.
     Release,
+}
+
+/// Work that is not a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// The sweep that a push waits for.
+    Sweep,
+    /// The hook before the first wave.
+    HookBefore,
+    /// The migration, on one host.
+    Migrate,
+    /// Its way back, on one host.
+    MigrateBack,
+    /// Hosts go back.
+    Back,
+    /// The hook after the bake.
+    HookAfter,
 }
 
 /// What a host answered to a round.
@@ -558,6 +614,11 @@ pub enum End {
         /// It.
         by: Fence,
     },
+    /// Another rollback of this journal goes on in its place.
+    TakenOver {
+        /// Which.
+        by: RolloutId,
+    },
     /// A lesser act: done.
     Done,
     /// Its driver ended before it had changed anything that remains.
@@ -597,7 +658,9 @@ impl Event {
             Self::Observed { .. } => "observed",
             Self::GateJudged { .. } => "gate_judged",
             Self::RolloutBound { .. } => "rollout_bound",
+            Self::WorkBegun { .. } => "work_begun",
             Self::MigrationMoved { .. } => "migration_moved",
+            Self::MigrationWentBack { .. } => "migration_went_back",
             Self::HookEnded { .. } => "hook_ended",
             Self::WaveBegun { .. } => "wave_begun",
             Self::StepBegun { .. } => "step_begun",
@@ -605,12 +668,14 @@ impl Event {
             Self::OutsideProved { .. } => "outside_proved",
             Self::HostDone { .. } => "host_done",
             Self::HostFailed { .. } => "host_failed",
+            Self::HostLeft { .. } => "host_left",
             Self::HealthChanged { .. } => "health_changed",
             Self::SoakBegun { .. } => "soak_begun",
             Self::BakeBegun { .. } => "bake_begun",
             Self::BakeEnded { .. } => "bake_ended",
             Self::LeaseRenewed { .. } => "lease_renewed",
             Self::Held { .. } => "held",
+            Self::EndDecided { .. } => "end_decided",
             Self::RolloutEnded { .. } => "rollout_ended",
             Self::Requested { .. } => "requested",
             Self::Resumed { .. } => "resumed",

@@ -1,0 +1,265 @@
+//! What a person asks for, as the first events of what follows.
+
+use friday_wire::{Migration, RolloutId};
+
+use super::draft::Draft;
+use super::input::{BackTo, Command, Driver, Way};
+use super::turn::Reply;
+use crate::journal::Event;
+use crate::journal::event::{End, Intent, Requested};
+use crate::reason::Reason;
+use crate::rollout::decide::push;
+use crate::rollout::plan::{FleetPlan, MigrationPlan};
+use crate::rollout::run::{Phase, Rollout};
+use crate::state::State;
+
+/// Takes a command, or says why not.
+pub fn handle(draft: &mut Draft, command: Command) -> Reply {
+    match command {
+        Command::Push { rollout, driver, plan } => {
+            let open = in_the_way(&draft.state, &driver);
+            if !open.is_empty() {
+                return Reply::Refused(open);
+            }
+            start(draft, &driver);
+            begin(draft, rollout, Intent::Push { plan: *plan }, None)
+        }
+        Command::Rollback { rollout, driver, to, now, quarantine, reason, fleet } => {
+            start(draft, &driver);
+            roll_back(draft, rollout, Asked { to, now, quarantine, reason }, *fleet)
+        }
+        Command::Sweep { rollout, driver, fleet } => {
+            let open = in_the_way(&draft.state, &driver);
+            if !open.is_empty() {
+                return Reply::Refused(open);
+            }
+            start(draft, &driver);
+            begin(draft, rollout, Intent::Sweep { fleet: *fleet }, None)
+        }
+        Command::Resume { rollout, driver, way } => resume(draft, rollout, &driver, way),
+        Command::Abort { rollout, person, reason } => abort(draft, rollout, person, reason),
+        Command::SetLock { rollout, driver, lock, fleet } => {
+            start(draft, &driver);
+            begin(draft, rollout, Intent::Lock { lock, fleet: *fleet }, None)
+        }
+        Command::SetQuarantine { rollout, driver, release, active, reason, fleet } => {
+            start(draft, &driver);
+            begin(draft, rollout, Intent::Quarantine { release, active, reason, fleet: *fleet }, None)
+        }
+        Command::SetKeeper { rollout, driver, keeper, proven, fleet } => {
+            start(draft, &driver);
+            begin(draft, rollout, Intent::Keeper { keeper, proven, fleet: *fleet }, None)
+        }
+        Command::Look { rollout, driver, fleet } => {
+            start(draft, &driver);
+            begin(draft, rollout, Intent::Look { fleet: *fleet }, None)
+        }
+    }
+}
+
+/// What other processes asked of this driver, taken up.
+pub fn requests(draft: &Draft) -> Option<Vec<Event>> {
+    let (id, person, request) = draft.state.requests.first()?;
+    let push = running_push(&draft.state)?;
+    let view = draft.view(&push)?;
+    if matches!(view.rollout.phase, Phase::GoingBack { .. }) || view.rollout.ending.is_some() {
+        return None;
+    }
+    Some(match request {
+        Requested::Abort { reason } => {
+            let asked = Reason::Asked { person: person.clone(), reason: reason.clone() };
+            aborted(view, id.clone(), asked)
+        }
+        Requested::Rollback { to, now, reason } => {
+            let asked = Asked { to: *to, now: *now, quarantine: true, reason: reason.clone() };
+            vec![rollback_event(id.clone(), asked, Some(view.rollout), view.rollout.fleet().clone())]
+        }
+    })
+}
+
+/// Open rollouts that must be resumed or taken back before anything else.
+pub fn in_the_way(state: &State, driver: &Driver) -> Vec<Reason> {
+    open_rollouts(state)
+        .filter(|rollout| rollout.start != driver.start && !leaves_nothing(rollout))
+        .map(|rollout| match rollout.phase {
+            Phase::Held => rollout.reasons.clone(),
+            _ => vec![Reason::DriverGone],
+        })
+        .flat_map(|mut reasons| {
+            reasons.truncate(1);
+            reasons
+        })
+        .chain(open_rollouts(state).filter(|rollout| !leaves_nothing(rollout)).map(|rollout| {
+            Reason::RolloutOpen { rollout: rollout.id.clone(), kind: kind(rollout).to_owned() }
+        }))
+        .collect()
+}
+
+fn open_rollouts(state: &State) -> impl Iterator<Item = &Rollout> {
+    state.order.iter().filter(|id| state.open.contains(*id)).filter_map(|id| state.rollout(id))
+}
+
+fn kind(rollout: &Rollout) -> &'static str {
+    match &*rollout.intent {
+        Intent::Push { .. } => "push",
+        Intent::Rollback { .. } => "rollback",
+        Intent::Sweep { .. } => "sweep",
+        Intent::Lock { .. } | Intent::Quarantine { .. } | Intent::Keeper { .. } | Intent::Look { .. } => "act",
+    }
+}
+
+/// Whether an open rollout whose driver is gone can be dropped: it stored nothing on hosts, or what it
+/// stored is made again by the next one.
+fn leaves_nothing(rollout: &Rollout) -> bool {
+    match &*rollout.intent {
+        Intent::Push { .. } | Intent::Rollback { .. } => {
+            rollout.bound.is_none() && !matches!(rollout.phase, Phase::GoingBack { .. } | Phase::Held)
+        }
+        Intent::Sweep { .. }
+        | Intent::Lock { .. }
+        | Intent::Quarantine { .. }
+        | Intent::Keeper { .. }
+        | Intent::Look { .. } => true,
+    }
+}
+
+/// A driver starts; what earlier ones left behind without a trace on hosts is closed.
+fn start(draft: &mut Draft, driver: &Driver) {
+    draft.emit(Event::DriverStarted {
+        start: driver.start.clone(),
+        person: driver.person.clone(),
+        machine: driver.machine.clone(),
+        version: driver.version.clone(),
+    });
+    let dropped: Vec<RolloutId> = draft
+        .state
+        .abandoned()
+        .filter(|rollout| leaves_nothing(rollout))
+        .map(|rollout| rollout.id.clone())
+        .collect();
+    for rollout in dropped {
+        draft.emit(Event::RolloutEnded { rollout, end: End::Dropped });
+    }
+}
+
+fn begin(draft: &mut Draft, rollout: RolloutId, intent: Intent, because_of: Option<RolloutId>) -> Reply {
+    draft.emit(Event::RolloutBegun { rollout, intent: Box::new(intent), because_of });
+    Reply::Taken
+}
+
+struct Asked {
+    to: BackTo,
+    now: bool,
+    quarantine: bool,
+    reason: String,
+}
+
+/// A person's rollback. Takes the place of a rollback of this journal that is still open, and takes
+/// back the push that is.
+fn roll_back(draft: &mut Draft, id: RolloutId, asked: Asked, fleet: FleetPlan) -> Reply {
+    let open: Vec<Rollout> = open_rollouts(&draft.state).cloned().collect();
+    for other in open.iter().filter(|other| matches!(*other.intent, Intent::Rollback { .. })) {
+        draft.emit(Event::RolloutEnded { rollout: other.id.clone(), end: End::TakenOver { by: id.clone() } });
+    }
+    let push = open.iter().find(|other| matches!(*other.intent, Intent::Push { .. }));
+    let event = rollback_event(id, asked, push, fleet);
+    draft.emit(event);
+    Reply::Taken
+}
+
+fn rollback_event(id: RolloutId, asked: Asked, push: Option<&Rollout>, fleet: FleetPlan) -> Event {
+    let migration: Option<MigrationPlan> = push.and_then(|push| match &*push.intent {
+        Intent::Push { plan } => plan.migration.clone(),
+        _ => None,
+    });
+    Event::RolloutBegun {
+        rollout: id,
+        intent: Box::new(Intent::Rollback {
+            to: asked.to,
+            now: asked.now,
+            quarantine: asked.quarantine,
+            reason: asked.reason,
+            automatic: false,
+            migration,
+            fleet,
+        }),
+        because_of: push.map(|push| push.id.clone()),
+    }
+}
+
+/// Goes on with what a driver left: an open rollback only back, a push as the person says.
+fn resume(draft: &mut Draft, id: RolloutId, driver: &Driver, way: Way) -> Reply {
+    let open: Vec<Rollout> = open_rollouts(&draft.state).filter(|open| !leaves_nothing(open)).cloned().collect();
+    let rollback = open.iter().rev().find(|open| matches!(*open.intent, Intent::Rollback { .. }));
+    let push = open.iter().rev().find(|open| matches!(*open.intent, Intent::Push { .. }));
+    match (rollback, push, way) {
+        (Some(rollback), _, Way::Forward) => Reply::Refused(vec![Reason::RolloutOpen {
+            rollout: rollback.id.clone(),
+            kind: "rollback".to_owned(),
+        }]),
+        (Some(rollback), _, Way::Back) => {
+            start(draft, driver);
+            resumed(draft, rollback, driver, way);
+            Reply::Taken
+        }
+        (None, Some(push), Way::Forward) => {
+            start(draft, driver);
+            resumed(draft, push, driver, way);
+            if let Migration::Unknown { one_way } = push.migration {
+                let migration = Migration::Done { one_way };
+                draft.emit(Event::MigrationMoved { rollout: push.id.clone(), migration });
+            }
+            Reply::Taken
+        }
+        (None, Some(push), Way::Back) => {
+            start(draft, driver);
+            let asked = Asked {
+                to: BackTo::LastStable,
+                now: false,
+                quarantine: true,
+                reason: format!("{} resumed back", driver.person),
+            };
+            let event = rollback_event(id, asked, Some(push), push.fleet().clone());
+            draft.emit(event);
+            Reply::Taken
+        }
+        (None, None, _) => {
+            Reply::Refused(vec![Reason::NothingToDo { what: "no open push to resume".to_owned() }])
+        }
+    }
+}
+
+fn resumed(draft: &mut Draft, rollout: &Rollout, driver: &Driver, way: Way) {
+    draft.emit(Event::Resumed { rollout: rollout.id.clone(), start: driver.start.clone(), way });
+}
+
+/// The push that this driver is running, if one is.
+fn running_push(state: &State) -> Option<RolloutId> {
+    state
+        .driven()
+        .find(|rollout| matches!(*rollout.intent, Intent::Push { .. }) && rollout.phase != Phase::Held)
+        .map(|rollout| rollout.id.clone())
+}
+
+fn abort(draft: &mut Draft, id: RolloutId, person: String, reason: String) -> Reply {
+    let nothing = || Reply::Refused(vec![Reason::NothingToDo { what: "no running push to abort".to_owned() }]);
+    let Some(push) = running_push(&draft.state) else { return nothing() };
+    let Some(view) = draft.view(&push) else { return nothing() };
+    if matches!(view.rollout.phase, Phase::GoingBack { .. }) {
+        return Reply::Taken;
+    }
+    let events = aborted(view, id, Reason::Asked { person, reason });
+    draft.emit_all(events);
+    Reply::Taken
+}
+
+/// Ends a running push by a person's word: back where a host was switched, else put away.
+fn aborted(view: crate::rollout::decide::View<'_>, id: RolloutId, asked: Reason) -> Vec<Event> {
+    if view.rollout.migration.forbids_automatic_return() {
+        return view.hold(vec![asked, Reason::OneWay]);
+    }
+    if !view.rollout.has_switched() && view.rollout.migration == Migration::NotBegun {
+        return view.wind_up(End::NotSwitched { reasons: vec![asked] });
+    }
+    push::go_back(view, &[asked], Some(id))
+}

@@ -1,0 +1,126 @@
+//! The truth of a fleet, merged from the heads of its hosts. Several laptops may hold different
+//! journals, or none; what the heads say together is what every acting command decides from.
+
+use std::collections::BTreeMap;
+
+use friday_wire::{
+    Fence, Head, HostName, Lock, Migration, OpenRollout, Quarantined, ReleaseId, RolloutId, Stamped,
+};
+
+/// An open rollout and the fence it was written under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenFound {
+    /// It, with the furthest migration state any head has for it.
+    pub open: OpenRollout,
+    /// Its fence.
+    pub fence: Fence,
+}
+
+/// What the heads say together. Of fleet-wide values the one under the highest fence holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Truth {
+    /// The fleet's stable release; `None`: nothing, or never pushed to.
+    pub stable: Option<ReleaseId>,
+    /// The one before.
+    pub previous_stable: Option<ReleaseId>,
+    /// The rollout that is open, if any is.
+    pub open: Option<OpenFound>,
+    /// Quarantine, merged per release.
+    pub quarantine: BTreeMap<ReleaseId, Quarantined>,
+    /// The human lock.
+    pub lock: Option<Lock>,
+    /// The keeper.
+    pub keeper: Option<HostName>,
+    /// The highest fence seen.
+    pub fence: Option<Fence>,
+}
+
+impl Truth {
+    /// Merges heads.
+    pub fn merge<'a>(heads: impl Iterator<Item = &'a Head> + Clone) -> Self {
+        let stable = heads.clone().max_by_key(|head| (&head.stable_fence, head.stable));
+        Self {
+            stable: stable.and_then(|head| head.stable),
+            previous_stable: stable.and_then(|head| head.previous_stable),
+            open: open_rollout(heads.clone()),
+            quarantine: merge_quarantine(heads.clone().map(|head| &head.quarantine)),
+            lock: highest(heads.clone().filter_map(|head| head.lock.as_ref())).cloned().flatten(),
+            keeper: highest(heads.clone().filter_map(|head| head.keeper.as_ref())).cloned(),
+            fence: heads.map(|head| &head.fence).max().cloned(),
+        }
+    }
+
+    /// Whether a release must not be started.
+    pub fn refuses(&self, release: &ReleaseId) -> Option<&Quarantined> {
+        self.quarantine.get(release).filter(|entry| entry.active)
+    }
+
+    /// Whether a host's head falls short of this truth, and how: what a sweep puts right.
+    pub fn drift(&self, head: &Head) -> Option<String> {
+        if let Some(current) = head.current
+            && self.refuses(&current).is_some()
+        {
+            return Some(format!("runs the quarantined release {}", current.short()));
+        }
+        if head.current != self.stable {
+            return Some(match (head.current, self.stable) {
+                (Some(runs), Some(stable)) => format!("runs {}, not {}", runs.short(), stable.short()),
+                (Some(runs), None) => format!("runs {}, and nothing should run", runs.short()),
+                (None, Some(stable)) => format!("runs nothing, not {}", stable.short()),
+                (None, None) => String::new(),
+            });
+        }
+        if head.stable != self.stable {
+            return Some("does not know the stable release".to_owned());
+        }
+        if head.rollout.is_some() {
+            return Some("still has a rollout open that is over".to_owned());
+        }
+        if head.undo.is_some() {
+            return Some("still has an undo armed".to_owned());
+        }
+        let lacks = self.quarantine.iter().any(|(release, entry)| head.quarantine.get(release) != Some(entry));
+        lacks.then(|| "does not know every quarantined release".to_owned())
+    }
+}
+
+fn highest<'a, T: 'a>(values: impl Iterator<Item = &'a Stamped<T>>) -> Option<&'a T> {
+    values.max_by(|a, b| a.fence.cmp(&b.fence)).map(|stamped| &stamped.value)
+}
+
+/// The open rollout with the highest fence, unless some head closed that rollout, or closed another
+/// one under the same or a higher fence.
+fn open_rollout<'a>(heads: impl Iterator<Item = &'a Head> + Clone) -> Option<OpenFound> {
+    let found = heads.clone().filter_map(|head| head.rollout.as_ref()).max_by(|a, b| a.fence.cmp(&b.fence))?;
+    let over = |closed: &Stamped<RolloutId>| closed.value == found.value.id || closed.fence >= found.fence;
+    if heads.clone().filter_map(|head| head.closed.as_ref()).any(over) {
+        return None;
+    }
+    let mut open = found.value.clone();
+    open.migration = heads
+        .filter_map(|head| head.rollout.as_ref())
+        .map(|stamped| stamped.value.migration)
+        .fold(open.migration, further);
+    Some(OpenFound { open, fence: found.fence.clone() })
+}
+
+/// The later of two migration states. *Done* was seen by somebody and outranks *unknown*.
+pub fn further(a: Migration, b: Migration) -> Migration {
+    if a >= b { a } else { b }
+}
+
+/// Merges quarantine entries: per release the higher fence holds.
+pub fn merge_quarantine<'a>(
+    entries: impl Iterator<Item = &'a BTreeMap<ReleaseId, Quarantined>>,
+) -> BTreeMap<ReleaseId, Quarantined> {
+    let mut merged: BTreeMap<ReleaseId, Quarantined> = BTreeMap::new();
+    for (release, entry) in entries.flatten() {
+        match merged.get(release) {
+            Some(known) if known.fence >= entry.fence => {}
+            Some(_) | None => {
+                merged.insert(*release, entry.clone());
+            }
+        }
+    }
+    merged
+}

@@ -1,0 +1,134 @@
+//! What comes next in a rollout. Reads state, produces events, changes nothing.
+//!
+//! [`advance`] is called again and again until it has nothing to add; each call gives the events of
+//! one small decision. The flow of a push is in [`push`] and [`wave`], of a rollback in [`rollback`],
+//! of a sweep in [`sweep`], of locks and the like in [`act`].
+
+pub mod act;
+pub mod gate;
+pub mod outcome;
+pub mod push;
+pub mod rollback;
+pub mod round;
+pub mod sweep;
+pub mod wave;
+
+use std::collections::BTreeMap;
+
+use friday_wire::{HostName, RolloutId, Streak};
+
+use super::run::{Phase, Rollout};
+use crate::journal::Event;
+use crate::journal::event::{End, Intent};
+use crate::reason::Reason;
+use crate::state::State;
+use crate::time::Timestamp;
+
+/// What a driver remembers and need not: samples seen, renewals heard. Lost with the process; then
+/// health is proven anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Samples of outside probes.
+    pub streaks: BTreeMap<(RolloutId, HostName), Streak>,
+    /// Looks at a host that had no answer, in a row.
+    pub silent: BTreeMap<(RolloutId, HostName), u32>,
+    /// When the lease was last prolonged.
+    pub renewed: BTreeMap<RolloutId, Timestamp>,
+}
+
+/// What decisions read.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The fold.
+    pub state: &'a State,
+    /// The driver's memory.
+    pub memory: &'a Memory,
+    /// The rollout in question.
+    pub rollout: &'a Rollout,
+    /// The time that came in with the input.
+    pub now: Timestamp,
+}
+
+/// The next small decision about a rollout, as events; none if it only waits.
+pub fn advance(view: View<'_>) -> Vec<Event> {
+    if let Phase::Asking(_) = view.rollout.phase {
+        return round::advance(view);
+    }
+    match &*view.rollout.intent {
+        Intent::Push { plan } => push::advance(view, plan),
+        Intent::Rollback { .. } => rollback::advance(view),
+        Intent::Sweep { .. } => sweep::advance(view),
+        Intent::Lock { .. } | Intent::Quarantine { .. } | Intent::Keeper { .. } | Intent::Look { .. } => {
+            act::advance(view)
+        }
+    }
+}
+
+/// When something happens by itself.
+pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
+    let rollout = view.rollout;
+    let phase = match &rollout.phase {
+        Phase::Asking(_) => rollout.round.as_ref().filter(|round| !round.is_complete()).map(|round| round.deadline),
+        Phase::Working { deadline, .. } => Some(*deadline),
+        Phase::Soak { until } | Phase::Bake { until } => Some(*until),
+        Phase::Wave => Some(rollout.moved_at.plus_ms(rollout.fleet().progress_deadline_ms)),
+        Phase::Begun | Phase::GoingBack { .. } | Phase::Held | Phase::Ended { .. } => None,
+    };
+    let hosts = rollout.hosts.values().filter_map(|run| wave::deadline_of(&run.at)).min();
+    let lease = wave::lease_ends(view);
+    [phase, hosts, lease].into_iter().flatten().min()
+}
+
+impl View<'_> {
+    /// The rollout's id, for an event.
+    pub fn id(&self) -> RolloutId {
+        self.rollout.id.clone()
+    }
+
+    /// The end, at once.
+    pub fn end(&self, end: End) -> Event {
+        Event::RolloutEnded { rollout: self.id(), end }
+    }
+
+    /// Holds for a person.
+    pub fn hold(&self, reasons: Vec<Reason>) -> Vec<Event> {
+        vec![Event::Held { rollout: self.id(), reasons }]
+    }
+
+    /// Decides the end, and begins to put away what is left.
+    pub fn wind_up(&self, end: End) -> Vec<Event> {
+        let hosts = self.answering();
+        let mut events = vec![Event::EndDecided { rollout: self.id(), end: end.clone() }];
+        if self.rollout.bound.is_some() && !hosts.is_empty() {
+            events.push(round::begin(*self, crate::journal::event::RoundAsk::Close, hosts));
+        } else if self.answers_keeper() {
+            let keeper = vec![self.rollout.fleet().keeper.clone()];
+            events.push(round::begin(*self, crate::journal::event::RoundAsk::Release, keeper));
+        } else {
+            events.push(self.end(end));
+        }
+        events
+    }
+
+    /// Hosts that answered the own raise.
+    pub fn answering(&self) -> Vec<HostName> {
+        self.rollout
+            .fleet()
+            .hosts
+            .iter()
+            .map(|host| &host.name)
+            .filter(|host| self.rollout.heads.contains_key(*host))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether the keeper answered the own raise.
+    pub fn answers_keeper(&self) -> bool {
+        self.rollout.heads.contains_key(&self.rollout.fleet().keeper)
+    }
+
+    /// Every host of the fleet.
+    pub fn all(&self) -> Vec<HostName> {
+        self.rollout.fleet().hosts.iter().map(|host| host.name.clone()).collect()
+    }
+}

@@ -1,0 +1,86 @@
+//! Lesser acts on a fleet: look, lock, quarantine, name the keeper.
+
+use std::sync::Arc;
+
+use friday_wire::{HostName, Quarantined};
+
+use super::gate::{facts, lease};
+use super::{View, round};
+use crate::fleet::Truth;
+use crate::journal::Event;
+use crate::journal::event::{End, Fact, Intent, RoundAsk};
+use crate::reason::Reason;
+use crate::rollout::run::{Phase, Round};
+
+/// The next step of an act that is not in a round.
+pub fn advance(view: View<'_>) -> Vec<Event> {
+    match view.rollout.phase {
+        Phase::Begun => vec![round::begin(view, RoundAsk::Read, view.all())],
+        Phase::Asking(_)
+        | Phase::Working { .. }
+        | Phase::Wave
+        | Phase::Soak { .. }
+        | Phase::Bake { .. }
+        | Phase::GoingBack { .. }
+        | Phase::Held
+        | Phase::Ended { .. } => Vec::new(),
+    }
+}
+
+/// Only looked: notes what the journal lacks.
+pub fn looked(view: View<'_>) -> Vec<Event> {
+    let truth = Truth::merge(view.rollout.reads.values().map(Arc::as_ref));
+    let mut events = facts(view, &truth);
+    events.push(view.end(End::Done));
+    events
+}
+
+/// Decides from the answers to the own raise. The lease keeps it from cutting into a running push.
+pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
+    let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
+    let mut events = facts(view, &truth);
+    if let Some(reason) = lease(view, raised).refuses
+        && !may_pass(view, &reason)
+    {
+        let end = match reason {
+            Reason::Unreachable { .. } => End::Unreachable { reasons: vec![reason] },
+            _ => End::Refused { reasons: vec![reason] },
+        };
+        events.push(view.end(end));
+        return events;
+    }
+    if let Intent::Quarantine { release, active, reason, .. } = &*view.rollout.intent
+        && let Some(fence) = view.rollout.fence.clone()
+    {
+        let tree = view.state.releases.get(release).map(|known| known.tree);
+        let entry = Quarantined { fence, tree, reason: reason.clone(), active: *active };
+        events.push(Event::Observed { fact: Fact::Quarantine { entries: [(*release, entry)].into() } });
+    }
+    events.push(round::begin(view, RoundAsk::Act, view.answering()));
+    events
+}
+
+/// Naming another keeper is for when the old one is known and differs; when it does not answer, a
+/// proven person is needed.
+fn may_pass(view: View<'_>, reason: &Reason) -> bool {
+    let Intent::Keeper { proven, .. } = &*view.rollout.intent else { return false };
+    match reason {
+        Reason::Keeper { known, .. } => {
+            proven.is_some() || view.rollout.reads.contains_key(known)
+        }
+        Reason::Unreachable { .. } => proven.is_some(),
+        _ => false,
+    }
+}
+
+/// Stored by those who answered; of fleet-wide values the highest fence's holds, so one is enough.
+pub fn acted(view: View<'_>, done: &Round) -> Vec<Event> {
+    if let Some(highest) = round::fenced_by(done) {
+        return vec![view.end(End::Fenced { by: highest })];
+    }
+    let stored: Vec<HostName> = round::answers(done).cloned().collect();
+    if stored.is_empty() {
+        return vec![view.end(End::Unreachable { reasons: round::unreachable(done) })];
+    }
+    view.wind_up(End::Done)
+}

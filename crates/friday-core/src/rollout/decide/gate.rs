@@ -1,0 +1,216 @@
+//! The gates of a push: what must hold before its first effect. Each is data, with its evidence.
+
+use friday_wire::{HostName, Refusal};
+
+use super::{View, round};
+use crate::fleet::{OpenFound, Truth};
+use crate::journal::Event;
+use crate::journal::event::{Fact, Gate, GateResult, HostAnswer};
+use crate::reason::Reason;
+use crate::rollout::budget::failures_allowed;
+use crate::rollout::plan::Plan;
+use crate::rollout::run::Round;
+
+/// What a gate came to.
+pub struct Judged {
+    /// Which.
+    pub gate: Gate,
+    /// `None`: pass, with a sentence.
+    pub refuses: Option<Reason>,
+    /// The evidence.
+    pub says: String,
+}
+
+impl Judged {
+    fn pass(gate: Gate, says: impl Into<String>) -> Self {
+        Self { gate, refuses: None, says: says.into() }
+    }
+
+    fn refuse(gate: Gate, reason: Reason) -> Self {
+        Self { gate, says: reason.to_string(), refuses: Some(reason) }
+    }
+
+    /// As an event.
+    pub fn event(&self, view: View<'_>) -> Event {
+        let result = if self.refuses.is_some() { GateResult::Fail } else { GateResult::Pass };
+        Event::GateJudged { rollout: view.id(), gate: self.gate, result, says: self.says.clone() }
+    }
+}
+
+/// Judges every gate of a push.
+pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) -> Vec<Judged> {
+    vec![
+        reachable(view, raised),
+        unlocked(truth),
+        lease(view, raised),
+        nothing_open(view, truth),
+        quarantine(plan, truth),
+        way_back(view, plan, truth),
+    ]
+}
+
+fn reachable(view: View<'_>, raised: &Round) -> Judged {
+    let missing: Vec<_> = round::silent(raised).collect();
+    let all = raised.answers.len();
+    match missing.first() {
+        Some((host, why)) if missing.len() > failures_allowed(all, 0) => Judged::refuse(
+            Gate::Reachable,
+            Reason::Unreachable {
+                host: (*host).clone(),
+                why: if missing.len() > 1 {
+                    format!("{why} (and {} more of {all} hosts)", missing.len() - 1)
+                } else {
+                    why.clone()
+                },
+            },
+        ),
+        _ => Judged::pass(Gate::Reachable, format!("{} of {all} hosts answer", view.answering().len())),
+    }
+}
+
+fn unlocked(truth: &Truth) -> Judged {
+    match &truth.lock {
+        Some(lock) => Judged::refuse(
+            Gate::Unlocked,
+            Reason::Locked { person: lock.person.clone(), reason: lock.reason.clone() },
+        ),
+        None => Judged::pass(Gate::Unlocked, "nobody locked the fleet"),
+    }
+}
+
+/// The keeper's answer to the raise, which asked for the lease.
+pub fn lease(view: View<'_>, raised: &Round) -> Judged {
+    let keeper = &view.rollout.fleet().keeper;
+    let other = raised.answers.values().find_map(|answer| match answer {
+        Some(HostAnswer::Refused { refusal: Refusal::Keeper { keeper } }) => Some(keeper.clone()),
+        _ => None,
+    });
+    if let Some(known) = other {
+        return Judged::refuse(Gate::Lease, Reason::Keeper { known, configured: keeper.clone() });
+    }
+    match raised.answers.get(keeper) {
+        Some(Some(HostAnswer::Head { .. })) => Judged::pass(Gate::Lease, format!("`{keeper}` gave the lease")),
+        Some(Some(HostAnswer::Refused { refusal: Refusal::Leased { lease } })) => Judged::refuse(
+            Gate::Lease,
+            Reason::Leased { holder: lease.holder.clone(), remaining_secs: lease.remaining_ms.div_ceil(1_000) },
+        ),
+        Some(Some(HostAnswer::Refused { refusal })) => {
+            Judged::refuse(Gate::Lease, keeper_silent(keeper, super::outcome::refusal_says(refusal)))
+        }
+        Some(Some(
+            HostAnswer::Failed { why } | HostAnswer::Unreachable { why } | HostAnswer::Unknown { why },
+        )) => Judged::refuse(Gate::Lease, keeper_silent(keeper, why.clone())),
+        Some(Some(HostAnswer::Seen { .. } | HostAnswer::Ok) | None) | None => {
+            Judged::refuse(Gate::Lease, keeper_silent(keeper, "it was not asked".to_owned()))
+        }
+    }
+}
+
+fn keeper_silent(keeper: &HostName, why: String) -> Reason {
+    Reason::Unreachable { host: keeper.clone(), why: format!("{why}; it keeps the lease") }
+}
+
+fn nothing_open(view: View<'_>, truth: &Truth) -> Judged {
+    match &truth.open {
+        Some(found) if found.open.kind == friday_wire::RolloutKind::Sweep => {
+            Judged::pass(Gate::NothingOpen, "a sweep was left open, and is made again first")
+        }
+        Some(found) if found.open.id != view.rollout.id => Judged::refuse(
+            Gate::NothingOpen,
+            Reason::RolloutOpen { rollout: found.open.id.clone(), kind: kind_of(found).to_owned() },
+        ),
+        Some(_) | None if heads_changed(view) => Judged::refuse(Gate::NothingOpen, Reason::HeadsChanged),
+        Some(_) => Judged::pass(Gate::NothingOpen, "only this push is open"),
+        None => Judged::pass(Gate::NothingOpen, "no rollout is open"),
+    }
+}
+
+/// What an open rollout is, in a word.
+pub fn kind_of(found: &OpenFound) -> &'static str {
+    match found.open.kind {
+        friday_wire::RolloutKind::Push => "push",
+        friday_wire::RolloutKind::Rollback => "rollback",
+        friday_wire::RolloutKind::Sweep => "sweep",
+    }
+}
+
+/// Whether a head that was read differs in open rollout or migration state from the one raised.
+fn heads_changed(view: View<'_>) -> bool {
+    view.rollout.heads.iter().any(|(host, raised)| {
+        view.rollout.reads.get(host).is_some_and(|read| {
+            read.rollout.as_ref().map(|open| &open.value) != raised.rollout.as_ref().map(|open| &open.value)
+        })
+    })
+}
+
+fn quarantine(plan: &Plan, truth: &Truth) -> Judged {
+    if let Some(entry) = truth.refuses(&plan.release) {
+        return Judged::refuse(
+            Gate::Quarantine,
+            Reason::Quarantined { release: plan.release, why: entry.reason.clone() },
+        );
+    }
+    let same_tree = truth
+        .quarantine
+        .iter()
+        .find(|(_, entry)| entry.active && entry.tree == Some(plan.tree));
+    match (same_tree, &plan.quarantine_override) {
+        (Some((release, entry)), None) => Judged::refuse(
+            Gate::Quarantine,
+            Reason::Quarantined { release: *release, why: format!("{} (the same files)", entry.reason) },
+        ),
+        (Some((_, _)), Some(fix)) => {
+            Judged::pass(Gate::Quarantine, format!("the same files were quarantined; named as the fix: {fix}"))
+        }
+        (None, _) => Judged::pass(Gate::Quarantine, "neither release nor files are quarantined"),
+    }
+}
+
+/// There is something to return to: the stable release, held by every host that answers, or nothing.
+fn way_back(view: View<'_>, plan: &Plan, truth: &Truth) -> Judged {
+    let Some(stable) = truth.stable else {
+        return Judged::pass(Gate::WayBack, "a first push: it returns to nothing, stopped and removed");
+    };
+    if truth.refuses(&stable).is_some() {
+        let why = format!("the stable release {} is quarantined", stable.short());
+        return Judged::refuse(Gate::WayBack, Reason::NoWayBack { why });
+    }
+    let lacking = view
+        .rollout
+        .heads
+        .iter()
+        .find(|(_, head)| head.current.is_some() && head.current != Some(plan.release) && !head.held.contains(&stable));
+    match lacking {
+        Some((host, _)) => {
+            Judged::refuse(Gate::WayBack, Reason::NotHeld { host: host.clone(), release: stable })
+        }
+        None => Judged::pass(Gate::WayBack, format!("it returns to {}, held by the hosts", stable.short())),
+    }
+}
+
+/// What the heads say and this journal does not know yet.
+pub fn facts(view: View<'_>, truth: &Truth) -> Vec<Event> {
+    let state = view.state;
+    let mut facts = Vec::new();
+    if state.stable != Some(truth.stable) || state.previous_stable != truth.previous_stable {
+        facts.push(Fact::Stable { release: truth.stable, previous: truth.previous_stable });
+    }
+    if truth.quarantine.iter().any(|(release, entry)| state.quarantine.get(release) != Some(entry)) {
+        facts.push(Fact::Quarantine { entries: truth.quarantine.clone() });
+    }
+    if state.lock != truth.lock {
+        facts.push(Fact::Lock { lock: truth.lock.clone() });
+    }
+    if let Some(keeper) = &truth.keeper
+        && state.keeper.as_ref() != Some(keeper)
+    {
+        facts.push(Fact::Keeper { keeper: keeper.clone() });
+    }
+    if let Some(found) = &truth.open
+        && !state.rollouts.contains_key(&found.open.id)
+        && state.foreign.as_ref().map(|(open, _)| open) != Some(&found.open)
+    {
+        facts.push(Fact::OpenRollout { open: found.open.clone(), fence: found.fence.clone() });
+    }
+    facts.into_iter().map(|fact| Event::Observed { fact }).collect()
+}

@@ -1,0 +1,372 @@
+//! A push: what follows what, from the raise to stable.
+
+use std::sync::Arc;
+
+use friday_wire::{Answer, Migration, OpenRollout, RolloutId, RolloutKind, StepState};
+
+use super::gate::{facts, judge_push};
+use super::{View, outcome, round, wave};
+use crate::controller::input::{BackTo, Outcome};
+use crate::fleet::Truth;
+use crate::fleet::truth::further;
+use crate::journal::Event;
+use crate::journal::event::{End, Fact, Intent, RoundAsk, Work};
+use crate::reason::Reason;
+use crate::rollout::budget::failures_allowed;
+use crate::rollout::plan::{MigrationBack, Plan};
+use crate::rollout::run::{Baked, HookState, HostState, Phase, Round, Swept};
+
+/// The next step of a push that is not in a round.
+pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    match &view.rollout.phase {
+        Phase::Begun => vec![round::begin(view, RoundAsk::Read, view.all())],
+        Phase::Working { work, deadline } => working(view, plan, *work, *deadline),
+        Phase::Wave => wave::advance(view, plan),
+        Phase::Soak { until } => wave::soak(view, plan, *until),
+        Phase::Bake { until } => wave::bake(view, *until),
+        Phase::GoingBack { by } => taken_back(view, by),
+        Phase::Asking(_) | Phase::Held | Phase::Ended { .. } => Vec::new(),
+    }
+}
+
+/// Decides from the answers to the own raise.
+pub fn raised(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
+    let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
+    let mut events = facts(view, &truth);
+    let judged = judge_push(view, plan, &truth, raised);
+    events.extend(judged.iter().map(|judged| judged.event(view)));
+    let reasons: Vec<Reason> = judged.iter().filter_map(|judged| judged.refuses.clone()).collect();
+    if !reasons.is_empty() {
+        let unreachable = reasons.iter().all(|reason| matches!(reason, Reason::Unreachable { .. }));
+        let end = if unreachable { End::Unreachable { reasons } } else { End::Refused { reasons } };
+        events.extend(give_up_before_effects(view, end));
+        return events;
+    }
+    let own = truth.open.as_ref().filter(|found| found.open.id == view.rollout.id);
+    let resumed = own.is_some();
+    let drifts = |host| view.rollout.heads.get(host).is_some_and(|head| truth.drift(head).is_some());
+    if !resumed && view.rollout.swept == Swept::No && view.answering().iter().any(drifts) {
+        events.extend(sweep_first(view));
+        return events;
+    }
+    let found = own.map_or(Migration::NotBegun, |found| found.open.migration);
+    let migration = further(found, view.rollout.migration);
+    let open = OpenRollout {
+        id: view.id(),
+        kind: RolloutKind::Push,
+        release: Some(plan.release),
+        returns_to: own.map_or(truth.stable, |found| found.open.returns_to),
+        leaves: None,
+        migration,
+    };
+    events.push(Event::RolloutBound { rollout: view.id(), open });
+    events.extend(hosts_as_found(view, plan, raised));
+    events.push(round::begin(view, RoundAsk::Open, view.answering()));
+    events
+}
+
+/// Hosts that already run the release, confirmed: a resumed push goes on behind them. Hosts that do
+/// not answer count as failed from the beginning.
+fn hosts_as_found(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (host, head) in &view.rollout.heads {
+        let is_ours = head.rollout.as_ref().is_some_and(|open| open.value.id == view.rollout.id);
+        if is_ours && head.current == Some(plan.release) && head.undo.is_none() {
+            events.push(Event::HostDone { rollout: view.id(), host: host.clone() });
+        }
+    }
+    events.extend(round::silent(raised).map(|(host, why)| failed(view, host, why)));
+    events
+}
+
+fn failed(view: View<'_>, host: &friday_wire::HostName, why: String) -> Event {
+    Event::HostFailed { rollout: view.id(), host: host.clone(), why, log: Vec::new() }
+}
+
+/// Nothing is open on hosts yet; only the lease may be held.
+fn give_up_before_effects(view: View<'_>, end: End) -> Vec<Event> {
+    let is_ours = |head: &friday_wire::Head| {
+        head.rollout.as_ref().is_some_and(|open| open.value.id == view.rollout.id)
+    };
+    if view.rollout.heads.values().any(|head| is_ours(head)) {
+        let (End::Refused { reasons } | End::Unreachable { reasons }) = end else { return Vec::new() };
+        return view.hold(reasons);
+    }
+    view.wind_up(end)
+}
+
+fn sweep_first(view: View<'_>) -> Vec<Event> {
+    let allowance = view.rollout.fleet().progress_deadline_ms;
+    vec![
+        Event::WorkBegun { rollout: view.id(), work: Work::Sweep, deadline: view.now.plus_ms(allowance) },
+        Event::RolloutBegun {
+            rollout: next_id(view, "sweep"),
+            intent: Box::new(Intent::Sweep { fleet: view.rollout.fleet().clone() }),
+            because_of: Some(view.id()),
+        },
+    ]
+}
+
+/// An id for a rollout that this one begets: unique, and the same when decided again.
+fn next_id(view: View<'_>, what: &str) -> RolloutId {
+    let begotten = |id: &&RolloutId| {
+        view.state.rollout(id).is_some_and(|other| other.because_of.as_ref() == Some(&view.rollout.id))
+    };
+    let count = view.state.order.iter().filter(begotten).count();
+    RolloutId::new(format!("{}-{what}{}", view.rollout.id, count + 1))
+}
+
+/// After open, ship and stage.
+pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
+    if let Some(highest) = round::fenced_by(done) {
+        return vec![view.end(End::Fenced { by: highest })];
+    }
+    let mut events: Vec<Event> = round::not_ok(done).map(|(host, why)| failed(view, host, why)).collect();
+    let failed_now = events.len();
+    if view.rollout.failed().len() + failed_now > failures_allowed(view.rollout.hosts.len(), 0) {
+        let mut reasons: Vec<Reason> = round::not_ok(done)
+            .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
+            .collect();
+        reasons.extend(view.rollout.failed().into_iter().map(|host| Reason::HostFailed {
+            host,
+            why: "it failed before".to_owned(),
+        }));
+        events.extend(stop(view, reasons));
+        return events;
+    }
+    let on: Vec<_> = round::answers(done).cloned().collect();
+    events.extend(match done.ask {
+        RoundAsk::Open => vec![round::begin(view, RoundAsk::Ship, on)],
+        RoundAsk::Ship => vec![round::begin(view, RoundAsk::Stage, on)],
+        _ => after_staging(view, plan),
+    });
+    events
+}
+
+/// A failure: back if any host was switched, else just put away. After a one-way migration began, a
+/// person is called.
+pub fn stop(view: View<'_>, reasons: Vec<Reason>) -> Vec<Event> {
+    if view.rollout.migration.forbids_automatic_return() {
+        let mut reasons = reasons;
+        reasons.push(Reason::OneWay);
+        return view.hold(reasons);
+    }
+    let migrated = view.rollout.migration != Migration::NotBegun;
+    if !view.rollout.has_switched() && !migrated {
+        return view.wind_up(End::NotSwitched { reasons });
+    }
+    go_back(view, &reasons, None)
+}
+
+/// Begins the rollback that takes this push back.
+pub fn go_back(view: View<'_>, reasons: &[Reason], asked: Option<RolloutId>) -> Vec<Event> {
+    let Intent::Push { plan } = &*view.rollout.intent else { return Vec::new() };
+    let reason = reasons.first().map_or_else(|| "it failed".to_owned(), ToString::to_string);
+    let intent = Intent::Rollback {
+        to: BackTo::LastStable,
+        now: false,
+        quarantine: true,
+        reason,
+        automatic: asked.is_none(),
+        migration: plan.migration.clone(),
+        fleet: view.rollout.fleet().clone(),
+    };
+    vec![Event::RolloutBegun {
+        rollout: asked.unwrap_or_else(|| next_id(view, "back")),
+        intent: Box::new(intent),
+        because_of: Some(view.id()),
+    }]
+}
+
+fn after_staging(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    if plan.hooks.before.is_some() && view.rollout.hook_before != HookState::Done {
+        let deadline = view.now.plus_ms(plan.hooks.timeout_ms);
+        return vec![Event::WorkBegun { rollout: view.id(), work: Work::HookBefore, deadline }];
+    }
+    after_hook_before(view, plan)
+}
+
+fn after_hook_before(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    match (&plan.migration, view.rollout.migration) {
+        (None, _) | (Some(_), Migration::Done { .. }) => to_waves(view),
+        (Some(_), Migration::Unknown { .. }) => view.hold(vec![Reason::MigrationUnknown]),
+        (Some(migration), Migration::NotBegun) => {
+            let one_way = migration.back == MigrationBack::OneWay;
+            vec![
+                Event::MigrationMoved { rollout: view.id(), migration: Migration::Begun { one_way } },
+                round::begin(view, RoundAsk::MigrationBegins, view.answering()),
+            ]
+        }
+        (Some(_), Migration::Begun { .. }) => {
+            vec![round::begin(view, RoundAsk::MigrationBegins, view.answering())]
+        }
+    }
+}
+
+/// A migration begins only when every host of the rollout has stored that it does.
+pub fn migration_stored(view: View<'_>, done: &Round) -> Vec<Event> {
+    if let Some(highest) = round::fenced_by(done) {
+        return vec![view.end(End::Fenced { by: highest })];
+    }
+    let missing: Vec<Reason> = round::not_ok(done)
+        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
+        .collect();
+    if done.ask == RoundAsk::MigrationEnds {
+        return if missing.is_empty() { to_waves(view) } else { stop(view, missing) };
+    }
+    if !missing.is_empty() {
+        return view.hold(missing);
+    }
+    let Intent::Push { plan } = &*view.rollout.intent else { return Vec::new() };
+    let allowance = plan.migration.as_ref().map_or(0, |migration| migration.timeout_ms);
+    let deadline = view.now.plus_ms(allowance.saturating_add(2 * view.rollout.fleet().answer_deadline_ms));
+    vec![Event::WorkBegun { rollout: view.id(), work: Work::Migrate, deadline }]
+}
+
+/// What came of asking the migrating host, which may be asked again and again.
+pub fn migrated(view: View<'_>, outcome: Outcome) -> Vec<Event> {
+    let one_way = view.rollout.migration.forbids_automatic_return();
+    let moved = |migration| Event::MigrationMoved { rollout: view.id(), migration };
+    let Outcome::Answered(answer) = outcome else { return Vec::new() };
+    match *answer {
+        Answer::Step(report) => match report.state {
+            StepState::Done => vec![
+                moved(Migration::Done { one_way }),
+                round::begin(view, RoundAsk::MigrationEnds, view.answering()),
+            ],
+            StepState::Failed { why, .. } => stop(view, vec![Reason::MigrationFailed { why }]),
+            StepState::Running { .. } | StepState::NeverSeen | StepState::AwaitingConfirm { .. } => Vec::new(),
+            StepState::Undone { .. }
+            | StepState::Ended { .. }
+            | StepState::Sealed
+            | StepState::Lost { .. } => {
+                let mut events = vec![moved(Migration::Unknown { one_way })];
+                events.extend(view.hold(vec![Reason::MigrationUnknown]));
+                events
+            }
+        },
+        Answer::Refused(friday_wire::Refusal::Fenced { highest }) => vec![view.end(End::Fenced { by: highest })],
+        Answer::Refused(refusal) => stop(
+            view,
+            vec![Reason::MigrationFailed { why: outcome::refusal_says(&refusal) }],
+        ),
+        _ => Vec::new(),
+    }
+}
+
+fn to_waves(view: View<'_>) -> Vec<Event> {
+    vec![round::begin(view, RoundAsk::RaiseWave, view.all())]
+}
+
+fn working(view: View<'_>, plan: &Plan, work: Work, deadline: crate::time::Timestamp) -> Vec<Event> {
+    match work {
+        Work::Sweep => swept(view),
+        Work::HookBefore => match &view.rollout.hook_before {
+            HookState::Waiting => Vec::new(),
+            HookState::Done => after_hook_before(view, plan),
+            HookState::Failed(why) => {
+                stop(view, vec![Reason::HookFailed { name: "before".to_owned(), why: why.clone() }])
+            }
+        },
+        Work::HookAfter => match &view.rollout.hook_after {
+            HookState::Waiting => Vec::new(),
+            HookState::Done | HookState::Failed(_) => vec![view.end(End::Stable)],
+        },
+        Work::Migrate if view.now >= deadline => {
+            let one_way = view.rollout.migration.forbids_automatic_return();
+            let mut events = vec![Event::MigrationMoved {
+                rollout: view.id(),
+                migration: Migration::Unknown { one_way },
+            }];
+            events.extend(view.hold(vec![Reason::MigrationUnknown]));
+            events
+        }
+        Work::Migrate | Work::MigrateBack | Work::Back => Vec::new(),
+    }
+}
+
+/// The sweep before the push has ended.
+fn swept(view: View<'_>) -> Vec<Event> {
+    let sweep = view
+        .state
+        .order
+        .iter()
+        .rev()
+        .filter_map(|id| view.state.rollout(id))
+        .find(|other| {
+            other.because_of.as_ref() == Some(&view.rollout.id) && matches!(*other.intent, Intent::Sweep { .. })
+        });
+    match sweep.and_then(|sweep| sweep.end()) {
+        Some(End::Converged) => vec![round::begin(view, RoundAsk::Read, view.all())],
+        Some(End::Owed { hosts }) => {
+            vec![view.end(End::Refused { reasons: vec![Reason::SweepOwed { hosts: hosts.clone() }] })]
+        }
+        Some(End::Refused { reasons } | End::Unreachable { reasons }) => {
+            vec![view.end(End::Refused { reasons: reasons.clone() })]
+        }
+        Some(End::Fenced { by }) => vec![view.end(End::Fenced { by: by.clone() })],
+        Some(End::Stable | End::TakenBack { .. } | End::NotSwitched { .. } | End::TakenOver { .. } | End::Done | End::Dropped) => {
+            vec![view.end(End::Dropped)]
+        }
+        None if sweep.is_some_and(|sweep| sweep.phase == Phase::Held) => {
+            let reasons = sweep.map(|sweep| sweep.reasons.clone()).unwrap_or_default();
+            vec![view.end(End::Refused { reasons })]
+        }
+        None => Vec::new(),
+    }
+}
+
+/// The rollback that takes this push back has ended.
+fn taken_back(view: View<'_>, by: &RolloutId) -> Vec<Event> {
+    let Some(rollback) = view.state.rollout(by) else { return Vec::new() };
+    match rollback.end() {
+        Some(End::Converged | End::Owed { .. }) => vec![view.end(End::TakenBack { by: by.clone() })],
+        Some(End::Fenced { by }) => vec![
+            Event::Observed { fact: Fact::Superseded { rollout: view.id(), by: by.clone() } },
+            view.end(End::Fenced { by: by.clone() }),
+        ],
+        Some(End::Refused { reasons } | End::Unreachable { reasons }) => view.hold(reasons.clone()),
+        Some(End::Stable | End::TakenBack { .. } | End::NotSwitched { .. } | End::TakenOver { .. } | End::Done | End::Dropped) => {
+            view.hold(vec![Reason::DriverGone])
+        }
+        None => Vec::new(),
+    }
+}
+
+/// The convergence sweep before the release is called stable.
+pub fn observed(view: View<'_>, _plan: &Plan, done: &Round) -> Vec<Event> {
+    if let Some(highest) = round::fenced_by(done) {
+        return vec![view.end(End::Fenced { by: highest })];
+    }
+    let mut reasons = Vec::new();
+    for host in view.all() {
+        let why = match (view.rollout.seen.get(&host), done.answers.get(&host)) {
+            (Some(seen), Some(Some(crate::journal::event::HostAnswer::Seen { .. }))) => {
+                outcome::unproven(view, seen)
+            }
+            _ => Some("it was not observed".to_owned()),
+        };
+        reasons.extend(why.map(|why| Reason::HostFailed { host: host.clone(), why }));
+    }
+    if reasons.is_empty() {
+        return view.wind_up(End::Stable);
+    }
+    let sick = |reason: &Reason| {
+        matches!(reason, Reason::HostFailed { host, .. } if view.rollout.hosts.get(host).is_some_and(|run| run.at == HostState::Done))
+    };
+    if reasons.iter().any(sick) { stop(view, reasons) } else { view.hold(reasons) }
+}
+
+/// After the close: the hook, then the end.
+pub fn after_hook(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    if plan.hooks.after.is_some() && view.rollout.hook_after == HookState::Waiting {
+        let deadline = view.now.plus_ms(plan.hooks.timeout_ms);
+        return vec![Event::WorkBegun { rollout: view.id(), work: Work::HookAfter, deadline }];
+    }
+    vec![view.end(End::Stable)]
+}
+
+/// Whether a resumed push has baked already.
+pub fn has_baked(view: View<'_>) -> bool {
+    view.rollout.baked == Baked::Yes
+}

@@ -1,0 +1,384 @@
+//! A rollback: raises over pushes, goes back on every host it can reach, and says what is left.
+
+use std::sync::Arc;
+
+use friday_wire::{HostName, OpenRollout, Quarantined, Refusal, ReleaseId, RolloutKind, StepState};
+
+use super::gate::facts;
+use super::{View, outcome, round, wave};
+use crate::controller::input::{BackTo, Outcome};
+use crate::fleet::Truth;
+use crate::journal::Event;
+use crate::journal::event::{End, Fact, HostAnswer, Intent, RoundAsk, StepAnswer, Work};
+use crate::reason::Reason;
+use crate::rollout::budget::serves_well;
+use crate::rollout::plan::MigrationBack;
+use crate::rollout::run::{HookState, HostState, Phase, Round};
+
+/// Orders that never arrived are given again this often.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// The next step of a rollback that is not in a round.
+pub fn advance(view: View<'_>) -> Vec<Event> {
+    match &view.rollout.phase {
+        Phase::Begun => begin(view),
+        Phase::Working { work: Work::MigrateBack, deadline } => migrating_back(view, *deadline),
+        Phase::Working { work: Work::Back, .. } => back(view),
+        Phase::Working { .. }
+        | Phase::Asking(_)
+        | Phase::Wave
+        | Phase::Soak { .. }
+        | Phase::Bake { .. }
+        | Phase::GoingBack { .. }
+        | Phase::Held
+        | Phase::Ended { .. } => Vec::new(),
+    }
+}
+
+/// friday's own rollback knows the highest fence: its push's. A person's reads first.
+fn begin(view: View<'_>) -> Vec<Event> {
+    let push = view.rollout.because_of.as_ref().and_then(|id| view.state.rollout(id));
+    match push.filter(|push| push.start == view.rollout.start).and_then(|push| push.fence.as_ref()) {
+        Some(fence) => round::raise(view, fence.number + 1),
+        None => vec![round::begin(view, RoundAsk::Read, view.all())],
+    }
+}
+
+/// What a rollback will do, from the answers to its raise.
+struct Bound {
+    to: Option<ReleaseId>,
+    leaves: Option<ReleaseId>,
+    returns_to: Option<ReleaseId>,
+}
+
+/// Decides from the answers to the own raise.
+pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
+    let Intent::Rollback { to, automatic, quarantine, reason, .. } = &*view.rollout.intent else {
+        return Vec::new();
+    };
+    let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
+    let mut events = facts(view, &truth);
+    events.extend(superseded(view, &truth));
+    if *automatic && !still_open(view, &truth) {
+        let by = truth.fence.unwrap_or_else(friday_wire::Fence::zero);
+        events.push(view.end(End::Fenced { by }));
+        return events;
+    }
+    let migration = truth.open.as_ref().map(|found| found.open.migration);
+    let named = matches!(to, BackTo::Release { .. });
+    if migration.is_some_and(friday_wire::Migration::forbids_automatic_return) && !named {
+        events.extend(view.hold(vec![Reason::OneWay]));
+        return events;
+    }
+    let bound = match bind(view, &truth, *to) {
+        Ok(bound) => bound,
+        Err(reason) => {
+            events.extend(view.wind_up(End::Refused { reasons: vec![reason] }));
+            return events;
+        }
+    };
+    let open = OpenRollout {
+        id: view.id(),
+        kind: RolloutKind::Rollback,
+        release: bound.to,
+        returns_to: bound.returns_to,
+        leaves: bound.leaves,
+        migration: migration.unwrap_or(friday_wire::Migration::NotBegun),
+    };
+    events.push(Event::RolloutBound { rollout: view.id(), open });
+    if let (Some(leaves), true) = (bound.leaves, *quarantine) {
+        events.extend(quarantined(view, leaves, reason));
+    }
+    events.extend(round::not_ok(raised).map(|(host, why)| gone(view, host, why)));
+    events.push(round::begin(view, RoundAsk::Open, view.answering()));
+    events
+}
+
+/// The rollback of a push is bound to it: it ends if that is no longer the one open.
+fn still_open(view: View<'_>, truth: &Truth) -> bool {
+    let Some(push) = &view.rollout.because_of else { return true };
+    truth.open.as_ref().is_none_or(|found| found.open.id == *push || found.open.id == view.rollout.id)
+}
+
+/// Own rollouts that hosts do not hold open any more.
+fn superseded(view: View<'_>, truth: &Truth) -> Vec<Event> {
+    let open = truth.open.as_ref().map(|found| &found.open.id);
+    let Some(by) = truth.fence.clone() else { return Vec::new() };
+    view.state
+        .abandoned()
+        .filter(|other| other.bound.is_some() && Some(&other.id) != open && other.id != view.rollout.id)
+        .filter(|other| Some(&other.id) != view.rollout.because_of.as_ref())
+        .flat_map(|other| {
+            [
+                Event::Observed { fact: Fact::Superseded { rollout: other.id.clone(), by: by.clone() } },
+                Event::RolloutEnded { rollout: other.id.clone(), end: End::Fenced { by: by.clone() } },
+            ]
+        })
+        .collect()
+}
+
+/// Where it goes, what it leaves, and where to if that fails.
+fn bind(view: View<'_>, truth: &Truth, to: BackTo) -> Result<Bound, Reason> {
+    let open = truth.open.as_ref().map(|found| &found.open);
+    let mut bound = match open {
+        Some(open) if open.id == view.rollout.id => {
+            return Ok(Bound { to: open.release, leaves: open.leaves, returns_to: open.returns_to });
+        }
+        Some(open) if open.kind == RolloutKind::Push => {
+            Bound { to: open.returns_to, leaves: open.release, returns_to: truth.previous_stable }
+        }
+        Some(open) if open.kind == RolloutKind::Rollback && target_fails(view, open.release) => {
+            Bound { to: open.returns_to, leaves: open.release, returns_to: None }
+        }
+        Some(open) if open.kind == RolloutKind::Rollback => {
+            Bound { to: open.release, leaves: open.leaves, returns_to: open.returns_to }
+        }
+        Some(_) | None => match (to, truth.previous_stable) {
+            (BackTo::LastStable, None) => {
+                return Err(Reason::NoWayBack { why: "no release was stable before this one".to_owned() });
+            }
+            (BackTo::LastStable | BackTo::Release { .. }, previous) => {
+                Bound { to: previous, leaves: truth.stable, returns_to: None }
+            }
+        },
+    };
+    if let BackTo::Release { release } = to {
+        bound.to = Some(release);
+        bound.leaves = bound.leaves.filter(|leaves| *leaves != release);
+    }
+    let Some(target) = bound.to else { return Ok(bound) };
+    if let Some(entry) = truth.refuses(&target) {
+        return Err(Reason::Quarantined { release: target, why: entry.reason.clone() });
+    }
+    if !view.rollout.heads.values().any(|head| head.held.contains(&target)) {
+        let host = view.rollout.heads.keys().next().cloned().unwrap_or_else(|| HostName::new("?"));
+        return Err(Reason::NotHeld { host, release: target });
+    }
+    Ok(bound)
+}
+
+/// Whether an open rollback's target is sick on a host that runs it.
+fn target_fails(view: View<'_>, target: Option<ReleaseId>) -> bool {
+    target.is_some()
+        && view.rollout.seen.values().any(|seen| seen.head.current == target && !serves_well(seen))
+}
+
+fn quarantined(view: View<'_>, leaves: ReleaseId, reason: &str) -> Option<Event> {
+    let fence = view.rollout.fence.clone()?;
+    let tree = view.state.releases.get(&leaves).map(|known| known.tree);
+    let entry = Quarantined { fence, tree, reason: reason.to_owned(), active: true };
+    Some(Event::Observed { fact: Fact::Quarantine { entries: [(leaves, entry)].into() } })
+}
+
+/// A host that cannot be put right now, and is owed a sweep.
+pub fn gone(view: View<'_>, host: &HostName, why: String) -> Event {
+    Event::HostLeft { rollout: view.id(), host: host.clone(), why }
+}
+
+/// After open and look.
+pub fn prepared(view: View<'_>, done: &Round) -> Vec<Event> {
+    if let Some(highest) = round::fenced_by(done) {
+        return taken_over(view, &highest);
+    }
+    let mut events: Vec<Event> = round::not_ok(done).map(|(host, why)| gone(view, host, why)).collect();
+    if done.ask == RoundAsk::Open {
+        let on: Vec<HostName> = round::answers(done).cloned().collect();
+        events.push(if on.is_empty() { close(view) } else { round::begin(view, RoundAsk::Look, on) });
+        return events;
+    }
+    events.push(begin_back(view));
+    events
+}
+
+/// Fenced off in mid-rollback: over a push it raises again, to a rollback it yields.
+fn taken_over(view: View<'_>, highest: &friday_wire::Fence) -> Vec<Event> {
+    match highest.kind {
+        friday_wire::FenceKind::Rollback => vec![view.end(End::Fenced { by: highest.clone() })],
+        friday_wire::FenceKind::Push | friday_wire::FenceKind::Sweep
+            if matches!(*view.rollout.intent, Intent::Rollback { .. }) =>
+        {
+            round::raise(view, highest.number + 1)
+        }
+        friday_wire::FenceKind::Push | friday_wire::FenceKind::Sweep => {
+            vec![view.end(End::Fenced { by: highest.clone() })]
+        }
+    }
+}
+
+/// The way back of the migration first, where it has one and was begun; then the hosts.
+fn begin_back(view: View<'_>) -> Event {
+    let Intent::Rollback { migration, .. } = &*view.rollout.intent else { return begin_work(view, Work::Back) };
+    let undoes = matches!(migration, Some(plan) if matches!(plan.back, MigrationBack::Command { .. }));
+    if undoes
+        && view.rollout.migration != friday_wire::Migration::NotBegun
+        && view.rollout.migrated_back == HookState::Waiting
+    {
+        return begin_work(view, Work::MigrateBack);
+    }
+    begin_work(view, Work::Back)
+}
+
+fn begin_work(view: View<'_>, work: Work) -> Event {
+    let allowance = view.rollout.fleet().progress_deadline_ms;
+    Event::WorkBegun { rollout: view.id(), work, deadline: view.now.plus_ms(allowance) }
+}
+
+fn migrating_back(view: View<'_>, deadline: crate::time::Timestamp) -> Vec<Event> {
+    match &view.rollout.migrated_back {
+        HookState::Done => vec![begin_work(view, Work::Back)],
+        HookState::Failed(why) => view.hold(vec![Reason::MigrationFailed { why: why.clone() }]),
+        HookState::Waiting if view.now >= deadline => view.hold(vec![Reason::MigrationUnknown]),
+        HookState::Waiting => Vec::new(),
+    }
+}
+
+/// What came of the command that undoes the migration.
+pub fn migrated_back(view: View<'_>, outcome: Outcome) -> Vec<Event> {
+    let Outcome::Answered(answer) = outcome else { return Vec::new() };
+    let friday_wire::Answer::Step(report) = *answer else { return Vec::new() };
+    let failed = match &report.state {
+        StepState::Done => None,
+        StepState::Running { .. } => return Vec::new(),
+        other => Some(outcome::state_says(other)),
+    };
+    vec![Event::MigrationWentBack { rollout: view.id(), failed }]
+}
+
+/// Hosts going back: sick ones at once, quiet ones at once, healthy ones within the budget.
+pub fn back(view: View<'_>) -> Vec<Event> {
+    let late = late_hosts(view);
+    if !late.is_empty() {
+        return late;
+    }
+    let waiting = view.rollout.hosts_where(|at| *at == HostState::Waiting);
+    let mut events = Vec::new();
+    for host in &waiting {
+        match view.rollout.seen.get(host) {
+            None => events.push(gone(view, host, "it was not observed".to_owned())),
+            Some(seen) if lacks_target(view, seen) => {
+                events.push(gone(view, host, "it does not hold the release to go back to".to_owned()));
+            }
+            Some(_) if is_free(view, host) => events.push(wave::order(view, host, true)),
+            Some(_) => {}
+        }
+    }
+    if !events.is_empty() {
+        return events;
+    }
+    match waiting.first() {
+        Some(host) if view.rollout.room_to_go_back() > 0 => vec![wave::order(view, host, false)],
+        Some(_) => Vec::new(),
+        None if view.rollout.hosts.values().any(|run| run.at.is_in_flight()) => Vec::new(),
+        None => over(view),
+    }
+}
+
+fn lacks_target(view: View<'_>, seen: &friday_wire::Observation) -> bool {
+    let target = view.rollout.bound.as_ref().and_then(|open| open.release);
+    target.is_some_and(|target| !seen.head.held.contains(&target))
+}
+
+/// Whether a host may go at once: it goes back to nothing, `--now`, it does not serve well, runs the
+/// target already, or has it warm.
+fn is_free(view: View<'_>, host: &HostName) -> bool {
+    let target = view.rollout.bound.as_ref().and_then(|open| open.release);
+    let now = matches!(&*view.rollout.intent, Intent::Rollback { now: true, .. });
+    let Some(seen) = view.rollout.seen.get(host) else { return false };
+    let outside_sick = view
+        .rollout
+        .because_of
+        .as_ref()
+        .and_then(|push| view.state.rollout(push))
+        .and_then(|push| push.hosts.get(host))
+        .is_some_and(|run| matches!(run.at, HostState::Failed { .. }));
+    now || target.is_none()
+        || outside_sick
+        || !serves_well(seen)
+        || seen.head.current == target
+        || (target.is_some() && seen.warm == target)
+}
+
+fn late_hosts(view: View<'_>) -> Vec<Event> {
+    let is_late = |at: &HostState| wave::deadline_of(at).is_some_and(|deadline| view.now >= deadline);
+    view.rollout
+        .hosts
+        .iter()
+        .filter(|(_, run)| is_late(&run.at))
+        .map(|(host, run)| match run.at {
+            HostState::Looking { .. } => gone(view, host, "nobody knows whether it went back".to_owned()),
+            _ => Event::StepAnswered {
+                rollout: view.id(),
+                host: host.clone(),
+                answer: StepAnswer::Unknown { why: "no answer in time".to_owned() },
+            },
+        })
+        .collect()
+}
+
+/// What follows from an answer to a back's order or look.
+pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Event> {
+    let attempts = view.rollout.hosts.get(host).map_or(0, |run| run.attempts);
+    match answer {
+        StepAnswer::Report { report } => match &report.state {
+            StepState::Done => vec![Event::HostDone { rollout: view.id(), host: host.clone() }],
+            StepState::Failed { why, log } => vec![Event::HostFailed {
+                rollout: view.id(),
+                host: host.clone(),
+                why: why.clone(),
+                log: log.clone(),
+            }],
+            StepState::Running { .. } | StepState::AwaitingConfirm { .. } => Vec::new(),
+            _ if attempts < ATTEMPTS_MAX => vec![wave::order(view, host, true)],
+            other => vec![gone(view, host, outcome::state_says(other))],
+        },
+        StepAnswer::Refused { refusal: Refusal::Fenced { highest } } => taken_over(view, highest),
+        StepAnswer::Refused { refusal: Refusal::Busy { .. } } if attempts < ATTEMPTS_MAX => {
+            vec![wave::order(view, host, true)]
+        }
+        StepAnswer::Refused { refusal } => vec![gone(view, host, outcome::refusal_says(refusal))],
+        StepAnswer::NotSent { .. } if attempts < ATTEMPTS_MAX => vec![wave::order(view, host, true)],
+        StepAnswer::NotSent { why } => vec![gone(view, host, why.clone())],
+        StepAnswer::Unknown { .. } => Vec::new(),
+    }
+}
+
+/// Every host has gone back, failed or is left: see what is true.
+fn over(view: View<'_>) -> Vec<Event> {
+    let on = view.rollout.hosts_where(|at| !matches!(at, HostState::Gone { .. }));
+    if on.is_empty() { vec![close(view)] } else { vec![round::begin(view, RoundAsk::Observe, on)] }
+}
+
+fn close(view: View<'_>) -> Event {
+    round::begin(view, RoundAsk::Close, view.answering())
+}
+
+/// The convergence sweep at the end of a rollback or sweep.
+pub fn observed(view: View<'_>, done: &Round) -> Vec<Event> {
+    if let Some(highest) = round::fenced_by(done) {
+        return taken_over(view, &highest);
+    }
+    let mut events = Vec::new();
+    let mut wrong = Vec::new();
+    let mut left: Vec<HostName> = view.rollout.hosts_where(|at| matches!(at, HostState::Gone { .. }));
+    for (host, answer) in &done.answers {
+        match (answer, view.rollout.seen.get(host)) {
+            (Some(HostAnswer::Seen { .. }), Some(seen)) => {
+                if let Some(why) = outcome::unproven(view, seen) {
+                    wrong.push(Reason::HostFailed { host: host.clone(), why });
+                }
+            }
+            _ => {
+                events.push(gone(view, host, "it was not observed at the end".to_owned()));
+                left.push(host.clone());
+            }
+        }
+    }
+    if !wrong.is_empty() {
+        events.extend(view.hold(wrong));
+        return events;
+    }
+    let end = if left.is_empty() { End::Converged } else { End::Owed { hosts: left } };
+    events.push(Event::EndDecided { rollout: view.id(), end });
+    events.push(close(view));
+    events
+}

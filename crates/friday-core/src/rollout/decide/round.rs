@@ -1,0 +1,214 @@
+//! Rounds: all hosts are asked the same, and what follows from the answers.
+
+use friday_wire::{Fence, FenceKind, HostName, Refusal};
+
+use super::{View, act, push, rollback, sweep, wave};
+use crate::journal::Event;
+use crate::journal::event::{End, HostAnswer, Intent, RoundAsk};
+use crate::reason::Reason;
+use crate::rollout::run::Round;
+
+/// A driver that was fenced off this often while rolling back gives up.
+const RAISES_MAX: u32 = 20;
+
+/// Begins a round.
+pub fn begin(view: View<'_>, ask: RoundAsk, hosts: Vec<HostName>) -> Event {
+    let fleet = view.rollout.fleet();
+    let allowance = match ask {
+        RoundAsk::Ship | RoundAsk::Stage => fleet.stage_deadline_ms,
+        RoundAsk::Read
+        | RoundAsk::Raise
+        | RoundAsk::RaiseWave
+        | RoundAsk::Open
+        | RoundAsk::MigrationBegins
+        | RoundAsk::MigrationEnds
+        | RoundAsk::Look
+        | RoundAsk::Quarantine
+        | RoundAsk::Act
+        | RoundAsk::Observe
+        | RoundAsk::Close
+        | RoundAsk::Release => fleet.answer_deadline_ms,
+    };
+    Event::RoundBegun {
+        rollout: view.id(),
+        round: view.rollout.rounds + 1,
+        ask,
+        hosts,
+        deadline: view.now.plus_ms(allowance),
+    }
+}
+
+/// Ends a round whose time is up, and concludes one that is complete.
+pub fn advance(view: View<'_>) -> Vec<Event> {
+    let Some(round) = &view.rollout.round else { return Vec::new() };
+    if !round.is_complete() {
+        if view.now < round.deadline {
+            return Vec::new();
+        }
+        let why = || "no answer in time".to_owned();
+        return round
+            .silent()
+            .map(|host| Event::HostAnswered {
+                rollout: view.id(),
+                round: round.number,
+                host: host.clone(),
+                answer: HostAnswer::Unknown { why: why() },
+            })
+            .collect();
+    }
+    conclude(view, round)
+}
+
+fn conclude(view: View<'_>, round: &Round) -> Vec<Event> {
+    match round.ask {
+        RoundAsk::Read => read(view, round),
+        RoundAsk::Raise => raised(view, round),
+        RoundAsk::RaiseWave => wave::raised(view, round),
+        RoundAsk::Open | RoundAsk::Ship | RoundAsk::Stage | RoundAsk::Look | RoundAsk::Quarantine => {
+            match &*view.rollout.intent {
+                Intent::Push { plan } => push::prepared(view, plan, round),
+                Intent::Rollback { .. } => rollback::prepared(view, round),
+                Intent::Sweep { .. } => sweep::prepared(view, round),
+                Intent::Lock { .. } | Intent::Quarantine { .. } | Intent::Keeper { .. } | Intent::Look { .. } => {
+                    Vec::new()
+                }
+            }
+        }
+        RoundAsk::MigrationBegins | RoundAsk::MigrationEnds => push::migration_stored(view, round),
+        RoundAsk::Act => act::acted(view, round),
+        RoundAsk::Observe => match &*view.rollout.intent {
+            Intent::Push { plan } => push::observed(view, plan, round),
+            _ => rollback::observed(view, round),
+        },
+        RoundAsk::Close => closed(view, round),
+        RoundAsk::Release => released(view),
+    }
+}
+
+/// Chooses the fence: 1 + the highest number read.
+fn read(view: View<'_>, round: &Round) -> Vec<Event> {
+    if view.rollout.reads.is_empty() {
+        return vec![view.end(End::Unreachable { reasons: unreachable(round) })];
+    }
+    if let Intent::Look { .. } = &*view.rollout.intent {
+        return act::looked(view);
+    }
+    let highest = view.rollout.reads.values().map(|head| head.fence.number).max().unwrap_or(0);
+    raise(view, highest + 1)
+}
+
+/// Chooses a fence and raises it on every host.
+pub fn raise(view: View<'_>, number: u64) -> Vec<Event> {
+    let kind = match &*view.rollout.intent {
+        Intent::Rollback { .. } => FenceKind::Rollback,
+        Intent::Sweep { .. } => FenceKind::Sweep,
+        Intent::Push { .. }
+        | Intent::Lock { .. }
+        | Intent::Quarantine { .. }
+        | Intent::Keeper { .. }
+        | Intent::Look { .. } => FenceKind::Push,
+    };
+    let fence = Fence { number, start: view.rollout.start.clone(), kind };
+    vec![Event::FenceChosen { rollout: view.id(), fence }, begin(view, RoundAsk::Raise, view.all())]
+}
+
+/// After the raise: fenced off, or decide.
+fn raised(view: View<'_>, round: &Round) -> Vec<Event> {
+    if let Some(highest) = fenced_by(round) {
+        return fenced_off(view, &highest);
+    }
+    if answers(round).next().is_none() {
+        return vec![view.end(End::Unreachable { reasons: unreachable(round) })];
+    }
+    match &*view.rollout.intent {
+        Intent::Push { plan } => push::raised(view, plan, round),
+        Intent::Rollback { .. } => rollback::raised(view, round),
+        Intent::Sweep { .. } => sweep::raised(view, round),
+        Intent::Lock { .. } | Intent::Quarantine { .. } | Intent::Keeper { .. } | Intent::Look { .. } => {
+            act::raised(view, round)
+        }
+    }
+}
+
+/// A rollback raises again over a push or a sweep, and yields to a higher rollback. All others stop.
+fn fenced_off(view: View<'_>, highest: &Fence) -> Vec<Event> {
+    let is_rollback = matches!(*view.rollout.intent, Intent::Rollback { .. });
+    if is_rollback && highest.kind != FenceKind::Rollback && view.rollout.rounds < RAISES_MAX {
+        return raise(view, highest.number + 1);
+    }
+    let nothing_done = view.rollout.bound.is_none();
+    if nothing_done && !is_rollback {
+        let reasons = vec![Reason::Fenced { by: highest.kind.to_string() }];
+        return vec![view.end(End::Refused { reasons })];
+    }
+    vec![view.end(End::Fenced { by: highest.clone() })]
+}
+
+/// After the close, the lease goes back.
+fn closed(view: View<'_>, round: &Round) -> Vec<Event> {
+    let left: Vec<HostName> = not_ok(round).map(|(host, _)| host.clone()).collect();
+    if let (Some(End::Stable), false) = (&view.rollout.ending, left.is_empty()) {
+        return view.hold(vec![Reason::SweepOwed { hosts: left }]);
+    }
+    if view.answers_keeper() {
+        return vec![begin(view, RoundAsk::Release, vec![view.rollout.fleet().keeper.clone()])];
+    }
+    released(view)
+}
+
+fn released(view: View<'_>) -> Vec<Event> {
+    let end = view.rollout.ending.clone().unwrap_or(End::Dropped);
+    if let (Intent::Push { plan }, End::Stable) = (&*view.rollout.intent, &end) {
+        return push::after_hook(view, plan);
+    }
+    vec![view.end(end)]
+}
+
+/// The highest fence that refused, if one did.
+pub fn fenced_by(round: &Round) -> Option<Fence> {
+    round
+        .answers
+        .values()
+        .filter_map(|answer| match answer {
+            Some(HostAnswer::Refused { refusal: Refusal::Fenced { highest } }) => Some(highest.clone()),
+            _ => None,
+        })
+        .max()
+}
+
+/// Hosts that did what was asked.
+pub fn answers(round: &Round) -> impl Iterator<Item = &HostName> {
+    round.answers.iter().filter(|(_, answer)| is_ok(answer.as_ref())).map(|(host, _)| host)
+}
+
+/// Hosts that did not, and why.
+pub fn not_ok(round: &Round) -> impl Iterator<Item = (&HostName, String)> {
+    round.answers.iter().filter(|(_, answer)| !is_ok(answer.as_ref())).map(|(host, answer)| (host, says(answer)))
+}
+
+/// Hosts that could not be reached, or were not heard.
+pub fn silent(round: &Round) -> impl Iterator<Item = (&HostName, String)> {
+    round.answers.iter().filter_map(|(host, answer)| match answer {
+        Some(HostAnswer::Unreachable { why } | HostAnswer::Unknown { why } | HostAnswer::Failed { why }) => {
+            Some((host, why.clone()))
+        }
+        Some(HostAnswer::Head { .. } | HostAnswer::Seen { .. } | HostAnswer::Ok | HostAnswer::Refused { .. }) | None => None,
+    })
+}
+
+fn is_ok(answer: Option<&HostAnswer>) -> bool {
+    matches!(answer, Some(HostAnswer::Ok | HostAnswer::Head { .. } | HostAnswer::Seen { .. }))
+}
+
+fn says(answer: &Option<HostAnswer>) -> String {
+    match answer {
+        Some(HostAnswer::Refused { refusal }) => super::outcome::refusal_says(refusal),
+        Some(HostAnswer::Failed { why } | HostAnswer::Unreachable { why } | HostAnswer::Unknown { why }) => why.clone(),
+        Some(HostAnswer::Ok | HostAnswer::Head { .. } | HostAnswer::Seen { .. }) | None => String::new(),
+    }
+}
+
+/// Why nobody was reached.
+pub fn unreachable(round: &Round) -> Vec<Reason> {
+    not_ok(round).map(|(host, why)| Reason::Unreachable { host: host.clone(), why }).collect()
+}

@@ -1,0 +1,309 @@
+//! Waves, soak and bake of a push.
+
+use friday_wire::{HealthState, HostName, Refusal, StepState};
+
+use super::push::{self, stop};
+use super::{View, outcome, round};
+use crate::journal::Event;
+use crate::journal::event::{End, RoundAsk, StepAnswer};
+use crate::reason::Reason;
+use crate::rollout::budget::failures_allowed;
+use crate::rollout::plan::Plan;
+use crate::rollout::run::{HostState, Phase, Round};
+use crate::time::Timestamp;
+
+/// Orders that never arrived are given again this often.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// Added to what a host may take by its own clocks, for the network.
+const SLACK_MS: u64 = 15_000;
+
+/// When something happens to a host by itself.
+pub fn deadline_of(at: &HostState) -> Option<Timestamp> {
+    match at {
+        HostState::Ordered { deadline, .. }
+        | HostState::Looking { deadline, .. }
+        | HostState::Proving { deadline, .. }
+        | HostState::Confirming { deadline, .. } => Some(*deadline),
+        HostState::Waiting | HostState::Done | HostState::Failed { .. } | HostState::Gone { .. } => None,
+    }
+}
+
+/// When a push whose renewals are not heard must start no further switch: after three quarters of the
+/// lease's period (45 s of 60).
+pub fn lease_ends(view: View<'_>) -> Option<Timestamp> {
+    let renewed = view.memory.renewed.get(&view.rollout.id)?;
+    matches!(view.rollout.phase, Phase::Wave).then(|| renewed.plus_ms(view.rollout.fleet().lease_ms / 4 * 3))
+}
+
+fn lease_is_lost(view: View<'_>) -> bool {
+    lease_ends(view).is_some_and(|ends| view.now >= ends)
+}
+
+/// After the raise before a wave.
+pub fn raised(view: View<'_>, done: &Round) -> Vec<Event> {
+    if let Some(highest) = round::fenced_by(done) {
+        return vec![view.end(End::Fenced { by: highest })];
+    }
+    let lease = super::gate::lease(view, done);
+    if let Some(reason) = lease.refuses {
+        return view.hold(vec![reason, Reason::LeaseLost]);
+    }
+    let mut events: Vec<Event> = round::silent(done)
+        .filter(|(host, _)| view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Done))
+        .map(|(host, why)| fail(view, host, format!("does not answer: {why}")))
+        .collect();
+    if !events.is_empty() {
+        let reasons = round::silent(done)
+            .map(|(host, why)| Reason::Unreachable { host: host.clone(), why })
+            .collect();
+        events.extend(stop(view, reasons));
+        return events;
+    }
+    let crate::journal::event::Intent::Push { plan } = &*view.rollout.intent else { return events };
+    if push::has_baked(view) && view.rollout.hosts.values().all(|run| run.at == HostState::Done) {
+        return vec![round::begin(view, RoundAsk::Observe, view.all())];
+    }
+    events.push(next_wave(view, plan));
+    events
+}
+
+/// The first wave with a host that is not done; a last one of those that failed.
+fn next_wave(view: View<'_>, plan: &Plan) -> Event {
+    let is_open = |host: &HostName| {
+        view.rollout.hosts.get(host).is_some_and(|run| matches!(run.at, HostState::Waiting))
+    };
+    let numbered = plan.waves.iter().enumerate().map(|(index, hosts)| (index + 1, hosts));
+    let found = numbered.clone().find(|(_, hosts)| hosts.iter().any(is_open));
+    let (wave, hosts) = found.map_or_else(
+        || (plan.waves.len() + 1, view.rollout.failed()),
+        |(wave, hosts)| (wave, hosts.clone()),
+    );
+    Event::WaveBegun { rollout: view.id(), wave: u32::try_from(wave).unwrap_or(u32::MAX), hosts }
+}
+
+/// A wave at work: deadlines, failures, the next hosts, the end of the wave.
+pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    let late = late_hosts(view);
+    if !late.is_empty() {
+        return late;
+    }
+    let proved = proved_hosts(view);
+    if !proved.is_empty() {
+        return proved;
+    }
+    if let Some(events) = beyond_budget(view) {
+        return events;
+    }
+    let in_flight = view.rollout.hosts.values().any(|run| run.at.is_in_flight());
+    if lease_is_lost(view) {
+        return if in_flight { Vec::new() } else { lost_lease(view) };
+    }
+    let waiting: Vec<&HostName> = view
+        .rollout
+        .wave_hosts
+        .iter()
+        .filter(|host| view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Waiting))
+        .collect();
+    if let Some(host) = waiting.first() {
+        if view.rollout.room_to_take_out() == 0 {
+            return stood_still(view);
+        }
+        return vec![order(view, host, false)];
+    }
+    if in_flight { stood_still(view) } else { wave_over(view, plan) }
+}
+
+/// Switched hosts that the outside probe finds well; where there is no outside probe, the host's own
+/// health suffices.
+fn proved_hosts(view: View<'_>) -> Vec<Event> {
+    let proved = |host: &HostName| {
+        let probed = view.rollout.fleet().outside.is_some()
+            && view.rollout.planned(host).is_some_and(|planned| planned.outside_url.is_some());
+        let key = (view.id(), host.clone());
+        !probed
+            || view.memory.streaks.get(&key).is_some_and(|streak| *streak.state() == HealthState::Healthy)
+    };
+    view.rollout
+        .hosts
+        .iter()
+        .filter(|(host, run)| matches!(run.at, HostState::Proving { .. }) && proved(host))
+        .map(|(host, _)| Event::OutsideProved { rollout: view.id(), host: host.clone() })
+        .collect()
+}
+
+fn lost_lease(view: View<'_>) -> Vec<Event> {
+    let mut events = vec![Event::LeaseRenewed { rollout: view.id(), ok: false }];
+    events.extend(view.hold(vec![Reason::LeaseLost]));
+    events
+}
+
+fn stood_still(view: View<'_>) -> Vec<Event> {
+    let allowance = view.rollout.fleet().progress_deadline_ms;
+    if view.now.since_ms(view.rollout.moved_at) < allowance {
+        return Vec::new();
+    }
+    view.hold(vec![Reason::StoodStill {
+        secs: allowance / 1_000,
+        waiting: format!("wave {}", view.rollout.wave),
+    }])
+}
+
+/// Orders a host's switch or back.
+pub fn order(view: View<'_>, host: &HostName, at_once: bool) -> Event {
+    let clocks = &view.rollout.fleet().clocks;
+    let allowance = clocks.first_deadline_ms().saturating_add(clocks.stop_ms).saturating_add(SLACK_MS);
+    Event::StepBegun {
+        rollout: view.id(),
+        host: host.clone(),
+        attempt: view.rollout.hosts.get(host).map_or(0, |run| run.attempts) + 1,
+        at_once,
+        deadline: view.now.plus_ms(allowance),
+    }
+}
+
+/// Hosts whose time is up. An order without an answer, and an unconfirmed switch, are looked at
+/// first; a host that then still does not tell has failed.
+fn late_hosts(view: View<'_>) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (host, run) in &view.rollout.hosts {
+        let is_late = deadline_of(&run.at).is_some_and(|deadline| view.now >= deadline);
+        if !is_late {
+            continue;
+        }
+        events.push(match &run.at {
+            HostState::Looking { .. } => fail(view, host, "nobody knows what became of its switch".to_owned()),
+            HostState::Proving { .. } => unknown(view, host, "the outside probe did not pass in time"),
+            HostState::Ordered { .. }
+            | HostState::Confirming { .. }
+            | HostState::Waiting
+            | HostState::Done
+            | HostState::Failed { .. }
+            | HostState::Gone { .. } => unknown(view, host, "no answer in time"),
+        });
+    }
+    events
+}
+
+fn unknown(view: View<'_>, host: &HostName, why: &str) -> Event {
+    Event::StepAnswered {
+        rollout: view.id(),
+        host: host.clone(),
+        answer: StepAnswer::Unknown { why: why.to_owned() },
+    }
+}
+
+/// A host failed.
+pub fn fail(view: View<'_>, host: &HostName, why: String) -> Event {
+    Event::HostFailed { rollout: view.id(), host: host.clone(), why, log: Vec::new() }
+}
+
+/// What follows from an answer to a switch's order, confirm or look.
+pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Event> {
+    let done = || Event::HostDone { rollout: view.id(), host: host.clone() };
+    let attempts = view.rollout.hosts.get(host).map_or(0, |run| run.attempts);
+    match answer {
+        StepAnswer::Report { report } => match &report.state {
+            StepState::Done => vec![done()],
+            StepState::AwaitingConfirm { .. } => Vec::new(),
+            StepState::Failed { why, log } => vec![Event::HostFailed {
+                rollout: view.id(),
+                host: host.clone(),
+                why: why.clone(),
+                log: log.clone(),
+            }],
+            StepState::Sealed | StepState::NeverSeen if attempts < ATTEMPTS_MAX => {
+                vec![order(view, host, false)]
+            }
+            StepState::Undone { .. }
+            | StepState::Ended { .. }
+            | StepState::Sealed
+            | StepState::NeverSeen
+            | StepState::Lost { .. }
+            | StepState::Running { .. } => vec![fail(view, host, outcome::state_says(&report.state))],
+        },
+        StepAnswer::Refused { refusal: Refusal::Fenced { highest } } => {
+            vec![view.end(End::Fenced { by: highest.clone() })]
+        }
+        StepAnswer::Refused { refusal } => vec![fail(view, host, outcome::refusal_says(refusal))],
+        StepAnswer::NotSent { .. } if attempts < ATTEMPTS_MAX => vec![order(view, host, false)],
+        StepAnswer::NotSent { why } => vec![fail(view, host, format!("does not answer: {why}"))],
+        StepAnswer::Unknown { .. } => Vec::new(),
+    }
+}
+
+/// Done hosts that are sick have failed; more failures than allowed end the push.
+fn beyond_budget(view: View<'_>) -> Option<Vec<Event>> {
+    let sick: Vec<Event> = view
+        .rollout
+        .hosts
+        .iter()
+        .filter(|(_, run)| run.at == HostState::Done)
+        .filter_map(|(host, run)| run.sick.values().next().map(|why| fail(view, host, why.clone())))
+        .collect();
+    if !sick.is_empty() {
+        return Some(sick);
+    }
+    let failed = view.rollout.failed();
+    let allowed = failures_allowed(view.rollout.hosts.len(), view.rollout.wave);
+    if failed.len() <= allowed {
+        return None;
+    }
+    let mut reasons: Vec<Reason> = failed.iter().filter_map(|host| reason_of(view, host)).collect();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    reasons.push(Reason::BudgetSpent { failed: count(failed.len()), allowed: count(allowed) });
+    Some(stop(view, reasons))
+}
+
+fn reason_of(view: View<'_>, host: &HostName) -> Option<Reason> {
+    match &view.rollout.hosts.get(host)?.at {
+        HostState::Failed { why } => Some(Reason::HostFailed { host: host.clone(), why: why.clone() }),
+        HostState::Gone { why } => Some(Reason::Unreachable { host: host.clone(), why: why.clone() }),
+        HostState::Waiting
+        | HostState::Ordered { .. }
+        | HostState::Looking { .. }
+        | HostState::Proving { .. }
+        | HostState::Confirming { .. }
+        | HostState::Done => None,
+    }
+}
+
+/// All hosts of the wave are switched, or failed within the budget.
+fn wave_over(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    let wave = view.rollout.wave as usize;
+    let failed = view.rollout.failed();
+    if wave < plan.waves.len() {
+        let soak = plan.soak_ms.get(wave - 1).or(plan.soak_ms.last()).copied().unwrap_or(0);
+        let until = view.now.plus_ms(soak);
+        return vec![Event::SoakBegun { rollout: view.id(), wave: view.rollout.wave, until }];
+    }
+    if failed.is_empty() {
+        return vec![Event::BakeBegun { rollout: view.id(), until: view.now.plus_ms(plan.bake_ms) }];
+    }
+    if wave == plan.waves.len() {
+        return vec![round::begin(view, RoundAsk::RaiseWave, view.all())];
+    }
+    view.hold(failed.iter().filter_map(|host| reason_of(view, host)).collect())
+}
+
+/// The soak after a wave.
+pub fn soak(view: View<'_>, _plan: &Plan, until: Timestamp) -> Vec<Event> {
+    if let Some(events) = beyond_budget(view) {
+        return events;
+    }
+    if view.now < until {
+        return Vec::new();
+    }
+    vec![round::begin(view, RoundAsk::RaiseWave, view.all())]
+}
+
+/// The bake after the last wave.
+pub fn bake(view: View<'_>, until: Timestamp) -> Vec<Event> {
+    if let Some(events) = beyond_budget(view) {
+        return events;
+    }
+    if view.now < until {
+        return Vec::new();
+    }
+    vec![Event::BakeEnded { rollout: view.id() }, round::begin(view, RoundAsk::Observe, view.all())]
+}

@@ -1,0 +1,311 @@
+//! The state: the fold over a journal. `apply` is its only writer and never decides anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use friday_wire::{HostName, JournalId, Lock, OpenRollout, Quarantined, ReleaseId, RolloutId, StartId, TreeId};
+
+use crate::fleet::truth::merge_quarantine;
+use crate::journal::{Event, Position};
+use crate::journal::event::{End, Fact, Intent, Requested};
+use crate::rollout::apply::apply_to_rollout;
+use crate::rollout::run::{HostState, Phase, Rollout};
+use crate::time::Timestamp;
+use friday_wire::Fence;
+
+/// Everything friday knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Where the journal ends.
+    pub position: Position,
+    /// Which journal.
+    pub journal: Option<JournalId>,
+    /// Its fleet.
+    pub fleet: String,
+    /// Who drives, or drove last.
+    pub driver: Option<DriverSeen>,
+    /// The fleet's stable release, once known.
+    pub stable: Option<Option<ReleaseId>>,
+    /// The one before.
+    pub previous_stable: Option<ReleaseId>,
+    /// Quarantine, lifted entries too.
+    pub quarantine: BTreeMap<ReleaseId, Quarantined>,
+    /// The human lock.
+    pub lock: Option<Lock>,
+    /// The keeper, once known.
+    pub keeper: Option<HostName>,
+    /// A rollout of another journal that is open on hosts.
+    pub foreign: Option<(OpenRollout, Fence)>,
+    /// What people call releases, and their trees.
+    pub releases: BTreeMap<ReleaseId, ReleaseKnown>,
+    /// Hosts that are still to be put right.
+    pub owed_sweep: BTreeSet<HostName>,
+    /// Every rollout.
+    pub rollouts: BTreeMap<RolloutId, Arc<Rollout>>,
+    /// Their order.
+    pub order: Vec<RolloutId>,
+    /// Those that have not ended.
+    pub open: BTreeSet<RolloutId>,
+    /// Requests of other processes that the driver has not taken up.
+    pub requests: Vec<(RolloutId, String, Requested)>,
+}
+
+/// A start of a driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriverSeen {
+    /// Its start.
+    pub start: StartId,
+    /// Who.
+    pub person: String,
+    /// Where.
+    pub machine: String,
+}
+
+/// What this journal knows of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseKnown {
+    /// What people call it.
+    pub label: String,
+    /// Its files.
+    pub tree: TreeId,
+    /// When it was last pushed.
+    pub pushed_at: Timestamp,
+    /// It baked to the end at least once.
+    pub was_stable: WasStable,
+}
+
+/// Whether a release ever baked to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WasStable {
+    /// Never.
+    No,
+    /// At least once.
+    Yes,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            position: Position::START,
+            journal: None,
+            fleet: String::new(),
+            driver: None,
+            stable: None,
+            previous_stable: None,
+            quarantine: BTreeMap::new(),
+            lock: None,
+            keeper: None,
+            foreign: None,
+            releases: BTreeMap::new(),
+            owed_sweep: BTreeSet::new(),
+            rollouts: BTreeMap::new(),
+            order: Vec::new(),
+            open: BTreeSet::new(),
+            requests: Vec::new(),
+        }
+    }
+}
+
+impl State {
+    /// Applies an event whose record ends at `position`.
+    ///
+    /// # Errors
+    /// Why the event cannot follow; the state must then be dropped.
+    pub fn apply(&mut self, position: Position, at: Timestamp, event: &Event) -> Result<(), String> {
+        self.position = position;
+        match event {
+            Event::JournalCreated { journal, fleet, .. } => {
+                if self.journal.is_some() {
+                    return Err("the journal was created before".to_owned());
+                }
+                self.journal = Some(journal.clone());
+                self.fleet = fleet.clone();
+            }
+            Event::DriverStarted { start, person, machine, .. } => {
+                self.driver =
+                    Some(DriverSeen { start: start.clone(), person: person.clone(), machine: machine.clone() });
+            }
+            Event::RolloutBegun { rollout, intent, because_of } => {
+                self.begin(at, rollout, intent, because_of.as_ref())?;
+            }
+            Event::Observed { fact } => self.observe(fact),
+            Event::Requested { rollout, person, request } => {
+                self.requests.push((rollout.clone(), person.clone(), request.clone()));
+            }
+            Event::RolloutEnded { rollout, end } => {
+                self.apply_inner(at, rollout, event)?;
+                self.end(rollout, end);
+            }
+            Event::Held { rollout, .. } | Event::EndDecided { rollout, .. } => {
+                self.apply_inner(at, rollout, event)?;
+                self.requests.clear();
+            }
+            Event::RoundBegun { rollout, .. }
+            | Event::HostAnswered { rollout, .. }
+            | Event::FenceChosen { rollout, .. }
+            | Event::GateJudged { rollout, .. }
+            | Event::RolloutBound { rollout, .. }
+            | Event::WorkBegun { rollout, .. }
+            | Event::MigrationMoved { rollout, .. }
+            | Event::MigrationWentBack { rollout, .. }
+            | Event::HookEnded { rollout, .. }
+            | Event::WaveBegun { rollout, .. }
+            | Event::StepBegun { rollout, .. }
+            | Event::StepAnswered { rollout, .. }
+            | Event::OutsideProved { rollout, .. }
+            | Event::HostDone { rollout, .. }
+            | Event::HostFailed { rollout, .. }
+            | Event::HostLeft { rollout, .. }
+            | Event::HealthChanged { rollout, .. }
+            | Event::SoakBegun { rollout, .. }
+            | Event::BakeBegun { rollout, .. }
+            | Event::BakeEnded { rollout }
+            | Event::LeaseRenewed { rollout, .. }
+            | Event::Resumed { rollout, .. } => self.apply_inner(at, rollout, event)?,
+        }
+        Ok(())
+    }
+
+    fn apply_inner(&mut self, at: Timestamp, id: &RolloutId, event: &Event) -> Result<(), String> {
+        let rollout = self.rollouts.get_mut(id).ok_or_else(|| format!("there is no rollout {id}"))?;
+        let rollout = Arc::make_mut(rollout);
+        apply_to_rollout(rollout, at, event)?;
+        if let (Event::RoundBegun { .. }, Some(round)) = (event, &mut rollout.round) {
+            round.witness = Some(self.position.witness());
+        }
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        at: Timestamp,
+        id: &RolloutId,
+        intent: &Intent,
+        because_of: Option<&RolloutId>,
+    ) -> Result<(), String> {
+        let start = self.driver.as_ref().ok_or("no driver has started")?.start.clone();
+        if self.rollouts.contains_key(id) {
+            return Err(format!("the rollout {id} was begun before"));
+        }
+        if let Intent::Push { plan } = intent {
+            let was_stable = self.releases.get(&plan.release).map_or(WasStable::No, |known| known.was_stable);
+            self.releases.insert(
+                plan.release,
+                ReleaseKnown { label: plan.label.clone(), tree: plan.tree, pushed_at: at, was_stable },
+            );
+        }
+        self.requests.clear();
+        if let Some(push) = because_of
+            && matches!(intent, Intent::Rollback { .. })
+            && let Some(push) = self.rollouts.get_mut(push)
+        {
+            Arc::make_mut(push).goes_back(at, id);
+        }
+        let rollout = Rollout::begun(id.clone(), intent.clone(), because_of.cloned(), at, start);
+        self.rollouts.insert(id.clone(), Arc::new(rollout));
+        self.order.push(id.clone());
+        self.open.insert(id.clone());
+        Ok(())
+    }
+
+    fn observe(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Stable { release, previous } => {
+                self.stable = Some(*release);
+                self.previous_stable = *previous;
+            }
+            Fact::OpenRollout { open, fence } => self.foreign = Some((open.clone(), fence.clone())),
+            Fact::Superseded { .. } => {}
+            Fact::Quarantine { entries } => {
+                self.quarantine = merge_quarantine([&self.quarantine, entries].into_iter());
+            }
+            Fact::Lock { lock } => self.lock = lock.clone(),
+            Fact::Keeper { keeper } => self.keeper = Some(keeper.clone()),
+        }
+    }
+
+    /// What the end of a rollout makes true beyond the rollout itself.
+    fn end(&mut self, id: &RolloutId, end: &End) {
+        self.open.remove(id);
+        self.requests.clear();
+        let Some(rollout) = self.rollouts.get(id).cloned() else { return };
+        match end {
+            End::Stable => {
+                if let Some(release) = rollout.release() {
+                    self.now_stable(Some(release));
+                    if let Some(known) = self.releases.get_mut(&release) {
+                        known.was_stable = WasStable::Yes;
+                    }
+                }
+                self.owed_sweep.clear();
+            }
+            End::Converged | End::Owed { .. } => {
+                if let Intent::Rollback { .. } = &*rollout.intent
+                    && let Some(bound) = &rollout.bound
+                {
+                    self.now_stable(bound.release);
+                    self.foreign = None;
+                }
+                self.owed_sweep = match end {
+                    End::Owed { hosts } => hosts.iter().cloned().collect(),
+                    _ => rollout.hosts_where(|at| matches!(at, HostState::Gone { .. })).into_iter().collect(),
+                };
+            }
+            End::Done => self.lesser_act_done(&rollout.intent),
+            End::TakenBack { .. }
+            | End::NotSwitched { .. }
+            | End::Refused { .. }
+            | End::Unreachable { .. }
+            | End::Fenced { .. }
+            | End::TakenOver { .. }
+            | End::Dropped => {}
+        }
+    }
+
+    fn now_stable(&mut self, release: Option<ReleaseId>) {
+        if self.stable != Some(release) {
+            self.previous_stable = self.stable.flatten().or(self.previous_stable);
+            self.stable = Some(release);
+        }
+    }
+
+    fn lesser_act_done(&mut self, intent: &Intent) {
+        match intent {
+            Intent::Lock { lock, .. } => self.lock = lock.clone(),
+            Intent::Keeper { keeper, .. } => self.keeper = Some(keeper.clone()),
+            Intent::Push { .. }
+            | Intent::Rollback { .. }
+            | Intent::Sweep { .. }
+            | Intent::Quarantine { .. }
+            | Intent::Look { .. } => {}
+        }
+    }
+
+    /// The rollouts that this driver start drives and that have not ended, oldest first; also a push
+    /// of an earlier start that one of them takes back.
+    pub fn driven(&self) -> impl Iterator<Item = &Arc<Rollout>> {
+        let start = self.driver.as_ref().map(|driver| &driver.start);
+        self.order
+            .iter()
+            .filter(|id| self.open.contains(*id))
+            .filter_map(|id| self.rollouts.get(id))
+            .filter(move |rollout| {
+                Some(&rollout.start) == start || matches!(rollout.phase, Phase::GoingBack { .. })
+            })
+    }
+
+    /// The open rollouts of drivers that are gone, oldest first.
+    pub fn abandoned(&self) -> impl Iterator<Item = &Arc<Rollout>> {
+        let start = self.driver.as_ref().map(|driver| &driver.start);
+        self.order
+            .iter()
+            .filter(|id| self.open.contains(*id))
+            .filter_map(|id| self.rollouts.get(id))
+            .filter(move |rollout| Some(&rollout.start) != start)
+    }
+
+    /// One rollout.
+    pub fn rollout(&self, id: &RolloutId) -> Option<&Rollout> {
+        self.rollouts.get(id).map(AsRef::as_ref)
+    }
+}
