@@ -14,8 +14,8 @@ pub mod turn;
 
 use std::collections::BTreeMap;
 
-use effect::{EffectId, Owed};
 use draft::Draft;
+use effect::{EffectId, Owed};
 use index::Index;
 
 use crate::journal::{Position, Record, RecordError};
@@ -50,10 +50,8 @@ impl Controller {
     pub fn take_in(&mut self, records: &[Record]) -> Result<(), RecordError> {
         for record in records {
             let event = record.open(&self.state.position)?;
-            self.state.apply(record.position(), record.at, &event).map_err(|why| RecordError::Illegal {
-                seq: record.seq,
-                kind: record.kind.clone(),
-                why,
+            self.state.apply(record.position(), record.at, &event).map_err(|why| {
+                RecordError::Illegal { seq: record.seq, kind: record.kind.clone(), why }
             })?;
             self.index.follow(&self.state, &event);
         }
@@ -88,7 +86,8 @@ impl Controller {
         self.state
             .driven()
             .filter_map(|rollout| {
-                let view = View { state: &self.state, memory: &self.memory, rollout, now: Timestamp(0) };
+                let view =
+                    View { state: &self.state, memory: &self.memory, rollout, now: Timestamp(0) };
                 decide::next_wakeup(view)
             })
             .min()

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use friday_wire::{HostName, JournalId, Lock, OpenRollout, Quarantined, ReleaseId, RolloutId, StartId, TreeId};
+use friday_wire::{
+    HostName, JournalId, Lock, OpenRollout, Quarantined, ReleaseId, RolloutId, StartId, TreeId,
+};
 
 use crate::fleet::truth::merge_quarantine;
-use crate::journal::{Event, Position};
 use crate::journal::event::{End, Fact, Intent, Requested};
+use crate::journal::{Event, Position};
 use crate::rollout::apply::apply_to_rollout;
 use crate::rollout::run::{HostState, Phase, Rollout};
 use crate::time::Timestamp;
@@ -111,7 +113,12 @@ impl State {
     ///
     /// # Errors
     /// Why the event cannot follow; the state must then be dropped.
-    pub fn apply(&mut self, position: Position, at: Timestamp, event: &Event) -> Result<(), String> {
+    pub fn apply(
+        &mut self,
+        position: Position,
+        at: Timestamp,
+        event: &Event,
+    ) -> Result<(), String> {
         self.position = position;
         match event {
             Event::JournalCreated { journal, fleet, .. } => {
@@ -122,8 +129,11 @@ impl State {
                 self.fleet = fleet.clone();
             }
             Event::DriverStarted { start, person, machine, .. } => {
-                self.driver =
-                    Some(DriverSeen { start: start.clone(), person: person.clone(), machine: machine.clone() });
+                self.driver = Some(DriverSeen {
+                    start: start.clone(),
+                    person: person.clone(),
+                    machine: machine.clone(),
+                });
             }
             Event::RolloutBegun { rollout, intent, because_of } => {
                 self.begin(at, rollout, intent, because_of.as_ref())?;
@@ -167,7 +177,8 @@ impl State {
     }
 
     fn apply_inner(&mut self, at: Timestamp, id: &RolloutId, event: &Event) -> Result<(), String> {
-        let rollout = self.rollouts.get_mut(id).ok_or_else(|| format!("there is no rollout {id}"))?;
+        let rollout =
+            self.rollouts.get_mut(id).ok_or_else(|| format!("there is no rollout {id}"))?;
         let rollout = Arc::make_mut(rollout);
         apply_to_rollout(rollout, at, event)?;
         if let (Event::RoundBegun { .. }, Some(round)) = (event, &mut rollout.round) {
@@ -188,10 +199,16 @@ impl State {
             return Err(format!("the rollout {id} was begun before"));
         }
         if let Intent::Push { plan } = intent {
-            let was_stable = self.releases.get(&plan.release).map_or(WasStable::No, |known| known.was_stable);
+            let was_stable =
+                self.releases.get(&plan.release).map_or(WasStable::No, |known| known.was_stable);
             self.releases.insert(
                 plan.release,
-                ReleaseKnown { label: plan.label.clone(), tree: plan.tree, pushed_at: at, was_stable },
+                ReleaseKnown {
+                    label: plan.label.clone(),
+                    tree: plan.tree,
+                    pushed_at: at,
+                    was_stable,
+                },
             );
         }
         self.requests.clear();
@@ -248,7 +265,10 @@ impl State {
                 }
                 self.owed_sweep = match end {
                     End::Owed { hosts } => hosts.iter().cloned().collect(),
-                    _ => rollout.hosts_where(|at| matches!(at, HostState::Gone { .. })).into_iter().collect(),
+                    _ => rollout
+                        .hosts_where(|at| matches!(at, HostState::Gone { .. }))
+                        .into_iter()
+                        .collect(),
                 };
             }
             End::Done => self.lesser_act_done(&rollout.intent),

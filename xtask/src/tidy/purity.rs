@@ -14,15 +14,8 @@ const PURE: [&str; 5] = [
     "crates/friday-judge/src",
 ];
 
-const WORLD: [&str; 7] = [
-    "std::fs",
-    "std::net",
-    "std::env",
-    "std::process",
-    "std::thread",
-    "SystemTime",
-    "Instant",
-];
+const WORLD: [&str; 7] =
+    ["std::fs", "std::net", "std::env", "std::process", "std::thread", "SystemTime", "Instant"];
 
 /// Refuses the world in a pure crate.
 pub fn check(source: &Source) -> Vec<Problem> {

@@ -44,7 +44,12 @@ pub fn handle(draft: &mut Draft, command: Command) -> Reply {
         }
         Command::SetQuarantine { rollout, driver, release, active, reason, fleet } => {
             start(draft, &driver);
-            begin(draft, rollout, Intent::Quarantine { release, active, reason, fleet: *fleet }, None)
+            begin(
+                draft,
+                rollout,
+                Intent::Quarantine { release, active, reason, fleet: *fleet },
+                None,
+            )
         }
         Command::SetKeeper { rollout, driver, keeper, proven, fleet } => {
             start(draft, &driver);
@@ -72,7 +77,12 @@ pub fn requests(draft: &Draft) -> Option<Vec<Event>> {
         }
         Requested::Rollback { to, now, reason } => {
             let asked = Asked { to: *to, now: *now, quarantine: true, reason: reason.clone() };
-            vec![rollback_event(id.clone(), asked, Some(view.rollout), view.rollout.fleet().clone())]
+            vec![rollback_event(
+                id.clone(),
+                asked,
+                Some(view.rollout),
+                view.rollout.fleet().clone(),
+            )]
         }
     })
 }
@@ -104,7 +114,10 @@ fn kind(rollout: &Rollout) -> &'static str {
         Intent::Push { .. } => "push",
         Intent::Rollback { .. } => "rollback",
         Intent::Sweep { .. } => "sweep",
-        Intent::Lock { .. } | Intent::Quarantine { .. } | Intent::Keeper { .. } | Intent::Look { .. } => "act",
+        Intent::Lock { .. }
+        | Intent::Quarantine { .. }
+        | Intent::Keeper { .. }
+        | Intent::Look { .. } => "act",
     }
 }
 
@@ -113,7 +126,8 @@ fn kind(rollout: &Rollout) -> &'static str {
 fn leaves_nothing(rollout: &Rollout) -> bool {
     match &*rollout.intent {
         Intent::Push { .. } | Intent::Rollback { .. } => {
-            rollout.bound.is_none() && !matches!(rollout.phase, Phase::GoingBack { .. } | Phase::Held)
+            rollout.bound.is_none()
+                && !matches!(rollout.phase, Phase::GoingBack { .. } | Phase::Held)
         }
         Intent::Sweep { .. }
         | Intent::Lock { .. }
@@ -142,7 +156,12 @@ fn start(draft: &mut Draft, driver: &Driver) {
     }
 }
 
-fn begin(draft: &mut Draft, rollout: RolloutId, intent: Intent, because_of: Option<RolloutId>) -> Reply {
+fn begin(
+    draft: &mut Draft,
+    rollout: RolloutId,
+    intent: Intent,
+    because_of: Option<RolloutId>,
+) -> Reply {
     draft.emit(Event::RolloutBegun { rollout, intent: Box::new(intent), because_of });
     Reply::Taken
 }
@@ -159,7 +178,10 @@ struct Asked {
 fn roll_back(draft: &mut Draft, id: RolloutId, asked: Asked, fleet: FleetPlan) -> Reply {
     let open: Vec<Rollout> = open_rollouts(&draft.state).cloned().collect();
     for other in open.iter().filter(|other| matches!(*other.intent, Intent::Rollback { .. })) {
-        draft.emit(Event::RolloutEnded { rollout: other.id.clone(), end: End::TakenOver { by: id.clone() } });
+        draft.emit(Event::RolloutEnded {
+            rollout: other.id.clone(),
+            end: End::TakenOver { by: id.clone() },
+        });
     }
     let push = open.iter().find(|other| matches!(*other.intent, Intent::Push { .. }));
     let event = rollback_event(id, asked, push, fleet);
@@ -189,7 +211,8 @@ fn rollback_event(id: RolloutId, asked: Asked, push: Option<&Rollout>, fleet: Fl
 
 /// Goes on with what a driver left: an open rollback only back, a push as the person says.
 fn resume(draft: &mut Draft, id: RolloutId, driver: &Driver, way: Way) -> Reply {
-    let open: Vec<Rollout> = open_rollouts(&draft.state).filter(|open| !leaves_nothing(open)).cloned().collect();
+    let open: Vec<Rollout> =
+        open_rollouts(&draft.state).filter(|open| !leaves_nothing(open)).cloned().collect();
     let rollback = open.iter().rev().find(|open| matches!(*open.intent, Intent::Rollback { .. }));
     let push = open.iter().rev().find(|open| matches!(*open.intent, Intent::Push { .. }));
     match (rollback, push, way) {
@@ -237,12 +260,16 @@ fn resumed(draft: &mut Draft, rollout: &Rollout, driver: &Driver, way: Way) {
 fn running_push(state: &State) -> Option<RolloutId> {
     state
         .driven()
-        .find(|rollout| matches!(*rollout.intent, Intent::Push { .. }) && rollout.phase != Phase::Held)
+        .find(|rollout| {
+            matches!(*rollout.intent, Intent::Push { .. }) && rollout.phase != Phase::Held
+        })
         .map(|rollout| rollout.id.clone())
 }
 
 fn abort(draft: &mut Draft, id: RolloutId, person: String, reason: String) -> Reply {
-    let nothing = || Reply::Refused(vec![Reason::NothingToDo { what: "no running push to abort".to_owned() }]);
+    let nothing = || {
+        Reply::Refused(vec![Reason::NothingToDo { what: "no running push to abort".to_owned() }])
+    };
     let Some(push) = running_push(&draft.state) else { return nothing() };
     let Some(view) = draft.view(&push) else { return nothing() };
     if matches!(view.rollout.phase, Phase::GoingBack { .. }) {

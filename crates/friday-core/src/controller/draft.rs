@@ -111,7 +111,8 @@ impl Draft {
                 return;
             }
             let next = command::requests(self).or_else(|| {
-                let ids: Vec<RolloutId> = self.state.driven().map(|rollout| rollout.id.clone()).collect();
+                let ids: Vec<RolloutId> =
+                    self.state.driven().map(|rollout| rollout.id.clone()).collect();
                 ids.iter().rev().find_map(|id| {
                     let events = self.view(id).map(decide::advance).unwrap_or_default();
                     (!events.is_empty()).then_some(events)
@@ -148,7 +149,9 @@ impl Draft {
         let Some((rollout, host, purpose, _)) = self.owed(effect) else { return Reply::Taken };
         match (purpose, host) {
             (Purpose::Round, Some(host)) => self.round_answered(&rollout, host, outcome),
-            (Purpose::Confirm, Some(host)) => self.step_answered(&rollout, &host, outcome::of_order(outcome)),
+            (Purpose::Confirm, Some(host)) => {
+                self.step_answered(&rollout, &host, outcome::of_order(outcome))
+            }
             (Purpose::Hook(name), None) => {
                 let failed = match outcome {
                     Outcome::Done | Outcome::Answered(_) => None,
@@ -176,10 +179,17 @@ impl Draft {
     fn round_answered(&mut self, rollout: &Rollout, host: HostName, outcome: Outcome) {
         let Some(round) = &rollout.round else { return };
         let answer = outcome::of_round(outcome);
-        if host == rollout.fleet().keeper && matches!(answer, crate::journal::event::HostAnswer::Head { .. }) {
+        if host == rollout.fleet().keeper
+            && matches!(answer, crate::journal::event::HostAnswer::Head { .. })
+        {
             self.memory.renewed.insert(rollout.id.clone(), self.now);
         }
-        self.emit(Event::HostAnswered { rollout: rollout.id.clone(), round: round.number, host, answer });
+        self.emit(Event::HostAnswered {
+            rollout: rollout.id.clone(),
+            round: round.number,
+            host,
+            answer,
+        });
     }
 
     fn step_answered(&mut self, rollout: &Rollout, host: &HostName, answer: StepAnswer) {
@@ -190,7 +200,11 @@ impl Draft {
         });
         let is_push = matches!(*rollout.intent, crate::journal::event::Intent::Push { .. });
         let events = self.view(&rollout.id).map(|view| {
-            if is_push { wave::answered(view, host, &answer) } else { rollback::answered(view, host, &answer) }
+            if is_push {
+                wave::answered(view, host, &answer)
+            } else {
+                rollback::answered(view, host, &answer)
+            }
         });
         self.emit_all(events.unwrap_or_default());
     }
@@ -214,7 +228,8 @@ impl Draft {
                 self.emit_all(events.unwrap_or_default());
             }
             (Purpose::MigrateBack, None) => {
-                let events = self.view(&rollout.id).map(|view| rollback::migrated_back(view, outcome));
+                let events =
+                    self.view(&rollout.id).map(|view| rollback::migrated_back(view, outcome));
                 self.emit_all(events.unwrap_or_default());
             }
             (
@@ -239,7 +254,8 @@ impl Draft {
         let answer = outcome::of_order(outcome);
         match &answer {
             StepAnswer::Refused { refusal: Refusal::Busy { .. } } => {}
-            StepAnswer::Report { report } if matches!(report.state, friday_wire::StepState::Running { .. }) => {}
+            StepAnswer::Report { report }
+                if matches!(report.state, friday_wire::StepState::Running { .. }) => {}
             StepAnswer::Report { .. }
             | StepAnswer::Refused { .. }
             | StepAnswer::Unknown { .. }
@@ -267,7 +283,8 @@ impl Draft {
             self.emit(Event::RolloutEnded { rollout: rollout.id.clone(), end });
             return;
         }
-        let event = self.view(&rollout.id).and_then(|view| outcome::of_guard(view, host, outcome, silent));
+        let event =
+            self.view(&rollout.id).and_then(|view| outcome::of_guard(view, host, outcome, silent));
         self.emit_all(event.into_iter().collect());
     }
 
@@ -276,7 +293,10 @@ impl Draft {
             Outcome::Answered(answer) if **answer == Answer::Ok => {
                 self.memory.renewed.insert(rollout.id.clone(), self.now);
             }
-            Outcome::Answered(_) | Outcome::Done | Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
+            Outcome::Answered(_)
+            | Outcome::Done
+            | Outcome::Failed { .. }
+            | Outcome::Unknown { .. } => {}
         }
     }
 
@@ -313,7 +333,12 @@ impl Draft {
         };
         if is_done && was_sick != sick.is_some() {
             let rollout = id.clone();
-            self.emit(Event::HealthChanged { rollout, host: host.clone(), by: Watcher::Outside, sick });
+            self.emit(Event::HealthChanged {
+                rollout,
+                host: host.clone(),
+                by: Watcher::Outside,
+                sick,
+            });
         }
     }
 }

@@ -86,7 +86,9 @@ fn scope(event: &Event) -> Scope<'_> {
         | Event::HostDone { rollout, host }
         | Event::HostFailed { rollout, host, .. }
         | Event::HostLeft { rollout, host, .. } => Scope::Host(rollout, host),
-        Event::GateJudged { .. } | Event::HealthChanged { .. } | Event::LeaseRenewed { .. } => Scope::Nothing,
+        Event::GateJudged { .. } | Event::HealthChanged { .. } | Event::LeaseRenewed { .. } => {
+            Scope::Nothing
+        }
         Event::JournalCreated { .. }
         | Event::DriverStarted { .. }
         | Event::RolloutBegun { .. }

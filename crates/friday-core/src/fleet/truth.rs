@@ -64,7 +64,9 @@ impl Truth {
         }
         if head.current != self.stable {
             return Some(match (head.current, self.stable) {
-                (Some(runs), Some(stable)) => format!("runs {}, not {}", runs.short(), stable.short()),
+                (Some(runs), Some(stable)) => {
+                    format!("runs {}, not {}", runs.short(), stable.short())
+                }
                 (Some(runs), None) => format!("runs {}, and nothing should run", runs.short()),
                 (None, Some(stable)) => format!("runs nothing, not {}", stable.short()),
                 (None, None) => String::new(),
@@ -79,7 +81,10 @@ impl Truth {
         if head.undo.is_some() {
             return Some("still has an undo armed".to_owned());
         }
-        let lacks = self.quarantine.iter().any(|(release, entry)| head.quarantine.get(release) != Some(entry));
+        let lacks = self
+            .quarantine
+            .iter()
+            .any(|(release, entry)| head.quarantine.get(release) != Some(entry));
         lacks.then(|| "does not know every quarantined release".to_owned())
     }
 }
@@ -91,8 +96,12 @@ fn highest<'a, T: 'a>(values: impl Iterator<Item = &'a Stamped<T>>) -> Option<&'
 /// The open rollout with the highest fence, unless some head closed that rollout, or closed another
 /// one under the same or a higher fence.
 fn open_rollout<'a>(heads: impl Iterator<Item = &'a Head> + Clone) -> Option<OpenFound> {
-    let found = heads.clone().filter_map(|head| head.rollout.as_ref()).max_by(|a, b| a.fence.cmp(&b.fence))?;
-    let over = |closed: &Stamped<RolloutId>| closed.value == found.value.id || closed.fence >= found.fence;
+    let found = heads
+        .clone()
+        .filter_map(|head| head.rollout.as_ref())
+        .max_by(|a, b| a.fence.cmp(&b.fence))?;
+    let over =
+        |closed: &Stamped<RolloutId>| closed.value == found.value.id || closed.fence >= found.fence;
     if heads.clone().filter_map(|head| head.closed.as_ref()).any(over) {
         return None;
     }

@@ -283,7 +283,6 @@ pub enum Event {
 }
 
 /// What a rollout is to do.
-#[expect(clippy::large_enum_variant, reason = "events hold it boxed")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "intent", rename_all = "snake_case")]
 pub enum Intent {

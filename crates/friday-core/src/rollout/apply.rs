@@ -83,7 +83,11 @@ impl Rollout {
 ///
 /// # Errors
 /// Why it cannot follow.
-pub(crate) fn apply_to_rollout(rollout: &mut Rollout, at: Timestamp, event: &Event) -> Result<(), String> {
+pub(crate) fn apply_to_rollout(
+    rollout: &mut Rollout,
+    at: Timestamp,
+    event: &Event,
+) -> Result<(), String> {
     if rollout.is_ended() {
         return Err(format!("the rollout {} has ended", rollout.id));
     }
@@ -95,9 +99,17 @@ pub(crate) fn apply_to_rollout(rollout: &mut Rollout, at: Timestamp, event: &Eve
             rollout.enter(at, Phase::Asking(*ask));
             rollout.rounds = *round;
             let answers = hosts.iter().map(|host| (host.clone(), None)).collect();
-            rollout.round = Some(Round { number: *round, ask: *ask, answers, deadline: *deadline, witness: None });
+            rollout.round = Some(Round {
+                number: *round,
+                ask: *ask,
+                answers,
+                deadline: *deadline,
+                witness: None,
+            });
         }
-        Event::HostAnswered { round, host, answer, .. } => answered(rollout, at, *round, host, answer)?,
+        Event::HostAnswered { round, host, answer, .. } => {
+            answered(rollout, at, *round, host, answer)?
+        }
         Event::FenceChosen { fence, .. } => rollout.fence = Some(fence.clone()),
         Event::GateJudged { gate, result, says, .. } => {
             rollout.gates.retain(|(known, _, _)| known != gate);
@@ -146,7 +158,14 @@ pub(crate) fn apply_to_rollout(rollout: &mut Rollout, at: Timestamp, event: &Eve
             }
         }
         Event::StepBegun { host, attempt, at_once, deadline, .. } => {
-            begin_step(rollout, at, host, *attempt, if *at_once { Pace::AtOnce } else { Pace::Drained }, *deadline)?;
+            begin_step(
+                rollout,
+                at,
+                host,
+                *attempt,
+                if *at_once { Pace::AtOnce } else { Pace::Drained },
+                *deadline,
+            )?;
         }
         Event::StepAnswered { host, answer, .. } => step_answered(rollout, at, host, answer)?,
         Event::OutsideProved { host, .. } => outside_proved(rollout, at, host)?,
@@ -208,7 +227,6 @@ pub(crate) fn apply_to_rollout(rollout: &mut Rollout, at: Timestamp, event: &Eve
     }
     Ok(())
 }
-
 
 fn answered(
     rollout: &mut Rollout,
@@ -277,9 +295,16 @@ fn step_answered(
     let confirm_ms = rollout.fleet().clocks.confirm_ms;
     let run = rollout.host_mut(host)?;
     let (deadline, pace) = match &run.at {
-        HostState::Ordered { deadline, pace } | HostState::Looking { deadline, pace } => (*deadline, *pace),
-        HostState::Proving { deadline, .. } | HostState::Confirming { deadline, .. } => (*deadline, Pace::Drained),
-        HostState::Waiting | HostState::Done | HostState::Failed { .. } | HostState::Gone { .. } => {
+        HostState::Ordered { deadline, pace } | HostState::Looking { deadline, pace } => {
+            (*deadline, *pace)
+        }
+        HostState::Proving { deadline, .. } | HostState::Confirming { deadline, .. } => {
+            (*deadline, Pace::Drained)
+        }
+        HostState::Waiting
+        | HostState::Done
+        | HostState::Failed { .. }
+        | HostState::Gone { .. } => {
             return Err(format!("nothing was ordered of `{host}`"));
         }
     };

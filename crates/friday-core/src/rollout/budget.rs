@@ -25,7 +25,9 @@ pub fn serves(seen: &Observation) -> bool {
 /// Whether a host serves and is well, by an observation.
 pub fn serves_well(seen: &Observation) -> bool {
     seen.app.as_ref().is_some_and(|app| {
-        app.running && app.in_rotation && !matches!(app.health, friday_wire::HealthState::Sick { .. })
+        app.running
+            && app.in_rotation
+            && !matches!(app.health, friday_wire::HealthState::Sick { .. })
     })
 }
 
@@ -66,12 +68,16 @@ impl Rollout {
         let draining = |at: &HostState| {
             matches!(
                 at,
-                HostState::Ordered { pace: Pace::Drained, .. } | HostState::Looking { pace: Pace::Drained, .. }
+                HostState::Ordered { pace: Pace::Drained, .. }
+                    | HostState::Looking { pace: Pace::Drained, .. }
             )
         };
-        let failed = |host: &HostName, at: &HostState| matches!(at, HostState::Failed { .. }) && well(host);
+        let failed =
+            |host: &HostName, at: &HostState| matches!(at, HostState::Failed { .. }) && well(host);
         let in_flight = self.hosts.values().filter(|run| draining(&run.at)).count();
-        let out = in_flight + silent + self.hosts.iter().filter(|(host, run)| failed(host, &run.at)).count();
+        let out = in_flight
+            + silent
+            + self.hosts.iter().filter(|(host, run)| failed(host, &run.at)).count();
         let room = out_allowed(serving, self.fleet().out_at_once_percent).saturating_sub(out);
         if room == 0 && in_flight == 0 { 1 } else { room }
     }

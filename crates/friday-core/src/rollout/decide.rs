@@ -58,9 +58,10 @@ pub fn advance(view: View<'_>) -> Vec<Event> {
         Intent::Push { plan } => push::advance(view, plan),
         Intent::Rollback { .. } => rollback::advance(view),
         Intent::Sweep { .. } => sweep::advance(view),
-        Intent::Lock { .. } | Intent::Quarantine { .. } | Intent::Keeper { .. } | Intent::Look { .. } => {
-            act::advance(view)
-        }
+        Intent::Lock { .. }
+        | Intent::Quarantine { .. }
+        | Intent::Keeper { .. }
+        | Intent::Look { .. } => act::advance(view),
     }
 }
 
@@ -68,7 +69,9 @@ pub fn advance(view: View<'_>) -> Vec<Event> {
 pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
     let rollout = view.rollout;
     let phase = match &rollout.phase {
-        Phase::Asking(_) => rollout.round.as_ref().filter(|round| !round.is_complete()).map(|round| round.deadline),
+        Phase::Asking(_) => {
+            rollout.round.as_ref().filter(|round| !round.is_complete()).map(|round| round.deadline)
+        }
         Phase::Working { deadline, .. } => Some(*deadline),
         Phase::Soak { until } | Phase::Bake { until } => Some(*until),
         Phase::Wave => Some(rollout.moved_at.plus_ms(rollout.fleet().progress_deadline_ms)),

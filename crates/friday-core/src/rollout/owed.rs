@@ -2,8 +2,8 @@
 //! owed: starting, recovering and the normal step are the same code.
 
 use friday_wire::{
-    BackPace, Fence, FenceKind, HostName, LeaseAsk, Migration, Request, RolloutId, Step, StepKey, StepName,
-    Undo,
+    BackPace, Fence, FenceKind, HostName, LeaseAsk, Migration, Request, RolloutId, Step, StepKey,
+    StepName, Undo,
 };
 
 use super::plan::MigrationBack;
@@ -40,13 +40,23 @@ pub fn of_rollout(rollout: &Rollout) -> Vec<(EffectId, Owed)> {
             owed.extend(hook(rollout, "after", plan.hooks.after.as_ref(), *deadline));
         }
         (Work::Migrate, Intent::Push { .. }) => {
-            owed.extend(migrate(rollout).map(|effect| (id("migrate"), Owed { effect, deadline: NEVER })));
+            owed.extend(
+                migrate(rollout).map(|effect| (id("migrate"), Owed { effect, deadline: NEVER })),
+            );
         }
         (Work::MigrateBack, Intent::Rollback { .. }) => {
-            owed.extend(migrate(rollout).map(|effect| (id("migrate-back"), Owed { effect, deadline: NEVER })));
+            owed.extend(
+                migrate(rollout)
+                    .map(|effect| (id("migrate-back"), Owed { effect, deadline: NEVER })),
+            );
         }
         (
-            Work::Sweep | Work::Back | Work::HookBefore | Work::HookAfter | Work::Migrate | Work::MigrateBack,
+            Work::Sweep
+            | Work::Back
+            | Work::HookBefore
+            | Work::HookAfter
+            | Work::Migrate
+            | Work::MigrateBack,
             _,
         ) => {}
     }
@@ -62,7 +72,10 @@ pub fn of_host(state: &State, rollout: &Rollout, host: &HostName) -> Vec<(Effect
         Phase::Wave | Phase::Working { work: Work::Back, .. } => match &run.at {
             HostState::Ordered { deadline, pace } => {
                 owed.extend(order(rollout, host, *pace).map(|effect| {
-                    (id(rollout, host, &format!("order/{}", run.attempts)), Owed { effect, deadline: *deadline })
+                    (
+                        id(rollout, host, &format!("order/{}", run.attempts)),
+                        Owed { effect, deadline: *deadline },
+                    )
                 }));
             }
             HostState::Looking { .. } => owed.extend(look(rollout, host)),
@@ -140,18 +153,30 @@ fn migrate(rollout: &Rollout) -> Option<Effect> {
     let fence = rollout.fence.clone()?;
     let (plan, release, secrets) = match &*rollout.intent {
         Intent::Push { plan } => (plan.migration.as_ref()?, plan.release, plan.secrets.clone()),
-        Intent::Rollback { migration, .. } => (migration.as_ref()?, rollout.bound.as_ref()?.leaves?, None),
+        Intent::Rollback { migration, .. } => {
+            (migration.as_ref()?, rollout.bound.as_ref()?.leaves?, None)
+        }
         _ => return None,
     };
     let (name, step) = match (&*rollout.intent, &plan.back) {
         (Intent::Rollback { .. }, MigrationBack::Command { command }) => (
             StepName::MigrateBack,
-            Step::MigrateBack { release, command: command.clone(), timeout_ms: plan.timeout_ms, secrets },
+            Step::MigrateBack {
+                release,
+                command: command.clone(),
+                timeout_ms: plan.timeout_ms,
+                secrets,
+            },
         ),
         (Intent::Rollback { .. }, MigrationBack::Safe | MigrationBack::OneWay) => return None,
         (_, _) => (
             StepName::Migrate,
-            Step::Migrate { release, command: plan.command.clone(), timeout_ms: plan.timeout_ms, secrets },
+            Step::Migrate {
+                release,
+                command: plan.command.clone(),
+                timeout_ms: plan.timeout_ms,
+                secrets,
+            },
         ),
     };
     Some(Effect::Follow {
@@ -245,7 +270,12 @@ fn ask_host(
 }
 
 /// What a round still owes a host.
-fn round(state: &State, rollout: &Rollout, ask: RoundAsk, host: &HostName) -> Option<(EffectId, Owed)> {
+fn round(
+    state: &State,
+    rollout: &Rollout,
+    ask: RoundAsk,
+    host: &HostName,
+) -> Option<(EffectId, Owed)> {
     let round = rollout.round.as_ref()?;
     if round.answers.get(host)?.is_some() {
         return None;
@@ -263,7 +293,12 @@ fn round(state: &State, rollout: &Rollout, ask: RoundAsk, host: &HostName) -> Op
     Some(ask_host(rollout, host, &what, request, round.deadline))
 }
 
-fn round_request(state: &State, rollout: &Rollout, ask: RoundAsk, host: &HostName) -> Option<Request> {
+fn round_request(
+    state: &State,
+    rollout: &Rollout,
+    ask: RoundAsk,
+    host: &HostName,
+) -> Option<Request> {
     if ask == RoundAsk::Read {
         return Some(Request::Read);
     }
@@ -305,9 +340,14 @@ fn round_request(state: &State, rollout: &Rollout, ask: RoundAsk, host: &HostNam
 fn act_request(state: &State, rollout: &Rollout, fence: Fence) -> Option<Request> {
     Some(match &*rollout.intent {
         Intent::Lock { lock, .. } => Request::Lock { fence, lock: lock.clone() },
-        Intent::Quarantine { .. } => Request::Quarantine { fence, entries: state.quarantine.clone() },
+        Intent::Quarantine { .. } => {
+            Request::Quarantine { fence, entries: state.quarantine.clone() }
+        }
         Intent::Keeper { keeper, .. } => Request::Keeper { fence, keeper: keeper.clone() },
-        Intent::Push { .. } | Intent::Rollback { .. } | Intent::Sweep { .. } | Intent::Look { .. } => return None,
+        Intent::Push { .. }
+        | Intent::Rollback { .. }
+        | Intent::Sweep { .. }
+        | Intent::Look { .. } => return None,
     })
 }
 
@@ -320,7 +360,10 @@ fn stable_on_close(rollout: &Rollout) -> Option<friday_wire::ReleaseId> {
 }
 
 fn holder(state: &State) -> String {
-    state.driver.as_ref().map_or_else(String::new, |driver| format!("{}@{}", driver.person, driver.machine))
+    state
+        .driver
+        .as_ref()
+        .map_or_else(String::new, |driver| format!("{}@{}", driver.person, driver.machine))
 }
 
 /// A switch or a back. It stands, because a host that is busy is asked again with the same key, under
@@ -426,7 +469,10 @@ fn guard(rollout: &Rollout, host: &HostName) -> Vec<(EffectId, Owed)> {
             every_ms: rollout.fleet().observe_ms,
             timeout_ms: rollout.fleet().answer_deadline_ms,
         };
-        owed.push((id(rollout, host, &format!("follow/{}", fence.number)), Owed { effect, deadline: NEVER }));
+        owed.push((
+            id(rollout, host, &format!("follow/{}", fence.number)),
+            Owed { effect, deadline: NEVER },
+        ));
     }
     owed
 }

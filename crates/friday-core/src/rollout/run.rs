@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use friday_wire::{
-    Fence, Head, HostName, Migration, Nonce, Observation, OpenRollout, ReleaseId, RolloutId, StartId, Witness,
+    Fence, Head, HostName, Migration, Nonce, Observation, OpenRollout, ReleaseId, RolloutId,
+    StartId, Witness,
 };
 
 use super::plan::{FleetPlan, PlannedHost};
@@ -258,7 +259,10 @@ impl HostState {
     /// Whether an order is under way.
     pub fn is_in_flight(&self) -> bool {
         match self {
-            Self::Ordered { .. } | Self::Looking { .. } | Self::Proving { .. } | Self::Confirming { .. } => true,
+            Self::Ordered { .. }
+            | Self::Looking { .. }
+            | Self::Proving { .. }
+            | Self::Confirming { .. } => true,
             Self::Waiting | Self::Done | Self::Failed { .. } | Self::Gone { .. } => false,
         }
     }

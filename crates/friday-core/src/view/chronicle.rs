@@ -262,7 +262,11 @@ pub fn rollout_of(event: &Event) -> Option<&RolloutId> {
         | Event::FenceChosen { rollout, .. }
         | Event::GateJudged { rollout, .. }
         | Event::RolloutBound { rollout, .. }
+        | Event::WorkBegun { rollout, .. }
         | Event::MigrationMoved { rollout, .. }
+        | Event::MigrationWentBack { rollout, .. }
+        | Event::HostLeft { rollout, .. }
+        | Event::EndDecided { rollout, .. }
         | Event::HookEnded { rollout, .. }
         | Event::WaveBegun { rollout, .. }
         | Event::StepBegun { rollout, .. }

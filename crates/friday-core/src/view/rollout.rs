@@ -4,7 +4,7 @@ use friday_wire::{HostName, ReleaseId, RolloutId, StepState};
 use serde::Serialize;
 
 use crate::controller::input::{BackTo, Way};
-use crate::journal::event::{End, Event, HostAnswer, Intent, RoundAsk, StepAnswer};
+use crate::journal::event::{End, Event, HostAnswer, Intent, RoundAsk, StepAnswer, Work};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 
@@ -334,6 +334,7 @@ impl RolloutView {
                 | End::TakenBack { .. }
                 | End::Converged
                 | End::Owed { .. }
+                | End::TakenOver { .. }
                 | End::Fenced { .. }
                 | End::Done
                 | End::Dropped,
@@ -407,7 +408,13 @@ impl RolloutView {
                 self.at = Standing::Preparing { doing: doing.to_owned() };
                 self.held.clear();
             }
+            Event::WorkBegun { work, .. } => self.work(work),
+            Event::HostLeft { host, why, .. } => {
+                self.set(at, host, HostStage::Failed { why: why.clone() });
+            }
             Event::MigrationMoved { .. }
+            | Event::MigrationWentBack { .. }
+            | Event::EndDecided { .. }
             | Event::HookEnded { .. }
             | Event::FenceChosen { .. }
             | Event::GateJudged { .. }
@@ -420,17 +427,32 @@ impl RolloutView {
         }
     }
 
+    fn work(&mut self, work: &Work) {
+        let doing = match work {
+            Work::Sweep => "putting hosts right first",
+            Work::HookBefore => "running the hook before the first wave",
+            Work::Migrate => "running the migration",
+            Work::MigrateBack => "undoing the migration",
+            Work::Back => "going back",
+            Work::HookAfter => "running the hook after the bake",
+        };
+        self.at = match self.at {
+            Standing::Preparing { .. } => Standing::Preparing { doing: doing.to_owned() },
+            _ => Standing::Finishing { doing: doing.to_owned() },
+        };
+    }
+
     fn round(&mut self, at: Timestamp, ask: RoundAsk, hosts: &[HostName]) {
         let doing = match ask {
             RoundAsk::Read => "reading the hosts",
-            RoundAsk::Raise => "raising the fence",
+            RoundAsk::Raise | RoundAsk::RaiseWave => "raising the fence",
             RoundAsk::Open => "opening the rollout on the hosts",
             RoundAsk::Ship => "shipping files",
             RoundAsk::Stage => "staging",
-            RoundAsk::Migration => "storing the migration's state",
-            RoundAsk::Lock => "storing the lock",
+            RoundAsk::MigrationBegins | RoundAsk::MigrationEnds => "storing the migration's state",
+            RoundAsk::Look => "looking at the hosts",
             RoundAsk::Quarantine => "storing the quarantine",
-            RoundAsk::Keeper => "storing the keeper",
+            RoundAsk::Act => "storing it on the hosts",
             RoundAsk::Observe => "observing every host",
             RoundAsk::Close => "closing the rollout on the hosts",
             RoundAsk::Release => "giving the lease back",

@@ -9,6 +9,7 @@ use super::words::{count, duration, names};
 use crate::controller::input::{BackTo, Way};
 use crate::journal::event::{
     End, Event, Fact, GateResult, HostAnswer, Intent, Requested, RoundAsk, StepAnswer, Watcher,
+    Work,
 };
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -110,6 +111,17 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event) -> Vec<Line> {
                 _ => line(Tone::Plain, format!("going back to {to}")),
             }
         }
+        Event::WorkBegun { work, .. } => line(Tone::Plain, working(*work).to_owned()),
+        Event::MigrationWentBack { failed: None, .. } => {
+            line(Tone::Plain, "the migration was undone".to_owned())
+        }
+        Event::MigrationWentBack { failed: Some(why), .. } => {
+            line(Tone::Bad, format!("the migration could not be undone: {why}"))
+        }
+        Event::HostLeft { host, why, .. } => {
+            line(Tone::Bad, format!("still to be put right: {why}")).of_host(host)
+        }
+        Event::EndDecided { .. } => line(Tone::Fine, "putting away what is left".to_owned()),
         Event::MigrationMoved { migration, .. } => {
             let (tone, text) = migrated(*migration);
             line(tone, text.to_owned())
@@ -215,18 +227,33 @@ fn begun(chronicle: &Chronicle, intent: &Intent, takes_back: bool) -> String {
     }
 }
 
+fn working(work: Work) -> &'static str {
+    match work {
+        Work::Sweep => "hosts drift: putting them right first",
+        Work::HookBefore => "running the `before` hook",
+        Work::Migrate => "running the migration",
+        Work::MigrateBack => "undoing the migration",
+        Work::Back => "hosts go back",
+        Work::HookAfter => "running the `after` hook",
+    }
+}
+
 fn round(ask: RoundAsk, hosts: usize) -> (Tone, String) {
     let hosts = count(hosts, "host");
     match ask {
         RoundAsk::Read => (Tone::Fine, format!("reading {hosts}")),
-        RoundAsk::Raise => (Tone::Fine, format!("raising the fence on {hosts}")),
+        RoundAsk::Raise | RoundAsk::RaiseWave => {
+            (Tone::Fine, format!("raising the fence on {hosts}"))
+        }
         RoundAsk::Open => (Tone::Fine, format!("opening the rollout on {hosts}")),
         RoundAsk::Ship => (Tone::Plain, format!("shipping to {hosts}")),
         RoundAsk::Stage => (Tone::Plain, format!("staging on {hosts}")),
-        RoundAsk::Migration => (Tone::Fine, format!("storing the migration's state on {hosts}")),
-        RoundAsk::Lock => (Tone::Fine, format!("storing the lock on {hosts}")),
+        RoundAsk::MigrationBegins | RoundAsk::MigrationEnds => {
+            (Tone::Fine, format!("storing the migration's state on {hosts}"))
+        }
+        RoundAsk::Look => (Tone::Fine, format!("looking at {hosts}")),
         RoundAsk::Quarantine => (Tone::Fine, format!("storing the quarantine on {hosts}")),
-        RoundAsk::Keeper => (Tone::Fine, format!("storing the keeper on {hosts}")),
+        RoundAsk::Act => (Tone::Fine, format!("storing it on {hosts}")),
         RoundAsk::Observe => (Tone::Plain, format!("observing {hosts}")),
         RoundAsk::Close => (Tone::Fine, format!("closing the rollout on {hosts}")),
         RoundAsk::Release => (Tone::Fine, "giving the lease back".to_owned()),
@@ -432,6 +459,7 @@ fn ended(chronicle: &Chronicle, at: Timestamp, id: &RolloutId, end: &End) -> Lin
         End::Fenced { by } => {
             line(Tone::Bad, format!("the {noun} ended: a {} by another driver took over", by.kind))
         }
+        End::TakenOver { by } => line(Tone::Warn, format!("the {noun} goes on as {by}")),
         End::Dropped => line(
             Tone::Warn,
             format!("the {noun} was dropped: its friday ended before it had changed anything"),

@@ -54,7 +54,9 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     {
         let tree = view.state.releases.get(release).map(|known| known.tree);
         let entry = Quarantined { fence, tree, reason: reason.clone(), active: *active };
-        events.push(Event::Observed { fact: Fact::Quarantine { entries: [(*release, entry)].into() } });
+        events.push(Event::Observed {
+            fact: Fact::Quarantine { entries: [(*release, entry)].into() },
+        });
     }
     events.push(round::begin(view, RoundAsk::Act, view.answering()));
     events
@@ -65,9 +67,7 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
 fn may_pass(view: View<'_>, reason: &Reason) -> bool {
     let Intent::Keeper { proven, .. } = &*view.rollout.intent else { return false };
     match reason {
-        Reason::Keeper { known, .. } => {
-            proven.is_some() || view.rollout.reads.contains_key(known)
-        }
+        Reason::Keeper { known, .. } => proven.is_some() || view.rollout.reads.contains_key(known),
         Reason::Unreachable { .. } => proven.is_some(),
         _ => false,
     }

@@ -64,7 +64,10 @@ fn reachable(view: View<'_>, raised: &Round) -> Judged {
                 },
             },
         ),
-        _ => Judged::pass(Gate::Reachable, format!("{} of {all} hosts answer", view.answering().len())),
+        _ => Judged::pass(
+            Gate::Reachable,
+            format!("{} of {all} hosts answer", view.answering().len()),
+        ),
     }
 }
 
@@ -89,16 +92,24 @@ pub fn lease(view: View<'_>, raised: &Round) -> Judged {
         return Judged::refuse(Gate::Lease, Reason::Keeper { known, configured: keeper.clone() });
     }
     match raised.answers.get(keeper) {
-        Some(Some(HostAnswer::Head { .. })) => Judged::pass(Gate::Lease, format!("`{keeper}` gave the lease")),
+        Some(Some(HostAnswer::Head { .. })) => {
+            Judged::pass(Gate::Lease, format!("`{keeper}` gave the lease"))
+        }
         Some(Some(HostAnswer::Refused { refusal: Refusal::Leased { lease } })) => Judged::refuse(
             Gate::Lease,
-            Reason::Leased { holder: lease.holder.clone(), remaining_secs: lease.remaining_ms.div_ceil(1_000) },
+            Reason::Leased {
+                holder: lease.holder.clone(),
+                remaining_secs: lease.remaining_ms.div_ceil(1_000),
+            },
         ),
-        Some(Some(HostAnswer::Refused { refusal })) => {
-            Judged::refuse(Gate::Lease, keeper_silent(keeper, super::outcome::refusal_says(refusal)))
-        }
+        Some(Some(HostAnswer::Refused { refusal })) => Judged::refuse(
+            Gate::Lease,
+            keeper_silent(keeper, super::outcome::refusal_says(refusal)),
+        ),
         Some(Some(
-            HostAnswer::Failed { why } | HostAnswer::Unreachable { why } | HostAnswer::Unknown { why },
+            HostAnswer::Failed { why }
+            | HostAnswer::Unreachable { why }
+            | HostAnswer::Unknown { why },
         )) => Judged::refuse(Gate::Lease, keeper_silent(keeper, why.clone())),
         Some(Some(HostAnswer::Seen { .. } | HostAnswer::Ok) | None) | None => {
             Judged::refuse(Gate::Lease, keeper_silent(keeper, "it was not asked".to_owned()))
@@ -119,7 +130,9 @@ fn nothing_open(view: View<'_>, truth: &Truth) -> Judged {
             Gate::NothingOpen,
             Reason::RolloutOpen { rollout: found.open.id.clone(), kind: kind_of(found).to_owned() },
         ),
-        Some(_) | None if heads_changed(view) => Judged::refuse(Gate::NothingOpen, Reason::HeadsChanged),
+        Some(_) | None if heads_changed(view) => {
+            Judged::refuse(Gate::NothingOpen, Reason::HeadsChanged)
+        }
         Some(_) => Judged::pass(Gate::NothingOpen, "only this push is open"),
         None => Judged::pass(Gate::NothingOpen, "no rollout is open"),
     }
@@ -138,7 +151,8 @@ pub fn kind_of(found: &OpenFound) -> &'static str {
 fn heads_changed(view: View<'_>) -> bool {
     view.rollout.heads.iter().any(|(host, raised)| {
         view.rollout.reads.get(host).is_some_and(|read| {
-            read.rollout.as_ref().map(|open| &open.value) != raised.rollout.as_ref().map(|open| &open.value)
+            read.rollout.as_ref().map(|open| &open.value)
+                != raised.rollout.as_ref().map(|open| &open.value)
         })
     })
 }
@@ -150,18 +164,20 @@ fn quarantine(plan: &Plan, truth: &Truth) -> Judged {
             Reason::Quarantined { release: plan.release, why: entry.reason.clone() },
         );
     }
-    let same_tree = truth
-        .quarantine
-        .iter()
-        .find(|(_, entry)| entry.active && entry.tree == Some(plan.tree));
+    let same_tree =
+        truth.quarantine.iter().find(|(_, entry)| entry.active && entry.tree == Some(plan.tree));
     match (same_tree, &plan.quarantine_override) {
         (Some((release, entry)), None) => Judged::refuse(
             Gate::Quarantine,
-            Reason::Quarantined { release: *release, why: format!("{} (the same files)", entry.reason) },
+            Reason::Quarantined {
+                release: *release,
+                why: format!("{} (the same files)", entry.reason),
+            },
         ),
-        (Some((_, _)), Some(fix)) => {
-            Judged::pass(Gate::Quarantine, format!("the same files were quarantined; named as the fix: {fix}"))
-        }
+        (Some((_, _)), Some(fix)) => Judged::pass(
+            Gate::Quarantine,
+            format!("the same files were quarantined; named as the fix: {fix}"),
+        ),
         (None, _) => Judged::pass(Gate::Quarantine, "neither release nor files are quarantined"),
     }
 }
@@ -169,22 +185,26 @@ fn quarantine(plan: &Plan, truth: &Truth) -> Judged {
 /// There is something to return to: the stable release, held by every host that answers, or nothing.
 fn way_back(view: View<'_>, plan: &Plan, truth: &Truth) -> Judged {
     let Some(stable) = truth.stable else {
-        return Judged::pass(Gate::WayBack, "a first push: it returns to nothing, stopped and removed");
+        return Judged::pass(
+            Gate::WayBack,
+            "a first push: it returns to nothing, stopped and removed",
+        );
     };
     if truth.refuses(&stable).is_some() {
         let why = format!("the stable release {} is quarantined", stable.short());
         return Judged::refuse(Gate::WayBack, Reason::NoWayBack { why });
     }
-    let lacking = view
-        .rollout
-        .heads
-        .iter()
-        .find(|(_, head)| head.current.is_some() && head.current != Some(plan.release) && !head.held.contains(&stable));
+    let lacking = view.rollout.heads.iter().find(|(_, head)| {
+        head.current.is_some() && head.current != Some(plan.release) && !head.held.contains(&stable)
+    });
     match lacking {
         Some((host, _)) => {
             Judged::refuse(Gate::WayBack, Reason::NotHeld { host: host.clone(), release: stable })
         }
-        None => Judged::pass(Gate::WayBack, format!("it returns to {}, held by the hosts", stable.short())),
+        None => Judged::pass(
+            Gate::WayBack,
+            format!("it returns to {}, held by the hosts", stable.short()),
+        ),
     }
 }
 
@@ -195,7 +215,8 @@ pub fn facts(view: View<'_>, truth: &Truth) -> Vec<Event> {
     if state.stable != Some(truth.stable) || state.previous_stable != truth.previous_stable {
         facts.push(Fact::Stable { release: truth.stable, previous: truth.previous_stable });
     }
-    if truth.quarantine.iter().any(|(release, entry)| state.quarantine.get(release) != Some(entry)) {
+    if truth.quarantine.iter().any(|(release, entry)| state.quarantine.get(release) != Some(entry))
+    {
         facts.push(Fact::Quarantine { entries: truth.quarantine.clone() });
     }
     if state.lock != truth.lock {

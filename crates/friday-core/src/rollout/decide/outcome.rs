@@ -21,7 +21,10 @@ pub fn of_round(outcome: Outcome) -> HostAnswer {
             Answer::Refused(refusal) => HostAnswer::Refused { refusal },
             Answer::Step(report) => of_stage(report),
             Answer::Error { why } => HostAnswer::Failed { why },
-            Answer::Hello { .. } | Answer::Missing { .. } | Answer::Log { .. } | Answer::Manifest(_) => {
+            Answer::Hello { .. }
+            | Answer::Missing { .. }
+            | Answer::Log { .. }
+            | Answer::Manifest(_) => {
                 HostAnswer::Failed { why: "answered something else than was asked".to_owned() }
             }
         },
@@ -174,7 +177,9 @@ pub fn state_says(state: &StepState) -> String {
         StepState::Running { doing } => format!("still {doing}"),
         StepState::AwaitingConfirm { .. } => "awaits its confirm".to_owned(),
         StepState::Done => "done".to_owned(),
-        StepState::Failed { why, .. } | StepState::Undone { why } | StepState::Lost { why, .. } => why.clone(),
+        StepState::Failed { why, .. } | StepState::Undone { why } | StepState::Lost { why, .. } => {
+            why.clone()
+        }
         StepState::Ended { doing } => format!("was ended by a higher fence while {doing}"),
         StepState::Sealed => "the order never arrived".to_owned(),
         StepState::NeverSeen => "the order is not known there".to_owned(),

@@ -44,7 +44,8 @@ pub fn raised(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
     }
     let own = truth.open.as_ref().filter(|found| found.open.id == view.rollout.id);
     let resumed = own.is_some();
-    let drifts = |host| view.rollout.heads.get(host).is_some_and(|head| truth.drift(head).is_some());
+    let drifts =
+        |host| view.rollout.heads.get(host).is_some_and(|head| truth.drift(head).is_some());
     if !resumed && view.rollout.swept == Swept::No && view.answering().iter().any(drifts) {
         events.extend(sweep_first(view));
         return events;
@@ -89,7 +90,9 @@ fn give_up_before_effects(view: View<'_>, end: End) -> Vec<Event> {
         head.rollout.as_ref().is_some_and(|open| open.value.id == view.rollout.id)
     };
     if view.rollout.heads.values().any(|head| is_ours(head)) {
-        let (End::Refused { reasons } | End::Unreachable { reasons }) = end else { return Vec::new() };
+        let (End::Refused { reasons } | End::Unreachable { reasons }) = end else {
+            return Vec::new();
+        };
         return view.hold(reasons);
     }
     view.wind_up(end)
@@ -98,7 +101,11 @@ fn give_up_before_effects(view: View<'_>, end: End) -> Vec<Event> {
 fn sweep_first(view: View<'_>) -> Vec<Event> {
     let allowance = view.rollout.fleet().progress_deadline_ms;
     vec![
-        Event::WorkBegun { rollout: view.id(), work: Work::Sweep, deadline: view.now.plus_ms(allowance) },
+        Event::WorkBegun {
+            rollout: view.id(),
+            work: Work::Sweep,
+            deadline: view.now.plus_ms(allowance),
+        },
         Event::RolloutBegun {
             rollout: next_id(view, "sweep"),
             intent: Box::new(Intent::Sweep { fleet: view.rollout.fleet().clone() }),
@@ -110,7 +117,9 @@ fn sweep_first(view: View<'_>) -> Vec<Event> {
 /// An id for a rollout that this one begets: unique, and the same when decided again.
 fn next_id(view: View<'_>, what: &str) -> RolloutId {
     let begotten = |id: &&RolloutId| {
-        view.state.rollout(id).is_some_and(|other| other.because_of.as_ref() == Some(&view.rollout.id))
+        view.state
+            .rollout(id)
+            .is_some_and(|other| other.because_of.as_ref() == Some(&view.rollout.id))
     };
     let count = view.state.order.iter().filter(begotten).count();
     RolloutId::new(format!("{}-{what}{}", view.rollout.id, count + 1))
@@ -121,16 +130,19 @@ pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
     if let Some(highest) = round::fenced_by(done) {
         return vec![view.end(End::Fenced { by: highest })];
     }
-    let mut events: Vec<Event> = round::not_ok(done).map(|(host, why)| failed(view, host, why)).collect();
+    let mut events: Vec<Event> =
+        round::not_ok(done).map(|(host, why)| failed(view, host, why)).collect();
     let failed_now = events.len();
     if view.rollout.failed().len() + failed_now > failures_allowed(view.rollout.hosts.len(), 0) {
         let mut reasons: Vec<Reason> = round::not_ok(done)
             .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
             .collect();
-        reasons.extend(view.rollout.failed().into_iter().map(|host| Reason::HostFailed {
-            host,
-            why: "it failed before".to_owned(),
-        }));
+        reasons.extend(
+            view.rollout
+                .failed()
+                .into_iter()
+                .map(|host| Reason::HostFailed { host, why: "it failed before".to_owned() }),
+        );
         events.extend(stop(view, reasons));
         return events;
     }
@@ -193,7 +205,10 @@ fn after_hook_before(view: View<'_>, plan: &Plan) -> Vec<Event> {
         (Some(migration), Migration::NotBegun) => {
             let one_way = migration.back == MigrationBack::OneWay;
             vec![
-                Event::MigrationMoved { rollout: view.id(), migration: Migration::Begun { one_way } },
+                Event::MigrationMoved {
+                    rollout: view.id(),
+                    migration: Migration::Begun { one_way },
+                },
                 round::begin(view, RoundAsk::MigrationBegins, view.answering()),
             ]
         }
@@ -219,7 +234,8 @@ pub fn migration_stored(view: View<'_>, done: &Round) -> Vec<Event> {
     }
     let Intent::Push { plan } = &*view.rollout.intent else { return Vec::new() };
     let allowance = plan.migration.as_ref().map_or(0, |migration| migration.timeout_ms);
-    let deadline = view.now.plus_ms(allowance.saturating_add(2 * view.rollout.fleet().answer_deadline_ms));
+    let deadline =
+        view.now.plus_ms(allowance.saturating_add(2 * view.rollout.fleet().answer_deadline_ms));
     vec![Event::WorkBegun { rollout: view.id(), work: Work::Migrate, deadline }]
 }
 
@@ -235,7 +251,9 @@ pub fn migrated(view: View<'_>, outcome: Outcome) -> Vec<Event> {
                 round::begin(view, RoundAsk::MigrationEnds, view.answering()),
             ],
             StepState::Failed { why, .. } => stop(view, vec![Reason::MigrationFailed { why }]),
-            StepState::Running { .. } | StepState::NeverSeen | StepState::AwaitingConfirm { .. } => Vec::new(),
+            StepState::Running { .. }
+            | StepState::NeverSeen
+            | StepState::AwaitingConfirm { .. } => Vec::new(),
             StepState::Undone { .. }
             | StepState::Ended { .. }
             | StepState::Sealed
@@ -245,11 +263,12 @@ pub fn migrated(view: View<'_>, outcome: Outcome) -> Vec<Event> {
                 events
             }
         },
-        Answer::Refused(friday_wire::Refusal::Fenced { highest }) => vec![view.end(End::Fenced { by: highest })],
-        Answer::Refused(refusal) => stop(
-            view,
-            vec![Reason::MigrationFailed { why: outcome::refusal_says(&refusal) }],
-        ),
+        Answer::Refused(friday_wire::Refusal::Fenced { highest }) => {
+            vec![view.end(End::Fenced { by: highest })]
+        }
+        Answer::Refused(refusal) => {
+            stop(view, vec![Reason::MigrationFailed { why: outcome::refusal_says(&refusal) }])
+        }
         _ => Vec::new(),
     }
 }
@@ -258,7 +277,12 @@ fn to_waves(view: View<'_>) -> Vec<Event> {
     vec![round::begin(view, RoundAsk::RaiseWave, view.all())]
 }
 
-fn working(view: View<'_>, plan: &Plan, work: Work, deadline: crate::time::Timestamp) -> Vec<Event> {
+fn working(
+    view: View<'_>,
+    plan: &Plan,
+    work: Work,
+    deadline: crate::time::Timestamp,
+) -> Vec<Event> {
     match work {
         Work::Sweep => swept(view),
         Work::HookBefore => match &view.rollout.hook_before {
@@ -287,25 +311,32 @@ fn working(view: View<'_>, plan: &Plan, work: Work, deadline: crate::time::Times
 
 /// The sweep before the push has ended.
 fn swept(view: View<'_>) -> Vec<Event> {
-    let sweep = view
-        .state
-        .order
-        .iter()
-        .rev()
-        .filter_map(|id| view.state.rollout(id))
-        .find(|other| {
-            other.because_of.as_ref() == Some(&view.rollout.id) && matches!(*other.intent, Intent::Sweep { .. })
+    let sweep =
+        view.state.order.iter().rev().filter_map(|id| view.state.rollout(id)).find(|other| {
+            other.because_of.as_ref() == Some(&view.rollout.id)
+                && matches!(*other.intent, Intent::Sweep { .. })
         });
     match sweep.and_then(|sweep| sweep.end()) {
         Some(End::Converged) => vec![round::begin(view, RoundAsk::Read, view.all())],
         Some(End::Owed { hosts }) => {
-            vec![view.end(End::Refused { reasons: vec![Reason::SweepOwed { hosts: hosts.clone() }] })]
+            vec![
+                view.end(End::Refused {
+                    reasons: vec![Reason::SweepOwed { hosts: hosts.clone() }],
+                }),
+            ]
         }
         Some(End::Refused { reasons } | End::Unreachable { reasons }) => {
             vec![view.end(End::Refused { reasons: reasons.clone() })]
         }
         Some(End::Fenced { by }) => vec![view.end(End::Fenced { by: by.clone() })],
-        Some(End::Stable | End::TakenBack { .. } | End::NotSwitched { .. } | End::TakenOver { .. } | End::Done | End::Dropped) => {
+        Some(
+            End::Stable
+            | End::TakenBack { .. }
+            | End::NotSwitched { .. }
+            | End::TakenOver { .. }
+            | End::Done
+            | End::Dropped,
+        ) => {
             vec![view.end(End::Dropped)]
         }
         None if sweep.is_some_and(|sweep| sweep.phase == Phase::Held) => {
@@ -320,15 +351,22 @@ fn swept(view: View<'_>) -> Vec<Event> {
 fn taken_back(view: View<'_>, by: &RolloutId) -> Vec<Event> {
     let Some(rollback) = view.state.rollout(by) else { return Vec::new() };
     match rollback.end() {
-        Some(End::Converged | End::Owed { .. }) => vec![view.end(End::TakenBack { by: by.clone() })],
+        Some(End::Converged | End::Owed { .. }) => {
+            vec![view.end(End::TakenBack { by: by.clone() })]
+        }
         Some(End::Fenced { by }) => vec![
             Event::Observed { fact: Fact::Superseded { rollout: view.id(), by: by.clone() } },
             view.end(End::Fenced { by: by.clone() }),
         ],
         Some(End::Refused { reasons } | End::Unreachable { reasons }) => view.hold(reasons.clone()),
-        Some(End::Stable | End::TakenBack { .. } | End::NotSwitched { .. } | End::TakenOver { .. } | End::Done | End::Dropped) => {
-            view.hold(vec![Reason::DriverGone])
-        }
+        Some(
+            End::Stable
+            | End::TakenBack { .. }
+            | End::NotSwitched { .. }
+            | End::TakenOver { .. }
+            | End::Done
+            | End::Dropped,
+        ) => view.hold(vec![Reason::DriverGone]),
         None => Vec::new(),
     }
 }
@@ -351,9 +389,7 @@ pub fn observed(view: View<'_>, _plan: &Plan, done: &Round) -> Vec<Event> {
     if reasons.is_empty() {
         return view.wind_up(End::Stable);
     }
-    let sick = |reason: &Reason| {
-        matches!(reason, Reason::HostFailed { host, .. } if view.rollout.hosts.get(host).is_some_and(|run| run.at == HostState::Done))
-    };
+    let sick = |reason: &Reason| matches!(reason, Reason::HostFailed { host, .. } if view.rollout.hosts.get(host).is_some_and(|run| run.at == HostState::Done));
     if reasons.iter().any(sick) { stop(view, reasons) } else { view.hold(reasons) }
 }
 

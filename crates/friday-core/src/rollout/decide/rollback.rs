@@ -38,7 +38,8 @@ pub fn advance(view: View<'_>) -> Vec<Event> {
 /// friday's own rollback knows the highest fence: its push's. A person's reads first.
 fn begin(view: View<'_>) -> Vec<Event> {
     let push = view.rollout.because_of.as_ref().and_then(|id| view.state.rollout(id));
-    match push.filter(|push| push.start == view.rollout.start).and_then(|push| push.fence.as_ref()) {
+    match push.filter(|push| push.start == view.rollout.start).and_then(|push| push.fence.as_ref())
+    {
         Some(fence) => round::raise(view, fence.number + 1),
         None => vec![round::begin(view, RoundAsk::Read, view.all())],
     }
@@ -97,7 +98,10 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
 /// The rollback of a push is bound to it: it ends if that is no longer the one open.
 fn still_open(view: View<'_>, truth: &Truth) -> bool {
     let Some(push) = &view.rollout.because_of else { return true };
-    truth.open.as_ref().is_none_or(|found| found.open.id == *push || found.open.id == view.rollout.id)
+    truth
+        .open
+        .as_ref()
+        .is_none_or(|found| found.open.id == *push || found.open.id == view.rollout.id)
 }
 
 /// Own rollouts that hosts do not hold open any more.
@@ -106,12 +110,19 @@ fn superseded(view: View<'_>, truth: &Truth) -> Vec<Event> {
     let Some(by) = truth.fence.clone() else { return Vec::new() };
     view.state
         .abandoned()
-        .filter(|other| other.bound.is_some() && Some(&other.id) != open && other.id != view.rollout.id)
+        .filter(|other| {
+            other.bound.is_some() && Some(&other.id) != open && other.id != view.rollout.id
+        })
         .filter(|other| Some(&other.id) != view.rollout.because_of.as_ref())
         .flat_map(|other| {
             [
-                Event::Observed { fact: Fact::Superseded { rollout: other.id.clone(), by: by.clone() } },
-                Event::RolloutEnded { rollout: other.id.clone(), end: End::Fenced { by: by.clone() } },
+                Event::Observed {
+                    fact: Fact::Superseded { rollout: other.id.clone(), by: by.clone() },
+                },
+                Event::RolloutEnded {
+                    rollout: other.id.clone(),
+                    end: End::Fenced { by: by.clone() },
+                },
             ]
         })
         .collect()
@@ -122,7 +133,11 @@ fn bind(view: View<'_>, truth: &Truth, to: BackTo) -> Result<Bound, Reason> {
     let open = truth.open.as_ref().map(|found| &found.open);
     let mut bound = match open {
         Some(open) if open.id == view.rollout.id => {
-            return Ok(Bound { to: open.release, leaves: open.leaves, returns_to: open.returns_to });
+            return Ok(Bound {
+                to: open.release,
+                leaves: open.leaves,
+                returns_to: open.returns_to,
+            });
         }
         Some(open) if open.kind == RolloutKind::Push => {
             Bound { to: open.returns_to, leaves: open.release, returns_to: truth.previous_stable }
@@ -135,7 +150,9 @@ fn bind(view: View<'_>, truth: &Truth, to: BackTo) -> Result<Bound, Reason> {
         }
         Some(_) | None => match (to, truth.previous_stable) {
             (BackTo::LastStable, None) => {
-                return Err(Reason::NoWayBack { why: "no release was stable before this one".to_owned() });
+                return Err(Reason::NoWayBack {
+                    why: "no release was stable before this one".to_owned(),
+                });
             }
             (BackTo::LastStable | BackTo::Release { .. }, previous) => {
                 Bound { to: previous, leaves: truth.stable, returns_to: None }
@@ -180,10 +197,15 @@ pub fn prepared(view: View<'_>, done: &Round) -> Vec<Event> {
     if let Some(highest) = round::fenced_by(done) {
         return taken_over(view, &highest);
     }
-    let mut events: Vec<Event> = round::not_ok(done).map(|(host, why)| gone(view, host, why)).collect();
+    let mut events: Vec<Event> =
+        round::not_ok(done).map(|(host, why)| gone(view, host, why)).collect();
     if done.ask == RoundAsk::Open {
         let on: Vec<HostName> = round::answers(done).cloned().collect();
-        events.push(if on.is_empty() { close(view) } else { round::begin(view, RoundAsk::Look, on) });
+        events.push(if on.is_empty() {
+            close(view)
+        } else {
+            round::begin(view, RoundAsk::Look, on)
+        });
         return events;
     }
     events.push(begin_back(view));
@@ -207,8 +229,11 @@ fn taken_over(view: View<'_>, highest: &friday_wire::Fence) -> Vec<Event> {
 
 /// The way back of the migration first, where it has one and was begun; then the hosts.
 fn begin_back(view: View<'_>) -> Event {
-    let Intent::Rollback { migration, .. } = &*view.rollout.intent else { return begin_work(view, Work::Back) };
-    let undoes = matches!(migration, Some(plan) if matches!(plan.back, MigrationBack::Command { .. }));
+    let Intent::Rollback { migration, .. } = &*view.rollout.intent else {
+        return begin_work(view, Work::Back);
+    };
+    let undoes =
+        matches!(migration, Some(plan) if matches!(plan.back, MigrationBack::Command { .. }));
     if undoes
         && view.rollout.migration != friday_wire::Migration::NotBegun
         && view.rollout.migrated_back == HookState::Waiting
@@ -256,7 +281,11 @@ pub fn back(view: View<'_>) -> Vec<Event> {
         match view.rollout.seen.get(host) {
             None => events.push(gone(view, host, "it was not observed".to_owned())),
             Some(seen) if lacks_target(view, seen) => {
-                events.push(gone(view, host, "it does not hold the release to go back to".to_owned()));
+                events.push(gone(
+                    view,
+                    host,
+                    "it does not hold the release to go back to".to_owned(),
+                ));
             }
             Some(_) if is_free(view, host) => events.push(wave::order(view, host, true)),
             Some(_) => {}
@@ -299,13 +328,16 @@ fn is_free(view: View<'_>, host: &HostName) -> bool {
 }
 
 fn late_hosts(view: View<'_>) -> Vec<Event> {
-    let is_late = |at: &HostState| wave::deadline_of(at).is_some_and(|deadline| view.now >= deadline);
+    let is_late =
+        |at: &HostState| wave::deadline_of(at).is_some_and(|deadline| view.now >= deadline);
     view.rollout
         .hosts
         .iter()
         .filter(|(_, run)| is_late(&run.at))
         .map(|(host, run)| match run.at {
-            HostState::Looking { .. } => gone(view, host, "nobody knows whether it went back".to_owned()),
+            HostState::Looking { .. } => {
+                gone(view, host, "nobody knows whether it went back".to_owned())
+            }
             _ => Event::StepAnswered {
                 rollout: view.id(),
                 host: host.clone(),
@@ -336,7 +368,9 @@ pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Eve
             vec![wave::order(view, host, true)]
         }
         StepAnswer::Refused { refusal } => vec![gone(view, host, outcome::refusal_says(refusal))],
-        StepAnswer::NotSent { .. } if attempts < ATTEMPTS_MAX => vec![wave::order(view, host, true)],
+        StepAnswer::NotSent { .. } if attempts < ATTEMPTS_MAX => {
+            vec![wave::order(view, host, true)]
+        }
         StepAnswer::NotSent { why } => vec![gone(view, host, why.clone())],
         StepAnswer::Unknown { .. } => Vec::new(),
     }
@@ -359,7 +393,8 @@ pub fn observed(view: View<'_>, done: &Round) -> Vec<Event> {
     }
     let mut events = Vec::new();
     let mut wrong = Vec::new();
-    let mut left: Vec<HostName> = view.rollout.hosts_where(|at| matches!(at, HostState::Gone { .. }));
+    let mut left: Vec<HostName> =
+        view.rollout.hosts_where(|at| matches!(at, HostState::Gone { .. }));
     for (host, answer) in &done.answers {
         match (answer, view.rollout.seen.get(host)) {
             (Some(HostAnswer::Seen { .. }), Some(seen)) => {

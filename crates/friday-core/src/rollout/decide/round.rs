@@ -64,16 +64,19 @@ fn conclude(view: View<'_>, round: &Round) -> Vec<Event> {
         RoundAsk::Read => read(view, round),
         RoundAsk::Raise => raised(view, round),
         RoundAsk::RaiseWave => wave::raised(view, round),
-        RoundAsk::Open | RoundAsk::Ship | RoundAsk::Stage | RoundAsk::Look | RoundAsk::Quarantine => {
-            match &*view.rollout.intent {
-                Intent::Push { plan } => push::prepared(view, plan, round),
-                Intent::Rollback { .. } => rollback::prepared(view, round),
-                Intent::Sweep { .. } => sweep::prepared(view, round),
-                Intent::Lock { .. } | Intent::Quarantine { .. } | Intent::Keeper { .. } | Intent::Look { .. } => {
-                    Vec::new()
-                }
-            }
-        }
+        RoundAsk::Open
+        | RoundAsk::Ship
+        | RoundAsk::Stage
+        | RoundAsk::Look
+        | RoundAsk::Quarantine => match &*view.rollout.intent {
+            Intent::Push { plan } => push::prepared(view, plan, round),
+            Intent::Rollback { .. } => rollback::prepared(view, round),
+            Intent::Sweep { .. } => sweep::prepared(view, round),
+            Intent::Lock { .. }
+            | Intent::Quarantine { .. }
+            | Intent::Keeper { .. }
+            | Intent::Look { .. } => Vec::new(),
+        },
         RoundAsk::MigrationBegins | RoundAsk::MigrationEnds => push::migration_stored(view, round),
         RoundAsk::Act => act::acted(view, round),
         RoundAsk::Observe => match &*view.rollout.intent {
@@ -124,9 +127,10 @@ fn raised(view: View<'_>, round: &Round) -> Vec<Event> {
         Intent::Push { plan } => push::raised(view, plan, round),
         Intent::Rollback { .. } => rollback::raised(view, round),
         Intent::Sweep { .. } => sweep::raised(view, round),
-        Intent::Lock { .. } | Intent::Quarantine { .. } | Intent::Keeper { .. } | Intent::Look { .. } => {
-            act::raised(view, round)
-        }
+        Intent::Lock { .. }
+        | Intent::Quarantine { .. }
+        | Intent::Keeper { .. }
+        | Intent::Look { .. } => act::raised(view, round),
     }
 }
 
@@ -170,7 +174,9 @@ pub fn fenced_by(round: &Round) -> Option<Fence> {
         .answers
         .values()
         .filter_map(|answer| match answer {
-            Some(HostAnswer::Refused { refusal: Refusal::Fenced { highest } }) => Some(highest.clone()),
+            Some(HostAnswer::Refused { refusal: Refusal::Fenced { highest } }) => {
+                Some(highest.clone())
+            }
             _ => None,
         })
         .max()
@@ -183,16 +189,28 @@ pub fn answers(round: &Round) -> impl Iterator<Item = &HostName> {
 
 /// Hosts that did not, and why.
 pub fn not_ok(round: &Round) -> impl Iterator<Item = (&HostName, String)> {
-    round.answers.iter().filter(|(_, answer)| !is_ok(answer.as_ref())).map(|(host, answer)| (host, says(answer)))
+    round
+        .answers
+        .iter()
+        .filter(|(_, answer)| !is_ok(answer.as_ref()))
+        .map(|(host, answer)| (host, says(answer)))
 }
 
 /// Hosts that could not be reached, or were not heard.
 pub fn silent(round: &Round) -> impl Iterator<Item = (&HostName, String)> {
     round.answers.iter().filter_map(|(host, answer)| match answer {
-        Some(HostAnswer::Unreachable { why } | HostAnswer::Unknown { why } | HostAnswer::Failed { why }) => {
-            Some((host, why.clone()))
-        }
-        Some(HostAnswer::Head { .. } | HostAnswer::Seen { .. } | HostAnswer::Ok | HostAnswer::Refused { .. }) | None => None,
+        Some(
+            HostAnswer::Unreachable { why }
+            | HostAnswer::Unknown { why }
+            | HostAnswer::Failed { why },
+        ) => Some((host, why.clone())),
+        Some(
+            HostAnswer::Head { .. }
+            | HostAnswer::Seen { .. }
+            | HostAnswer::Ok
+            | HostAnswer::Refused { .. },
+        )
+        | None => None,
     })
 }
 
@@ -203,8 +221,14 @@ fn is_ok(answer: Option<&HostAnswer>) -> bool {
 fn says(answer: &Option<HostAnswer>) -> String {
     match answer {
         Some(HostAnswer::Refused { refusal }) => super::outcome::refusal_says(refusal),
-        Some(HostAnswer::Failed { why } | HostAnswer::Unreachable { why } | HostAnswer::Unknown { why }) => why.clone(),
-        Some(HostAnswer::Ok | HostAnswer::Head { .. } | HostAnswer::Seen { .. }) | None => String::new(),
+        Some(
+            HostAnswer::Failed { why }
+            | HostAnswer::Unreachable { why }
+            | HostAnswer::Unknown { why },
+        ) => why.clone(),
+        Some(HostAnswer::Ok | HostAnswer::Head { .. } | HostAnswer::Seen { .. }) | None => {
+            String::new()
+        }
     }
 }
 

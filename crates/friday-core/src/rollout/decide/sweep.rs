@@ -35,7 +35,8 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     if let Some(found) = &truth.open
         && found.open.kind != RolloutKind::Sweep
     {
-        let reason = Reason::RolloutOpen { rollout: found.open.id.clone(), kind: kind_of(found).to_owned() };
+        let reason =
+            Reason::RolloutOpen { rollout: found.open.id.clone(), kind: kind_of(found).to_owned() };
         events.push(view.end(End::Refused { reasons: vec![reason] }));
         return events;
     }
@@ -65,7 +66,10 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
 
 fn drifting(view: View<'_>, truth: &Truth) -> Vec<HostName> {
     let drifts = |head: &Arc<Head>| truth.drift(head).is_some();
-    view.answering().into_iter().filter(|host| view.rollout.heads.get(host).is_some_and(drifts)).collect()
+    view.answering()
+        .into_iter()
+        .filter(|host| view.rollout.heads.get(host).is_some_and(drifts))
+        .collect()
 }
 
 /// After open, quarantine, look, ship and stage.
@@ -94,9 +98,10 @@ pub fn prepared(view: View<'_>, done: &Round) -> Vec<Event> {
 fn after_look(view: View<'_>, mut events: Vec<Event>) -> Vec<Event> {
     let target = view.rollout.bound.as_ref().and_then(|open| open.release);
     let lacks = |host: &HostName| {
-        view.rollout.seen.get(host).is_some_and(|seen| {
-            target.is_some_and(|target| !seen.head.held.contains(&target))
-        })
+        view.rollout
+            .seen
+            .get(host)
+            .is_some_and(|seen| target.is_some_and(|target| !seen.head.held.contains(&target)))
     };
     let waiting = view.rollout.hosts_where(|at| *at == HostState::Waiting);
     let lacking: Vec<HostName> = waiting.into_iter().filter(lacks).collect();

@@ -25,7 +25,10 @@ pub fn deadline_of(at: &HostState) -> Option<Timestamp> {
         | HostState::Looking { deadline, .. }
         | HostState::Proving { deadline, .. }
         | HostState::Confirming { deadline, .. } => Some(*deadline),
-        HostState::Waiting | HostState::Done | HostState::Failed { .. } | HostState::Gone { .. } => None,
+        HostState::Waiting
+        | HostState::Done
+        | HostState::Failed { .. }
+        | HostState::Gone { .. } => None,
     }
 }
 
@@ -33,7 +36,8 @@ pub fn deadline_of(at: &HostState) -> Option<Timestamp> {
 /// lease's period (45 s of 60).
 pub fn lease_ends(view: View<'_>) -> Option<Timestamp> {
     let renewed = view.memory.renewed.get(&view.rollout.id)?;
-    matches!(view.rollout.phase, Phase::Wave).then(|| renewed.plus_ms(view.rollout.fleet().lease_ms / 4 * 3))
+    matches!(view.rollout.phase, Phase::Wave)
+        .then(|| renewed.plus_ms(view.rollout.fleet().lease_ms / 4 * 3))
 }
 
 fn lease_is_lost(view: View<'_>) -> bool {
@@ -50,7 +54,9 @@ pub fn raised(view: View<'_>, done: &Round) -> Vec<Event> {
         return view.hold(vec![reason, Reason::LeaseLost]);
     }
     let mut events: Vec<Event> = round::silent(done)
-        .filter(|(host, _)| view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Done))
+        .filter(|(host, _)| {
+            view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Done)
+        })
         .map(|(host, why)| fail(view, host, format!("does not answer: {why}")))
         .collect();
     if !events.is_empty() {
@@ -103,7 +109,9 @@ pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
         .rollout
         .wave_hosts
         .iter()
-        .filter(|host| view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Waiting))
+        .filter(|host| {
+            view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Waiting)
+        })
         .collect();
     if let Some(host) = waiting.first() {
         if view.rollout.room_to_take_out() == 0 {
@@ -122,7 +130,11 @@ fn proved_hosts(view: View<'_>) -> Vec<Event> {
             && view.rollout.planned(host).is_some_and(|planned| planned.outside_url.is_some());
         let key = (view.id(), host.clone());
         !probed
-            || view.memory.streaks.get(&key).is_some_and(|streak| *streak.state() == HealthState::Healthy)
+            || view
+                .memory
+                .streaks
+                .get(&key)
+                .is_some_and(|streak| *streak.state() == HealthState::Healthy)
     };
     view.rollout
         .hosts
@@ -152,7 +164,8 @@ fn stood_still(view: View<'_>) -> Vec<Event> {
 /// Orders a host's switch or back.
 pub fn order(view: View<'_>, host: &HostName, at_once: bool) -> Event {
     let clocks = &view.rollout.fleet().clocks;
-    let allowance = clocks.first_deadline_ms().saturating_add(clocks.stop_ms).saturating_add(SLACK_MS);
+    let allowance =
+        clocks.first_deadline_ms().saturating_add(clocks.stop_ms).saturating_add(SLACK_MS);
     Event::StepBegun {
         rollout: view.id(),
         host: host.clone(),
@@ -172,8 +185,12 @@ fn late_hosts(view: View<'_>) -> Vec<Event> {
             continue;
         }
         events.push(match &run.at {
-            HostState::Looking { .. } => fail(view, host, "nobody knows what became of its switch".to_owned()),
-            HostState::Proving { .. } => unknown(view, host, "the outside probe did not pass in time"),
+            HostState::Looking { .. } => {
+                fail(view, host, "nobody knows what became of its switch".to_owned())
+            }
+            HostState::Proving { .. } => {
+                unknown(view, host, "the outside probe did not pass in time")
+            }
             HostState::Ordered { .. }
             | HostState::Confirming { .. }
             | HostState::Waiting
@@ -220,7 +237,9 @@ pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Eve
             | StepState::Sealed
             | StepState::NeverSeen
             | StepState::Lost { .. }
-            | StepState::Running { .. } => vec![fail(view, host, outcome::state_says(&report.state))],
+            | StepState::Running { .. } => {
+                vec![fail(view, host, outcome::state_says(&report.state))]
+            }
         },
         StepAnswer::Refused { refusal: Refusal::Fenced { highest } } => {
             vec![view.end(End::Fenced { by: highest.clone() })]
@@ -257,8 +276,12 @@ fn beyond_budget(view: View<'_>) -> Option<Vec<Event>> {
 
 fn reason_of(view: View<'_>, host: &HostName) -> Option<Reason> {
     match &view.rollout.hosts.get(host)?.at {
-        HostState::Failed { why } => Some(Reason::HostFailed { host: host.clone(), why: why.clone() }),
-        HostState::Gone { why } => Some(Reason::Unreachable { host: host.clone(), why: why.clone() }),
+        HostState::Failed { why } => {
+            Some(Reason::HostFailed { host: host.clone(), why: why.clone() })
+        }
+        HostState::Gone { why } => {
+            Some(Reason::Unreachable { host: host.clone(), why: why.clone() })
+        }
         HostState::Waiting
         | HostState::Ordered { .. }
         | HostState::Looking { .. }
@@ -278,7 +301,10 @@ fn wave_over(view: View<'_>, plan: &Plan) -> Vec<Event> {
         return vec![Event::SoakBegun { rollout: view.id(), wave: view.rollout.wave, until }];
     }
     if failed.is_empty() {
-        return vec![Event::BakeBegun { rollout: view.id(), until: view.now.plus_ms(plan.bake_ms) }];
+        return vec![Event::BakeBegun {
+            rollout: view.id(),
+            until: view.now.plus_ms(plan.bake_ms),
+        }];
     }
     if wave == plan.waves.len() {
         return vec![round::begin(view, RoundAsk::RaiseWave, view.all())];
