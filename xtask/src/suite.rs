@@ -14,9 +14,9 @@ const NEEDED: [(&str, &str); 7] = [
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
     ("ip", "iproute2"),
-    ("nft", "nftables"),
     ("nsenter", "util-linux"),
     ("mount", "mount"),
+    ("cron", "cron"),
     ("git", "git"),
 ];
 

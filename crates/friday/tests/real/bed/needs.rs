@@ -1,0 +1,43 @@
+//! What a bed needs of the machine, said in one sentence where it is missing.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const PROGRAMS: [(&str, &str); 7] = [
+    ("sshd", "openssh-server"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("ip", "iproute2"),
+    ("nsenter", "util-linux"),
+    ("unshare", "util-linux"),
+    ("mount", "mount"),
+];
+
+const PLACES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// Panics with what is missing and what to do.
+pub fn check() {
+    let id = Command::new("id").arg("-u").output().expect("`id` runs everywhere");
+    assert!(
+        id.stdout == b"0\n",
+        "real fleets are made of network namespaces, which needs root: run `cargo xtask test`, which asks sudo"
+    );
+    for (program, package) in PROGRAMS {
+        assert!(
+            PLACES.iter().any(|place| Path::new(place).join(program).exists()),
+            "`{program}` is missing: run `cargo xtask test`, or apt-get install {package}"
+        );
+    }
+    let namespaces = Command::new("unshare")
+        .args(["--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "true"])
+        .stdin(Stdio::null())
+        .output();
+    let refused = match namespaces {
+        Ok(done) if done.status.success() => return,
+        Ok(done) => String::from_utf8_lossy(&done.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    panic!(
+        "this machine gives root no namespaces ({refused}): in a container, start it with --privileged"
+    );
+}

@@ -1,0 +1,7 @@
+//! Tests on real fleets: real SSH servers in network namespaces of this machine.
+//!
+//! [`bed`] makes the fleets; the other modules are the tests. What friday says is never taken as
+//! proof of what a host runs: results are read through [`bed::Bed::file`] and [`bed::Bed::sh`].
+
+mod bed;
+mod bed_holds;
