@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::document::{Entry, Node, Table, Value};
 use super::problem::Fault;
 use super::reference::{self, find, is_section};
-use super::suggest::unknown_key;
+use super::suggest::{nearest, unknown_key};
 use super::value::{ENTRIES_MAX, Kind};
 
 /// The table that holds the environments.
@@ -100,7 +100,7 @@ fn check_overlay(overlay: &mut Entry, faults: &mut Vec<Fault>) {
 fn no_such_env(env: &str, names: &[String], envs: Option<&Entry>) -> Fault {
     let span = envs.map_or(0..0, |envs| envs.key_span.clone());
     let fault = Fault::at(span, format!("there is no environment `{env}`"));
-    match super::suggest::nearest(env, names.iter().map(String::as_str)) {
+    match nearest(env, names.iter().map(String::as_str)) {
         Some(near) => fault.hint(format!("did you mean `{near}`?")),
         None if names.is_empty() => {
             fault.hint(format!("write `[env.{env}]` with what is different there"))
@@ -115,6 +115,17 @@ fn check(table: &mut Table, path: &str, faults: &mut Vec<Fault>) {
         let span = table.entries[ENTRIES_MAX].key_span.clone();
         faults.push(Fault::at(span, format!("`{path}` has more than {ENTRIES_MAX} entries")));
     }
+    // What was meant by a slip counts as there, so that it is not missed as well.
+    let mut meant: Vec<Entry> = Vec::new();
+    let mut slip = |entry: &Entry, faults: &mut Vec<Fault>| {
+        let (fault, near) = unknown_key(path, entry);
+        faults.push(fault);
+        meant.extend(near.map(|near| Entry {
+            key: near.to_owned(),
+            key_span: entry.key_span.clone(),
+            node: Node { span: entry.node.span.clone(), value: Value::Wrong },
+        }));
+    };
     table.entries.retain_mut(|entry| {
         let here =
             if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
@@ -126,8 +137,8 @@ fn check(table: &mut Table, path: &str, faults: &mut Vec<Fault>) {
         }
         // Free names may contain dots; a path with one would be taken for a section's.
         if let Some(key) = find(&here).filter(|_| !entry.key.contains('.') && entry.key != "*") {
-            if let Some(fault) = misplaced_setting(path, entry, &key.kind) {
-                faults.push(fault);
+            if is_slip_of_setting(path, entry, &key.kind) {
+                slip(entry, faults);
                 return false;
             }
             let wrong = key.kind.check(&here, &entry.node);
@@ -142,9 +153,14 @@ fn check(table: &mut Table, path: &str, faults: &mut Vec<Fault>) {
             check_section(entry, &here, faults);
             return true;
         }
-        faults.push(unknown_key(path, entry));
+        slip(entry, faults);
         false
     });
+    for entry in meant {
+        if table.get(&entry.key).is_none() {
+            table.entries.push(entry);
+        }
+    }
 }
 
 fn check_section(entry: &mut Entry, path: &str, faults: &mut Vec<Fault>) {
@@ -169,11 +185,11 @@ fn check_section(entry: &mut Entry, path: &str, faults: &mut Vec<Fault>) {
 }
 
 /// A free key under `[hosts]` whose value is no list may be a setting with a slip in it.
-fn misplaced_setting(path: &str, entry: &Entry, kind: &Kind) -> Option<Fault> {
-    let role = path == "hosts" && *kind == Kind::Hosts;
-    let near = super::suggest::nearest(&entry.key, reference::names_in("hosts").into_iter());
-    (role && near.is_some() && !matches!(entry.node.value, Value::List(_)))
-        .then(|| unknown_key(path, entry))
+fn is_slip_of_setting(path: &str, entry: &Entry, kind: &Kind) -> bool {
+    path == "hosts"
+        && *kind == Kind::Hosts
+        && !matches!(entry.node.value, Value::List(_))
+        && nearest(&entry.key, reference::names_in("hosts").into_iter()).is_some()
 }
 
 /// What is wrong with a free name.
@@ -245,6 +261,13 @@ impl Draft {
                 _ => None,
             }
         })
+    }
+
+    /// Whether a path, or a section that would hold it, was told to be wrong.
+    pub(crate) fn is_told(&self, path: &str) -> bool {
+        let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
+        ends.filter_map(|end| self.entry(&path[..end]))
+            .any(|entry| entry.node.value == Value::Wrong)
     }
 
     /// Whether something stands at a path, right or wrong.

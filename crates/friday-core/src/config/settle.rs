@@ -146,7 +146,7 @@ impl Settler<'_> {
 
     /// A text that must be there.
     fn needed(&mut self, path: &str, write: &str) -> Option<String> {
-        if !self.draft.has(path) {
+        if !self.draft.has(path) && !self.draft.is_told(path) {
             self.fault(path, &format!("`{path}` is missing"), &format!("write {write}"));
         }
         self.text(path)
@@ -198,7 +198,7 @@ impl Settler<'_> {
         }
         let rotation_told = ["page", "into", "out"]
             .iter()
-            .any(|key| self.draft.entry(&format!("rotation.{key}")).is_some_and(is_wrong));
+            .any(|key| self.draft.is_told(&format!("rotation.{key}")));
         if self.draft.has("release.ports") && !rotation.re_points() && !rotation_told {
             self.fault(
                 "release.ports",
@@ -209,7 +209,9 @@ impl Settler<'_> {
         match (one, range) {
             (Some(port), _) => PortChoice::One(port),
             (None, Some((first, last))) => PortChoice::Range(first, last),
-            (None, None) if self.draft.has("release.port") || self.draft.has("release.ports") => {
+            (None, None)
+                if self.draft.is_told("release.port") || self.draft.is_told("release.ports") =>
+            {
                 PortChoice::Wrong
             }
             (None, None) => PortChoice::None,
@@ -385,8 +387,4 @@ impl Settler<'_> {
             timeout_ms: self.ms("release.migrate_timeout"),
         })
     }
-}
-
-fn is_wrong(entry: &super::document::Entry) -> bool {
-    entry.node.value == Value::Wrong
 }

@@ -17,8 +17,14 @@ pub(crate) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
         .map(|(_, known)| known)
 }
 
-/// The problem of an unknown key in a section.
-pub(crate) fn unknown_key(section: &str, entry: &Entry) -> Fault {
+/// The problem of an unknown key in a section, and the name there that was probably meant.
+pub(crate) fn unknown_key(section: &str, entry: &Entry) -> (Fault, Option<&'static str>) {
+    let names = reference::names_in(section);
+    let near = nearest(&entry.key, names.iter().copied());
+    (fault(section, entry, &names, near), near)
+}
+
+fn fault(section: &str, entry: &Entry, names: &[&str], near: Option<&str>) -> Fault {
     let name = &entry.key;
     let place = if section.is_empty() {
         "at the top of the file".to_owned()
@@ -27,9 +33,11 @@ pub(crate) fn unknown_key(section: &str, entry: &Entry) -> Fault {
     };
     let fault = Fault::at(entry.key_span.clone(), format!("there is no key `{name}` {place}"))
         .label("unknown key");
-    let names = reference::names_in(section);
-    if let Some(near) = nearest(name, names.iter().copied()) {
+    if let Some(near) = near {
         return fault.hint(format!("did you mean `{near}`?"));
+    }
+    if reference::is_section(name) {
+        return fault.hint(format!("it is a section of its own: begin it with `[{name}]`"));
     }
     let elsewhere = sections_with(name);
     if !elsewhere.is_empty() {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use friday_wire::{HostName, Ports, Rotation};
 
-use super::{PortChoice, Settler, is_wrong};
-use crate::config::document::Table;
+use super::{PortChoice, Settler};
+use crate::config::document::{Table, Value};
 use crate::config::host::{HOSTS_MAX, WrittenHost};
 use crate::config::problem::Fault;
 use crate::config::reference::find;
@@ -131,9 +131,9 @@ impl Settler<'_> {
             let fault = Fault::at(one.span.clone(), message);
             self.faults.push(fault.hint("split the fleet into several configurations"));
         }
-        let hosts = self.draft.entry("hosts");
-        let told = hosts.is_some_and(is_wrong)
-            || self.draft.section("hosts").is_some_and(|table| table.entries.iter().any(is_wrong));
+        let roles = self.draft.section("hosts").map(|Table { entries }| entries.as_slice());
+        let told = self.draft.is_told("hosts")
+            || roles.unwrap_or_default().iter().any(|role| role.node.value == Value::Wrong);
         if !listed.is_empty() || told {
             return;
         }
