@@ -15,7 +15,10 @@ struct Document {
 }
 
 /// All of them.
-const DOCUMENTS: [Document; 0] = [];
+const DOCUMENTS: [Document; 1] = [Document {
+    path: "docs/reference/configuration.md",
+    text: friday_core::config::reference_markdown,
+}];
 
 /// Writes every document.
 pub fn write() -> Result<(), String> {

@@ -18,6 +18,7 @@ mod document;
 mod draft;
 pub mod duration;
 mod host;
+pub mod init;
 pub mod problem;
 pub mod reference;
 pub mod settings;
@@ -25,6 +26,7 @@ mod settle;
 mod suggest;
 mod value;
 
+pub use init::{DirectoryFacts, first_file};
 pub use problem::Problem;
 pub use reference::reference_markdown;
 pub use settings::{

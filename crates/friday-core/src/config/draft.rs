@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::document::{Entry, Node, Table, Value};
 use super::problem::Fault;
 use super::reference::{self, find, is_section};
-use super::suggest::{nearest, unknown_key};
+use super::suggest::{is_known_elsewhere, nearest, unknown_key};
 use super::value::{ENTRIES_MAX, Kind};
 
 /// The table that holds the environments.
@@ -184,12 +184,14 @@ fn check_section(entry: &mut Entry, path: &str, faults: &mut Vec<Fault>) {
     }
 }
 
-/// A free key under `[hosts]` whose value is no list may be a setting with a slip in it.
+/// A free key under `[hosts]` whose value is no list may be a setting with a slip in it, or a key of
+/// another section, rather than a role.
 fn is_slip_of_setting(path: &str, entry: &Entry, kind: &Kind) -> bool {
+    let near = || nearest(&entry.key, reference::names_in("hosts").into_iter()).is_some();
     path == "hosts"
         && *kind == Kind::Hosts
         && !matches!(entry.node.value, Value::List(_))
-        && nearest(&entry.key, reference::names_in("hosts").into_iter()).is_some()
+        && (near() || is_known_elsewhere(&entry.key))
 }
 
 /// What is wrong with a free name.

@@ -2,8 +2,8 @@
 //!
 //! A name goes to `ssh` as an argument, so what it may be made of is a closed list.
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv6Addr};
 
 /// The most hosts of one configuration.
 pub const HOSTS_MAX: usize = 1_000;

@@ -517,7 +517,7 @@ fn entry(key: &Key) -> String {
 const INTRODUCTION: &str = r#"# `friday.toml`
 
 <!-- Generated from crates/friday-core/src/config/reference.rs; a test fails when this page is stale.
-     `FRIDAY_WRITE=1 cargo test -p friday-core reference` writes it. -->
+     `cargo xtask docs` writes it. -->
 
 One file describes one service. Every key is listed here; an unknown one is an error. Paths are
 relative to the file. A duration is written with `d`, `h`, `m`, `s` and `ms`, large units first:

@@ -61,3 +61,8 @@ fn sections_with(name: &str) -> Vec<String> {
         })
         .collect()
 }
+
+/// Whether some section has a key of this name.
+pub(crate) fn is_known_elsewhere(name: &str) -> bool {
+    !sections_with(name).is_empty()
+}

@@ -1,3 +1,5 @@
+//! What a configuration comes to, and that no text breaks the parser.
+
 mod mistakes;
 mod overlay;
 

@@ -2,7 +2,7 @@
 
 mod list;
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use super::document::{Node, Table, Value};

@@ -1,3 +1,5 @@
+//! Durations, and what is said about what is none.
+
 use proptest::prelude::*;
 
 use super::{DURATION_MS_MAX, parse_duration, show_duration};

@@ -1,3 +1,5 @@
+//! Names of hosts and their ranges, and what is said about what is none.
+
 use proptest::prelude::*;
 
 use super::{HOSTS_MAX, WrittenHost, expand};

@@ -1,3 +1,5 @@
+//! Environments laid over the base.
+
 use super::{FULL, SMALL, drawn, good};
 use crate::config::{Address, SecretSource, Settings, parse};
 

@@ -1,3 +1,5 @@
+//! Waves: a few written out, and what holds for all.
+
 use friday_wire::{HostName, Ports};
 use proptest::prelude::*;
 
