@@ -10,9 +10,10 @@ pub struct CallId(pub u64);
 
 /// Everything that reaches the state machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "inputs are handed over one at a time, never stored")]
 pub enum Input {
     /// The first input after every start of the process, with what is found. A changed `boot` means
-    /// the machine was rebooted, and nothing of `alive` can be true.
+    /// the machine was rebooted, and nothing of `alive` is believed.
     Started {
         /// This boot.
         boot: BootIdentity,
@@ -45,6 +46,8 @@ pub enum Input {
         app: App,
         /// `exit status 1`, `signal 9`.
         status: String,
+        /// The last lines of its output, control characters shown.
+        log: Vec<String>,
     },
     /// The time that `next_wakeup` named has come. Harmless at any other time.
     Woke,

@@ -4,12 +4,29 @@
 //! takes the turn: it persists first, and only then performs the actions and sends the answers.
 //! Nothing here reads a clock, a file or a random number.
 //!
-//! Reading order: [`input`], [`action`], [`durable`], then [`node`].
+//! Reading order: [`input`], [`action`], [`durable`], [`node`]; then what requests do (`admission`,
+//! `rollout`, `steps`), how operations go ([`operation`], `motion`, `ending`, [`task`]), and what the
+//! host does by itself (`supervision`, `boot`, `retention`).
 
 pub mod action;
+mod admission;
+pub mod attempts;
+mod boot;
 pub mod durable;
+mod ending;
 pub mod input;
+mod lane;
+mod motion;
 pub mod node;
+pub mod operation;
+mod report;
+mod retention;
+mod rollout;
+mod steps;
+mod supervision;
+pub mod task;
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, ActionId, App, Direction, Turn};
 pub use durable::Durable;

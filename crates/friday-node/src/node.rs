@@ -1,38 +1,215 @@
-//! The state machine.
+//! The state machine's surface: inputs in, turns out.
 
-use friday_wire::{Fence, Observation, Refusal};
+use std::collections::BTreeMap;
 
-use crate::action::Turn;
+use friday_wire::{Answer, Fence, Refusal, Request, StepKey};
+
+use crate::action::{Action, ActionId, Turn};
 use crate::durable::Durable;
-use crate::input::Input;
+use crate::input::{CallId, Input};
+use crate::lane::Flight;
+use crate::operation::drawing::Transition;
+use crate::operation::{Course, Phase};
+use crate::retention::Pruning;
+use crate::supervision::Watch;
+
+/// Rounds of work that one input may set off. Each round ends a phase or issues an action, so far
+/// fewer ever happen; the limit is there so that a mistake cannot hang a host.
+const ROUNDS_MAX: u32 = 256;
 
 /// One host. Call order: [`Node::new`], `handle(Started)`, [`Node::take_turn`]; then for each thing
 /// that happens `handle` and `take_turn`; wake it at [`Node::next_wakeup`]. All times are the boot
 /// clock's, milliseconds, and never go back while the process lives.
 #[derive(Debug, Clone)]
 pub struct Node {
-    durable: Durable,
+    pub(crate) durable: Durable,
+    /// `Started` was handled.
+    pub(crate) ready: bool,
+    pub(crate) boot_hook: bool,
+    /// The durable state changed since the last turn.
+    pub(crate) dirty: bool,
+    pub(crate) actions: Vec<(ActionId, Action)>,
+    pub(crate) answers: Vec<(CallId, Answer)>,
+    pub(crate) next_action: u64,
+    pub(crate) app_lane: Option<Flight>,
+    pub(crate) side_lane: Option<Flight>,
+    /// Changes with each phase, so that an older phase's action cannot move a newer one.
+    pub(crate) serial: u64,
+    /// The action of the present phase was issued.
+    pub(crate) phase_issued: bool,
+    pub(crate) task_issued: bool,
+    pub(crate) watches: BTreeMap<u64, Watch>,
+    pub(crate) strays_after_ms: u64,
+    pub(crate) waiters: Vec<(CallId, StepKey)>,
+    pub(crate) pruning: Pruning,
+    #[cfg(test)]
+    pub(crate) trace: Vec<Transition>,
 }
 
 impl Node {
     /// From what the disk holds.
     pub fn new(durable: Durable) -> Self {
-        Self { durable }
+        Self {
+            durable,
+            ready: false,
+            boot_hook: false,
+            dirty: false,
+            actions: Vec::new(),
+            answers: Vec::new(),
+            next_action: 0,
+            app_lane: None,
+            side_lane: None,
+            serial: 0,
+            phase_issued: false,
+            task_issued: false,
+            watches: BTreeMap::new(),
+            strays_after_ms: 0,
+            waiters: Vec::new(),
+            pruning: Pruning::default(),
+            #[cfg(test)]
+            trace: Vec::new(),
+        }
     }
 
     /// Takes in one input. Changes memory only; what must be durable and done is in the next turn.
     pub fn handle(&mut self, now_ms: u64, input: Input) {
-        let _ = (now_ms, input);
+        match input {
+            Input::Started { boot, alive, boot_hook } => {
+                self.boot_hook = boot_hook;
+                if !self.ready {
+                    self.started(now_ms, boot, &alive);
+                }
+            }
+            Input::Asked { call, .. } if !self.ready => {
+                let why = "the host program is starting".to_owned();
+                self.answers.push((call, Answer::Error { why }));
+            }
+            Input::Asked { call, request, random } => self.asked(now_ms, call, request, random),
+            Input::Finished { action, result } => self.action_finished(now_ms, action, result),
+            Input::Exited { app, status, log } => self.exited(now_ms, app, status, log),
+            Input::Woke => {}
+        }
+        if self.ready {
+            self.drive(now_ms);
+            self.answer_waiters(now_ms);
+        }
+    }
+
+    /// Works until there is nothing to do but wait.
+    fn drive(&mut self, now_ms: u64) {
+        for _ in 0..ROUNDS_MAX {
+            let progress = self.drive_overdue(now_ms)
+                || self.drive_operation(now_ms)
+                || self.drive_task(now_ms)
+                || self.drive_prune(now_ms)
+                || self.drive_supervision(now_ms);
+            if !progress {
+                return;
+            }
+        }
+    }
+
+    fn asked(&mut self, now_ms: u64, call: CallId, request: Request, random: String) {
+        if let Some(fence) = request.fence()
+            && !matches!(request, Request::Raise { .. })
+            && let Err(refusal) = self.let_in(now_ms, &fence.clone())
+        {
+            self.answers.push((call, Answer::Refused(refusal)));
+            return;
+        }
+        let answer = match request {
+            Request::Do { fence, key, step } => {
+                match self.step(now_ms, call, (fence, key, step), random) {
+                    Ok(()) => return,
+                    Err(answer) => answer,
+                }
+            }
+            Request::Prune { keep, .. } => {
+                self.want_prune(keep, Some(call));
+                return;
+            }
+            request => self.answered_at_once(now_ms, request).unwrap_or_else(Answer::Refused),
+        };
+        self.answers.push((call, answer));
+    }
+
+    fn answered_at_once(&mut self, now_ms: u64, request: Request) -> Result<Answer, Refusal> {
+        match request {
+            Request::Read => Ok(Answer::Observed(Box::new(self.observation(now_ms)))),
+            Request::Raise { fence, lease, keeper, witness } => {
+                self.raise(now_ms, &fence, lease, keeper, witness)
+            }
+            Request::Renew { fence } => self.renew(now_ms, &fence),
+            Request::Release { fence } => Ok(self.release_lease(&fence)),
+            Request::Open { fence, rollout } => self.open(fence, rollout),
+            Request::Migration { fence, rollout, migration } => {
+                self.migration(fence, &rollout, migration)
+            }
+            Request::Close { fence, rollout, stable, keep, witness } => {
+                let answer = self.close(now_ms, fence, &rollout, stable)?;
+                if answer == Answer::Ok {
+                    self.witness(witness);
+                    self.want_prune(keep, None);
+                }
+                Ok(answer)
+            }
+            Request::Lock { fence, lock } => Ok(self.lock(fence, lock)),
+            Request::Quarantine { entries, .. } => Ok(self.quarantine(now_ms, entries)),
+            Request::Keeper { fence, keeper } => Ok(self.name_keeper(fence, keeper)),
+            Request::PutManifest { release, manifest } => Ok(self.put_manifest(release, &manifest)),
+            Request::Confirm { key, nonce, .. } => Ok(self.confirm(now_ms, &key, &nonce)),
+            Request::Observe { seal, .. } => {
+                if let Some(key) = &seal {
+                    self.seal(key);
+                }
+                Ok(Answer::Observed(Box::new(self.observation_of(now_ms, seal.as_ref()))))
+            }
+            Request::Do { .. }
+            | Request::Prune { .. }
+            | Request::Hello { .. }
+            | Request::Missing { .. }
+            | Request::Put { .. }
+            | Request::PutSecrets { .. }
+            | Request::Log { .. }
+            | Request::GetManifest { .. }
+            | Request::Upgrade { .. }
+            | Request::ConfirmUpgrade { .. } => {
+                Ok(Answer::Error { why: "the state machine does not answer that".to_owned() })
+            }
+        }
     }
 
     /// What the inputs so far ask for.
     pub fn take_turn(&mut self) -> Turn {
-        Turn::default()
+        Turn {
+            persist: std::mem::take(&mut self.dirty).then(|| Box::new(self.durable.clone())),
+            actions: std::mem::take(&mut self.actions),
+            answers: std::mem::take(&mut self.answers),
+        }
     }
 
     /// When to hand in [`Input::Woke`].
     pub fn next_wakeup(&self) -> Option<u64> {
-        None
+        if !self.ready {
+            return None;
+        }
+        let operation = self.durable.operation.as_ref().and_then(|op| {
+            let phase = match op.course {
+                Course::Ended(_) => None,
+                _ => op.phase.until_ms().filter(|until_ms| *until_ms != u64::MAX),
+            };
+            // Only a wait ends by its time; a proof of health also ends by a probe.
+            let waits = matches!(
+                op.phase,
+                Phase::Settling { .. }
+                    | Phase::Draining { .. }
+                    | Phase::Proving { .. }
+                    | Phase::Confirming { .. }
+            );
+            let armed = op.armed().map(|armed| armed.deadline_ms);
+            phase.filter(|_| waits).into_iter().chain(armed).min()
+        });
+        [operation, self.lanes_wakeup(), self.supervision_wakeup()].into_iter().flatten().min()
     }
 
     /// The durable state, as the next persist would write it.
@@ -51,9 +228,11 @@ impl Node {
         Ok(())
     }
 
-    /// The host as it is now; the shell fills in `facts`.
-    pub fn observation(&self, now_ms: u64) -> Observation {
-        let _ = now_ms;
-        unreachable!("to be written with the node")
+    #[cfg(test)]
+    pub(crate) fn note_transition(&mut self, transition: Transition) {
+        self.trace.push(transition);
     }
+
+    #[cfg(not(test))]
+    pub(crate) fn note_transition(&mut self, _transition: Transition) {}
 }

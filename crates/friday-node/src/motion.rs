@@ -1,0 +1,538 @@
+//! How an operation goes from phase to phase. What it comes to is in [`crate::ending`].
+
+use friday_wire::{BackPace, HealthState, Ports, ReleaseId, Rotation, SecretsVersion, Undo};
+
+use crate::action::{Action, App, Direction};
+use crate::durable::{Certainty, Entered, Manner, Placed};
+use crate::ending::Cause;
+use crate::input::ActionResult;
+use crate::lane::{Flight, Lane, Owner};
+use crate::node::Node;
+use crate::operation::drawing::{Event, State, Transition};
+use crate::operation::{Course, Operation, Phase, PhaseName, Route};
+
+/// How a return is to be done.
+pub(crate) struct Return {
+    pub(crate) course: Course,
+    pub(crate) to: Option<ReleaseId>,
+    pub(crate) secrets: Option<SecretsVersion>,
+    pub(crate) pace: BackPace,
+    pub(crate) manner: Manner,
+    /// An app that must not be taken for the one to return to.
+    pub(crate) except: Option<u64>,
+}
+
+impl Node {
+    fn state(&self) -> State {
+        match &self.durable.operation {
+            None => State::Idle,
+            Some(op) => match op.course {
+                Course::Switch(_) => State::Switch(op.phase.name()),
+                Course::Ended(_) => State::Ended,
+                Course::Undo(_) | Course::Back { .. } | Course::Boot => {
+                    State::Return(op.phase.name())
+                }
+            },
+        }
+    }
+
+    /// The only way an operation changes its place in the drawing.
+    pub(crate) fn set_operation(&mut self, event: Event, operation: Option<Operation>) {
+        let from = self.state();
+        self.durable.operation = operation;
+        self.serial = self.serial.wrapping_add(1);
+        self.phase_issued = false;
+        self.dirty = true;
+        let to = self.state();
+        self.note_transition(Transition { from, event, to });
+    }
+
+    pub(crate) fn set_phase(&mut self, now_ms: u64, event: Event, name: PhaseName) {
+        let Some(mut op) = self.durable.operation.clone() else {
+            return;
+        };
+        op.phase = phase_of(&op, now_ms, name);
+        if let (Course::Switch(armed), Phase::Confirming { until_ms }) = (&mut op.course, &op.phase)
+        {
+            armed.deadline_ms = *until_ms;
+        }
+        self.set_operation(event, Some(op));
+    }
+
+    /// Begins an operation at its route's first phase.
+    pub(crate) fn begin_operation(&mut self, now_ms: u64, event: Event, mut op: Operation) {
+        self.durable.manner = Some(op.manner.clone());
+        if let Some(first) = op.route.phases().first() {
+            op.phase = phase_of(&op, now_ms, *first);
+        }
+        self.set_operation(event, Some(op));
+    }
+
+    /// Begins an undo, a back or a start after a reboot: what runs already is used.
+    pub(crate) fn begin_return(&mut self, now_ms: u64, event: Event, how: Return) {
+        let target = how.to.and_then(|to| self.running_app(&to, how.except, now_ms));
+        let route = match (how.to, target, how.pace) {
+            (Some(_), Some(_), _) => Route::Kept,
+            (Some(_), None, BackPace::Drained)
+                if how.manner.beside() && self.durable.entered.is_some() =>
+            {
+                Route::Beside
+            }
+            (Some(_), None, _) | (None, _, _) => Route::InTurn,
+        };
+        let op = Operation {
+            course: how.course,
+            to: how.to,
+            target,
+            secrets: how.secrets,
+            manner: how.manner,
+            pace: how.pace,
+            route,
+            phase: Phase::Leaving,
+            left_rotation: false,
+        };
+        self.begin_operation(now_ms, event, op);
+    }
+
+    /// An app of this release that runs and is not sick.
+    fn running_app(&self, release: &ReleaseId, except: Option<u64>, now_ms: u64) -> Option<u64> {
+        let mut generations: Vec<u64> = self
+            .durable
+            .apps
+            .iter()
+            .filter(|placed| placed.app.release == *release)
+            .map(|placed| placed.app.generation)
+            .filter(|generation| Some(*generation) != except && self.runs(*generation))
+            .filter(|generation| {
+                !matches!(self.health(*generation, now_ms), HealthState::Sick { .. })
+            })
+            .collect();
+        // The one that serves first; there is hardly ever another.
+        generations.sort_by_key(|generation| Some(*generation) != self.durable.serving);
+        generations.first().copied()
+    }
+
+    /// On to the next phase, or to the end.
+    pub(crate) fn advance(&mut self, now_ms: u64, event: Event) {
+        let Some(op) = &self.durable.operation else {
+            return;
+        };
+        let next = op.route.after(op.phase.name());
+        match (next, &op.course) {
+            (Some(next), _) => self.set_phase(now_ms, event, next),
+            (None, Course::Switch(_)) => self.set_phase(now_ms, event, PhaseName::Confirming),
+            (None, Course::Ended(_) | Course::Undo(_) | Course::Back { .. } | Course::Boot) => {
+                self.end_return(event);
+            }
+        }
+    }
+
+    /// Takes the operation as far as it goes without waiting. Says whether anything happened.
+    pub(crate) fn drive_operation(&mut self, now_ms: u64) -> bool {
+        let Some(op) = self.durable.operation.clone() else {
+            return false;
+        };
+        if let Some(armed) = op.armed()
+            && now_ms >= armed.deadline_ms
+        {
+            self.timed_out(now_ms, &op);
+            return true;
+        }
+        if matches!(op.course, Course::Ended(_)) {
+            return false;
+        }
+        match op.phase {
+            Phase::Leaving => self.drive_leaving(now_ms, &op),
+            Phase::Settling { until_ms } | Phase::Draining { until_ms } => {
+                let waits = op.left_rotation && op.pace == BackPace::Drained;
+                if waits && now_ms < until_ms {
+                    return false;
+                }
+                self.advance(now_ms, if waits { Event::Done } else { Event::Skipped });
+                true
+            }
+            Phase::Clearing | Phase::Stopping => self.drive_stopping(now_ms, &op),
+            Phase::Starting => self.drive_starting(now_ms, &op),
+            Phase::Pointing => self.phase_action(now_ms, Action::Point { to: op.to }),
+            Phase::Proving { until_ms } => self.drive_proving(now_ms, &op, until_ms),
+            Phase::Entering => self.drive_entering(now_ms, &op),
+            Phase::Confirming { .. } => self.drive_confirming(now_ms, &op),
+            Phase::Shunning => self.drive_shunning(now_ms, &op),
+        }
+    }
+
+    fn phase_action(&mut self, now_ms: u64, action: Action) -> bool {
+        if self.phase_issued || self.flight(Lane::App).is_some() {
+            return false;
+        }
+        self.phase_issued = true;
+        self.issue(now_ms, action, Owner::Phase(self.serial));
+        true
+    }
+
+    fn rotate_out(&mut self, now_ms: u64, entered: &Entered) -> bool {
+        let issued = self.phase_action(
+            now_ms,
+            Action::Rotate {
+                direction: Direction::Out,
+                rotation: entered.rotation.clone(),
+                release: entered.app.release,
+                port: entered.port,
+            },
+        );
+        if issued && let Some(entered) = &mut self.durable.entered {
+            entered.certainty = Certainty::Unsure;
+            self.dirty = true;
+        }
+        issued
+    }
+
+    fn drive_leaving(&mut self, now_ms: u64, op: &Operation) -> bool {
+        let Some(entered) = self.durable.entered.clone() else {
+            self.advance(now_ms, Event::Skipped);
+            return true;
+        };
+        let stays = op.route == Route::Kept
+            && (op.target == Some(entered.app.generation)
+                || op.pace == BackPace::Drained
+                || op.target.is_some_and(|t| self.health(t, now_ms) == HealthState::Healthy));
+        if stays {
+            self.advance(now_ms, Event::Skipped);
+            return true;
+        }
+        if entered.rotation == Rotation::None {
+            self.durable.entered = None;
+            self.advance(now_ms, Event::Skipped);
+            return true;
+        }
+        self.rotate_out(now_ms, &entered)
+    }
+
+    /// An app that has to go in this phase.
+    fn to_stop(&self, op: &Operation) -> Option<App> {
+        let undo_to = match &op.course {
+            Course::Switch(armed) => match armed.undo {
+                Undo::To { release } => Some(release),
+                Undo::Nothing | Undo::Stay => None,
+            },
+            Course::Ended(_) | Course::Undo(_) | Course::Back { .. } | Course::Boot => None,
+        };
+        let beside_switch = op.route == Route::Beside && matches!(op.course, Course::Switch(_));
+        let entered = self.durable.entered.as_ref().map(|entered| entered.app.generation);
+        self.durable.apps.iter().map(|placed| placed.app).find(|app| {
+            let is = |generation: Option<u64>| generation == Some(app.generation);
+            match op.phase {
+                Phase::Clearing => {
+                    let undone_to = Some(app.release) == undo_to && self.runs(app.generation);
+                    !(is(op.target) || is(self.durable.serving) || is(entered) || undone_to)
+                }
+                _ => !is(op.target) && !beside_switch,
+            }
+        })
+    }
+
+    fn drive_stopping(&mut self, now_ms: u64, op: &Operation) -> bool {
+        let Some(app) = self.to_stop(op) else {
+            if self.phase_issued {
+                return false;
+            }
+            self.advance(now_ms, Event::Done);
+            return true;
+        };
+        if !self.has_process(&app.release) {
+            self.remove_app(app.generation);
+            return true;
+        }
+        self.phase_action(now_ms, Action::Stop { app, grace_ms: op.manner.clocks.stop_ms })
+    }
+
+    fn drive_starting(&mut self, now_ms: u64, op: &Operation) -> bool {
+        let Some(to) = op.to else {
+            self.advance(now_ms, Event::Skipped);
+            return true;
+        };
+        if op.target.is_some_and(|target| self.runs(target)) {
+            let event = if self.phase_issued { Event::Done } else { Event::Skipped };
+            self.advance(now_ms, event);
+            return true;
+        }
+        let Some(target) = op.target.and_then(|t| self.durable.placed(t).cloned()) else {
+            return self.place_target(now_ms, op, to);
+        };
+        if !self.has_process(&to) {
+            self.begin_watch(now_ms, target.app.generation);
+            self.advance(now_ms, Event::Done);
+            return true;
+        }
+        let (port, secrets) = (target.port, target.secrets);
+        self.phase_action(now_ms, Action::Start { app: target.app, port, secrets })
+    }
+
+    /// Gives the target its generation and port: durable before it is started.
+    fn place_target(&mut self, now_ms: u64, op: &Operation, to: ReleaseId) -> bool {
+        let port = match self.choose_port(op.manner.ports) {
+            Ok(port) => port,
+            Err(why) => {
+                self.phase_failed(now_ms, why, Vec::new(), Cause::Other);
+                return true;
+            }
+        };
+        self.durable.generation = self.durable.generation.saturating_add(1);
+        let app = App { release: to, generation: self.durable.generation };
+        let secrets = op.secrets.clone();
+        self.durable.apps.push(Placed { app, port, secrets, restarts: 0 });
+        if let Some(op) = &mut self.durable.operation {
+            op.target = Some(app.generation);
+        }
+        self.dirty = true;
+        true
+    }
+
+    fn choose_port(&self, ports: Ports) -> Result<Option<u16>, String> {
+        match ports {
+            Ports::None => Ok(None),
+            Ports::Fixed { port } => Ok(Some(port)),
+            Ports::PerRelease { first, last } => (first..=last)
+                .find(|port| self.durable.apps.iter().all(|placed| placed.port != Some(*port)))
+                .map(Some)
+                .ok_or_else(|| format!("no port from {first} to {last} is free")),
+        }
+    }
+
+    fn drive_proving(&mut self, now_ms: u64, op: &Operation, until_ms: u64) -> bool {
+        let (Some(_), Some(target)) = (op.to, op.target) else {
+            self.advance(now_ms, Event::Skipped);
+            return true;
+        };
+        if self.health(target, now_ms) == HealthState::Healthy {
+            self.advance(now_ms, Event::Done);
+            return true;
+        }
+        if now_ms < until_ms {
+            return false;
+        }
+        let why = self.why_not_healthy(target, op.manner.clocks.health_deadline_ms);
+        self.phase_failed(now_ms, why, Vec::new(), Cause::Health);
+        true
+    }
+
+    fn drive_entering(&mut self, now_ms: u64, op: &Operation) -> bool {
+        let Some(placed) = op.target.and_then(|t| self.durable.placed(t).cloned()) else {
+            self.advance(now_ms, Event::Skipped);
+            return true;
+        };
+        let there = self.durable.entered.as_ref().is_some_and(|entered| {
+            entered.app == placed.app && entered.certainty == Certainty::Sure
+        });
+        if there {
+            self.advance(now_ms, Event::Skipped);
+            return true;
+        }
+        let mut entered = Entered {
+            app: placed.app,
+            port: placed.port,
+            rotation: op.manner.rotation.clone(),
+            certainty: Certainty::Unsure,
+        };
+        if op.manner.rotation == Rotation::None {
+            entered.certainty = Certainty::Sure;
+            self.durable.entered = Some(entered);
+            self.advance(now_ms, Event::Done);
+            return true;
+        }
+        let issued = self.phase_action(
+            now_ms,
+            Action::Rotate {
+                direction: Direction::Into,
+                rotation: op.manner.rotation.clone(),
+                release: placed.app.release,
+                port: placed.port,
+            },
+        );
+        if issued {
+            self.durable.entered = Some(entered);
+            self.dirty = true;
+        }
+        issued
+    }
+
+    fn drive_confirming(&mut self, now_ms: u64, op: &Operation) -> bool {
+        let Some(target) = op.target else {
+            return false;
+        };
+        let HealthState::Sick { why } = self.health(target, now_ms) else {
+            return false;
+        };
+        self.phase_failed(now_ms, why, Vec::new(), Cause::Health);
+        true
+    }
+
+    /// Out of rotation with what is not healthy. Where running is serving, a new release that may
+    /// not be replaced by the old one is stopped instead.
+    fn drive_shunning(&mut self, now_ms: u64, op: &Operation) -> bool {
+        let placed = op.target.and_then(|target| self.durable.placed(target).cloned());
+        if op.manner.rotation == Rotation::None {
+            let stays = matches!(&op.course, Course::Undo(armed) if armed.undo == Undo::Stay);
+            if let (Some(placed), true) = (&placed, stays)
+                && self.has_process(&placed.app.release)
+            {
+                let grace_ms = op.manner.clocks.stop_ms;
+                return self.phase_action(now_ms, Action::Stop { app: placed.app, grace_ms });
+            }
+            self.durable.entered = None;
+            self.advance(now_ms, Event::Skipped);
+            return true;
+        }
+        let of_target = placed.map(|placed| Entered {
+            app: placed.app,
+            port: placed.port,
+            rotation: op.manner.rotation.clone(),
+            certainty: Certainty::Unsure,
+        });
+        match self.durable.entered.clone().or(of_target) {
+            Some(entered) => self.rotate_out(now_ms, &entered),
+            None => {
+                self.advance(now_ms, Event::Skipped);
+                true
+            }
+        }
+    }
+
+    /// The action of the present phase ended.
+    pub(crate) fn phase_finished(&mut self, now_ms: u64, result: ActionResult) {
+        let Some(op) = self.durable.operation.clone() else {
+            return;
+        };
+        self.phase_issued = false;
+        let forward = matches!(op.course, Course::Switch(_));
+        match (op.phase.name(), result) {
+            (PhaseName::Leaving, ActionResult::Done) => {
+                let served = self.durable.serving.is_some_and(|serving| self.runs(serving));
+                if let Some(op) = &mut self.durable.operation {
+                    op.left_rotation = served;
+                }
+                self.advance(now_ms, Event::Done);
+            }
+            (PhaseName::Clearing | PhaseName::Stopping, ActionResult::Done) => {}
+            (PhaseName::Pointing, ActionResult::Done) => self.pointed(now_ms, &op),
+            (_, ActionResult::Done | ActionResult::Sampled(_)) => self.advance(now_ms, Event::Done),
+            (_, ActionResult::Failed { why, log }) if forward => {
+                let cause = match op.phase.name() {
+                    PhaseName::Starting => Cause::Health,
+                    _ => Cause::Other,
+                };
+                let why = format!("{}: {why}", op.phase.name().doing());
+                self.phase_failed(now_ms, why, log, cause);
+            }
+            // A return goes on past what it leaves: only what it returns to can make it fail.
+            (PhaseName::Leaving | PhaseName::Shunning, ActionResult::Failed { .. }) => {
+                self.advance(now_ms, Event::Failed);
+            }
+            (PhaseName::Clearing | PhaseName::Stopping, ActionResult::Failed { .. }) => {
+                if let Some(app) = self.to_stop(&op) {
+                    self.remove_app(app.generation);
+                }
+            }
+            (PhaseName::Starting, ActionResult::Failed { why, .. }) => {
+                if let Some(target) = op.target {
+                    self.note_exit(now_ms, target, why);
+                }
+                self.advance(now_ms, Event::Failed);
+            }
+            (_, ActionResult::Failed { why, log }) => {
+                let why = format!("{}: {why}", op.phase.name().doing());
+                self.phase_failed(now_ms, why, log, Cause::Other);
+            }
+        }
+    }
+
+    fn pointed(&mut self, now_ms: u64, op: &Operation) {
+        let before = self.durable.serving;
+        self.durable.serving = op.target.filter(|target| self.durable.placed(*target).is_some());
+        self.durable.warm = match op.course {
+            Course::Switch(_) if op.route == Route::Beside => {
+                before.filter(|before| Some(*before) != op.target && self.runs(*before))
+            }
+            _ => None,
+        };
+        self.advance(now_ms, Event::Done);
+    }
+
+    /// What an ended action did to the host, whoever waits for it.
+    pub(crate) fn take_effect(&mut self, now_ms: u64, flight: &Flight, result: &ActionResult) {
+        if *result != ActionResult::Done {
+            self.pause_strays(now_ms, flight);
+            return;
+        }
+        match &flight.action {
+            Action::Rotate { direction, release, port, .. } => {
+                let meant = self.durable.entered.as_ref().is_some_and(|entered| {
+                    entered.app.release == *release && entered.port == *port
+                });
+                match direction {
+                    Direction::Out if meant => self.durable.entered = None,
+                    Direction::Into if meant => {
+                        if let Some(entered) = &mut self.durable.entered {
+                            entered.certainty = Certainty::Sure;
+                        }
+                    }
+                    Direction::Out | Direction::Into => return,
+                }
+                self.dirty = true;
+            }
+            Action::Stop { app, .. } => self.remove_app(app.generation),
+            Action::Start { app, .. } => {
+                if self.durable.placed(app.generation).is_some() {
+                    self.begin_watch(now_ms, app.generation);
+                }
+            }
+            Action::Point { to } => {
+                self.durable.head.current = *to;
+                self.dirty = true;
+            }
+            Action::Build { .. }
+            | Action::Command { .. }
+            | Action::Probe { .. }
+            | Action::Prune { .. } => {}
+        }
+    }
+
+    /// Forgets an app of which nothing runs any more.
+    pub(crate) fn remove_app(&mut self, generation: u64) {
+        self.durable.apps.retain(|placed| placed.app.generation != generation);
+        self.watches.remove(&generation);
+        for slot in [&mut self.durable.serving, &mut self.durable.warm] {
+            if *slot == Some(generation) {
+                *slot = None;
+            }
+        }
+        self.dirty = true;
+    }
+}
+
+fn phase_of(op: &Operation, now_ms: u64, name: PhaseName) -> Phase {
+    let clocks = op.manner.clocks;
+    let after = |wait_ms: u64| now_ms.saturating_add(wait_ms);
+    match name {
+        PhaseName::Leaving => Phase::Leaving,
+        PhaseName::Settling => Phase::Settling { until_ms: after(clocks.settle_ms) },
+        PhaseName::Draining => Phase::Draining { until_ms: after(clocks.drain_ms) },
+        PhaseName::Clearing => Phase::Clearing,
+        PhaseName::Stopping => Phase::Stopping,
+        PhaseName::Starting => Phase::Starting,
+        PhaseName::Pointing => Phase::Pointing,
+        PhaseName::Proving => Phase::Proving {
+            until_ms: match &op.course {
+                Course::Switch(armed) | Course::Ended(armed) => {
+                    after(clocks.health_deadline_ms).min(armed.deadline_ms)
+                }
+                Course::Undo(_) | Course::Back { .. } => after(clocks.health_deadline_ms),
+                // Nobody waits for it; it is put into rotation whenever it is healthy.
+                Course::Boot => u64::MAX,
+            },
+        },
+        PhaseName::Entering => Phase::Entering,
+        PhaseName::Confirming => Phase::Confirming { until_ms: after(clocks.confirm_ms) },
+        PhaseName::Shunning => Phase::Shunning,
+    }
+}

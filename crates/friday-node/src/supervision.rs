@@ -1,0 +1,403 @@
+//! Looking after applications: probes, what they add up to, and starting again what exited.
+
+use std::collections::VecDeque;
+
+use friday_wire::{HealthSpec, HealthState, ReleaseId, Rotation, Sample, Streak, Undo};
+
+use crate::action::{Action, ActionId, App};
+use crate::durable::Placed;
+use crate::ending::Cause;
+use crate::input::ActionResult;
+use crate::lane::{Flight, Lane, Owner};
+use crate::node::Node;
+use crate::operation::{Course, Phase, Route};
+
+/// The first pause before a restart; it doubles with each exit.
+const BACK_OFF_FIRST_MS: u64 = 1_000;
+
+/// The longest pause before a restart. Running this long makes it short again.
+const BACK_OFF_LAST_MS: u64 = 60_000;
+
+/// So many exits within the window are a crash loop.
+const CRASHES_MAX: usize = 5;
+
+/// See above.
+const CRASH_WINDOW_MS: u64 = 60_000;
+
+/// A leftover that cannot be stopped is tried again after this.
+const STRAY_PAUSE_MS: u64 = 60_000;
+
+/// What is known of one app since this process looks after it. Not durable: health is proven anew.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watch {
+    running: bool,
+    since_ms: u64,
+    streak: Streak,
+    probe: Option<(ActionId, u64)>,
+    next_probe_ms: u64,
+    exits: VecDeque<u64>,
+    restart_at_ms: Option<u64>,
+    back_off_ms: u64,
+    /// How it exited last.
+    status: Option<String>,
+    /// Why the last probe failed.
+    failure: Option<String>,
+}
+
+impl Node {
+    /// Whether a process of it is there, as far as is known.
+    pub(crate) fn runs(&self, generation: u64) -> bool {
+        self.watches.get(&generation).is_some_and(|watch| watch.running)
+    }
+
+    /// Whether the release has something to start.
+    pub(crate) fn has_process(&self, release: &ReleaseId) -> bool {
+        // A leftover of an unknown release does have one: that is how it was found.
+        self.durable.releases.get(release).is_none_or(|held| held.run.command.is_some())
+    }
+
+    fn health_spec(&self, release: &ReleaseId) -> HealthSpec {
+        self.durable.releases.get(release).map(|held| held.run.health.clone()).unwrap_or_default()
+    }
+
+    /// An app was started, or found running.
+    pub(crate) fn begin_watch(&mut self, now_ms: u64, generation: u64) {
+        let watch = self.watches.entry(generation).or_default();
+        watch.running = true;
+        watch.since_ms = now_ms;
+        watch.streak = Streak::default();
+        watch.probe = None;
+        watch.next_probe_ms = now_ms;
+        watch.restart_at_ms = None;
+        watch.failure = None;
+    }
+
+    /// The health of an app by the host's own probes.
+    pub(crate) fn health(&self, generation: u64, now_ms: u64) -> HealthState {
+        let Some(watch) = self.watches.get(&generation) else {
+            return HealthState::Unproven;
+        };
+        let status = watch.status.clone().unwrap_or_else(|| "not started".to_owned());
+        if !watch.running {
+            return HealthState::Sick { why: format!("exited: {status}") };
+        }
+        let recent = watch.exits.iter().filter(|at| at.saturating_add(CRASH_WINDOW_MS) > now_ms);
+        let crashes = recent.count();
+        if crashes >= CRASHES_MAX {
+            let why = format!("crash loop: {crashes} exits within a minute, the last: {status}");
+            return HealthState::Sick { why };
+        }
+        let Some(placed) = self.durable.placed(generation) else {
+            return HealthState::Unproven;
+        };
+        let spec = self.health_spec(&placed.app.release);
+        if has_checks(&spec) {
+            return watch.streak.state().clone();
+        }
+        let steady = now_ms.saturating_sub(watch.since_ms) >= spec.steady_ms;
+        if steady || !self.has_process(&placed.app.release) {
+            HealthState::Healthy
+        } else {
+            HealthState::Unproven
+        }
+    }
+
+    pub(crate) fn why_not_healthy(&self, generation: u64, deadline_ms: u64) -> String {
+        let seen = self.watches.get(&generation).and_then(|watch| {
+            let exited = (!watch.running).then_some(watch.status.as_ref()).flatten();
+            exited.or(watch.failure.as_ref()).cloned()
+        });
+        let seconds = deadline_ms / 1_000;
+        match seen {
+            Some(why) => format!("not healthy within {seconds} s: {why}"),
+            None => format!("not healthy within {seconds} s"),
+        }
+    }
+
+    /// Whether an app that exits is started again.
+    fn supervised(&self, generation: u64) -> bool {
+        let serves = self.durable.serving == Some(generation);
+        match &self.durable.operation {
+            None => serves,
+            Some(op) => match op.course {
+                // The old one still serves beside the new one; in turn, it is about to be stopped.
+                Course::Switch(_) | Course::Ended(_) => {
+                    serves && op.route == Route::Beside && op.target != Some(generation)
+                }
+                Course::Undo(_) | Course::Back { .. } | Course::Boot => {
+                    op.target == Some(generation)
+                }
+            },
+        }
+    }
+
+    /// An app's last process ended by itself.
+    pub(crate) fn exited(&mut self, now_ms: u64, app: App, status: String, log: Vec<String>) {
+        let generation = app.generation;
+        if self.durable.placed(generation).is_none() {
+            return;
+        }
+        let starting = self.flight(Lane::App).is_some_and(
+            |flight| matches!(&flight.action, Action::Start { app: started, .. } if *started == app),
+        );
+        if starting && let Some(id) = self.flight(Lane::App).map(|flight| flight.id) {
+            // Heard before the start was said to be done: that word comes too late now.
+            let why = format!("exited: {status}");
+            self.action_finished(now_ms, id, ActionResult::Failed { why, log });
+            return;
+        }
+        self.note_exit(now_ms, generation, status.clone());
+        if self.durable.warm == Some(generation) {
+            self.remove_app(generation);
+            return;
+        }
+        let fails = self.durable.operation.as_ref().is_some_and(|op| {
+            matches!(op.course, Course::Switch(_)) && op.target == Some(generation)
+        });
+        if fails {
+            self.phase_failed(now_ms, format!("exited: {status}"), log, Cause::Health);
+        }
+    }
+
+    /// Notes an exit and when to start again, should the app be supervised then.
+    pub(crate) fn note_exit(&mut self, now_ms: u64, generation: u64, status: String) {
+        let watch = self.watches.entry(generation).or_default();
+        let lasted = watch.running && now_ms.saturating_sub(watch.since_ms) >= BACK_OFF_LAST_MS;
+        watch.back_off_ms = if lasted || watch.back_off_ms == 0 {
+            BACK_OFF_FIRST_MS
+        } else {
+            watch.back_off_ms.saturating_mul(2).min(BACK_OFF_LAST_MS)
+        };
+        watch.running = false;
+        watch.probe = None;
+        watch.streak = Streak::default();
+        watch.status = Some(status);
+        watch.exits.push_back(now_ms);
+        while watch.exits.len() > CRASHES_MAX {
+            watch.exits.pop_front();
+        }
+        watch.restart_at_ms = Some(now_ms.saturating_add(watch.back_off_ms));
+    }
+
+    /// A start by supervision ended.
+    pub(crate) fn restarted(&mut self, now_ms: u64, generation: u64, result: ActionResult) {
+        if let ActionResult::Failed { why, .. } = result
+            && self.durable.placed(generation).is_some()
+        {
+            self.note_exit(now_ms, generation, why);
+        }
+    }
+
+    /// Probes, restarts and leftovers that are due. Says whether there were any.
+    pub(crate) fn drive_supervision(&mut self, now_ms: u64) -> bool {
+        let placed = self.durable.apps.clone();
+        let mut progress = false;
+        for placed in &placed {
+            progress |= self.drive_probe(now_ms, placed);
+            progress |= self.drive_restart(now_ms, placed);
+        }
+        progress | self.drive_strays(now_ms)
+    }
+
+    fn drive_probe(&mut self, now_ms: u64, placed: &Placed) -> bool {
+        let health = self.health_spec(&placed.app.release);
+        if !has_checks(&health) {
+            return false;
+        }
+        let Some(watch) = self.watches.get_mut(&placed.app.generation) else {
+            return false;
+        };
+        if let Some((_, overdue_ms)) = watch.probe {
+            if now_ms < overdue_ms {
+                return false;
+            }
+            watch.probe = None;
+            let why = "the probe did not end".to_owned();
+            watch.take(now_ms, &Sample::Fail { why }, &health);
+            return true;
+        }
+        if !watch.running || now_ms < watch.next_probe_ms {
+            return false;
+        }
+        let action = Action::Probe { app: placed.app, port: placed.port, health };
+        let probe = self.issue_beside(now_ms, action);
+        if let Some(watch) = self.watches.get_mut(&placed.app.generation) {
+            watch.probe = Some(probe);
+        }
+        true
+    }
+
+    /// A sample came in.
+    pub(crate) fn sampled(&mut self, now_ms: u64, id: ActionId, sample: &Sample) {
+        let asked = |watch: &Watch| watch.probe.is_some_and(|(asked, _)| asked == id);
+        let generation =
+            self.watches.iter().find(|(_, watch)| asked(watch)).map(|(generation, _)| *generation);
+        let Some(placed) = generation.and_then(|generation| self.durable.placed(generation)) else {
+            return;
+        };
+        let (generation, release) = (placed.app.generation, placed.app.release);
+        let spec = self.health_spec(&release);
+        if let Some(watch) = self.watches.get_mut(&generation) {
+            watch.probe = None;
+            watch.take(now_ms, sample, &spec);
+        }
+    }
+
+    /// A probe that ended without a sample could not be made.
+    pub(crate) fn probe_failed(&mut self, now_ms: u64, id: ActionId, result: ActionResult) {
+        if let ActionResult::Failed { why, .. } = result {
+            self.sampled(now_ms, id, &Sample::Fail { why });
+        }
+    }
+
+    fn drive_restart(&mut self, now_ms: u64, placed: &Placed) -> bool {
+        let old = placed.app;
+        let due = self.watches.get(&old.generation).is_some_and(|watch| {
+            !watch.running && watch.restart_at_ms.is_some_and(|at_ms| at_ms <= now_ms)
+        });
+        let wanted = due && self.supervised(old.generation) && self.may_restart(&old.release);
+        if !wanted || self.flight(Lane::App).is_some() {
+            return false;
+        }
+        self.durable.generation = self.durable.generation.saturating_add(1);
+        let generation = self.durable.generation;
+        let app = App { release: old.release, generation };
+        self.rename_app(old, app);
+        if let Some(watch) = self.watches.get_mut(&generation) {
+            watch.restart_at_ms = None;
+        }
+        let (port, secrets) = (placed.port, placed.secrets.clone());
+        self.issue(now_ms, Action::Start { app, port, secrets }, Owner::Restart(generation));
+        true
+    }
+
+    /// A quarantined release is not started again, unless nothing else may run here.
+    fn may_restart(&self, release: &ReleaseId) -> bool {
+        let head = &self.durable.head;
+        let stays = head.open == Some(*release)
+            && head.undo.is_some_and(|undo| self.effective_undo(undo) == Undo::Stay);
+        self.durable.holds(release)
+            && self.has_process(release)
+            && (stays || !head.refuses(release))
+    }
+
+    /// The same app, started once more: everything that names it names the new start.
+    fn rename_app(&mut self, old: App, new: App) {
+        if let Some(placed) = self.durable.apps.iter_mut().find(|placed| placed.app == old) {
+            placed.app = new;
+            placed.restarts = placed.restarts.saturating_add(1);
+        }
+        if let Some(watch) = self.watches.remove(&old.generation) {
+            self.watches.insert(new.generation, watch);
+        }
+        let target = self.durable.operation.as_mut().map(|op| &mut op.target);
+        for slot in [Some(&mut self.durable.serving), Some(&mut self.durable.warm), target]
+            .into_iter()
+            .flatten()
+        {
+            if *slot == Some(old.generation) {
+                *slot = Some(new.generation);
+            }
+        }
+        if let Some(entered) = &mut self.durable.entered
+            && entered.app == old
+        {
+            entered.app = new;
+        }
+        self.dirty = true;
+    }
+
+    /// Between operations nothing runs but the current release and the warm one.
+    fn drive_strays(&mut self, now_ms: u64) -> bool {
+        let idle = self.durable.operation.is_none();
+        if !idle || self.flight(Lane::App).is_some() || now_ms < self.strays_after_ms {
+            return false;
+        }
+        let (serving, warm) = (self.durable.serving, self.durable.warm);
+        let is_stray = |placed: &&Placed| {
+            let generation = Some(placed.app.generation);
+            generation != serving && generation != warm
+        };
+        let Some(app) = self.durable.apps.iter().find(is_stray).map(|placed| placed.app) else {
+            return false;
+        };
+        if self.has_process(&app.release) {
+            let grace_ms =
+                self.durable.manner.as_ref().map_or(10_000, |manner| manner.clocks.stop_ms);
+            self.issue(now_ms, Action::Stop { app, grace_ms }, Owner::Nobody);
+        } else {
+            self.remove_app(app.generation);
+        }
+        true
+    }
+
+    pub(crate) fn pause_strays(&mut self, now_ms: u64, flight: &Flight) {
+        if matches!(flight.action, Action::Stop { .. }) && flight.owner == Owner::Nobody {
+            self.strays_after_ms = now_ms.saturating_add(STRAY_PAUSE_MS);
+        }
+    }
+
+    /// When a probe, a restart or a proof of health is due.
+    pub(crate) fn supervision_wakeup(&self) -> Option<u64> {
+        let of_apps = self.durable.apps.iter().filter_map(|placed| {
+            let generation = placed.app.generation;
+            let watch = self.watches.get(&generation)?;
+            let spec = self.health_spec(&placed.app.release);
+            if !watch.running {
+                // While the lane is busy, its end is what wakes.
+                let wanted = self.flight(Lane::App).is_none()
+                    && self.supervised(generation)
+                    && self.may_restart(&placed.app.release);
+                return watch.restart_at_ms.filter(|_| wanted);
+            }
+            if has_checks(&spec) {
+                return Some(watch.probe.map_or(watch.next_probe_ms, |(_, overdue)| overdue));
+            }
+            let proving = self.durable.operation.as_ref().is_some_and(|op| {
+                op.target == Some(generation) && matches!(op.phase, Phase::Proving { .. })
+            });
+            proving.then(|| watch.since_ms.saturating_add(spec.steady_ms))
+        });
+        let strays = (self.durable.operation.is_none()
+            && self.flight(Lane::App).is_none()
+            && self.durable.apps.iter().any(|placed| {
+                let generation = Some(placed.app.generation);
+                generation != self.durable.serving && generation != self.durable.warm
+            }))
+        .then_some(self.strays_after_ms);
+        of_apps.chain(strays).min()
+    }
+
+    /// The host's own page shows what a new process cannot remember.
+    pub(crate) fn restore_page(&mut self, now_ms: u64) {
+        let Some(entered) = self.durable.entered.clone() else {
+            return;
+        };
+        if let Rotation::Page { .. } = entered.rotation {
+            let action = Action::Rotate {
+                direction: crate::action::Direction::Into,
+                rotation: entered.rotation,
+                release: entered.app.release,
+                port: entered.port,
+            };
+            self.issue(now_ms, action, Owner::Nobody);
+        }
+    }
+}
+
+impl Watch {
+    fn take(&mut self, now_ms: u64, sample: &Sample, spec: &HealthSpec) {
+        if let Sample::Fail { why } = sample {
+            self.failure = Some(why.clone());
+        }
+        self.streak.add(now_ms, sample, spec);
+        let passed = self.streak.has_passed();
+        let pause = if passed { spec.interval_later_ms } else { spec.interval_first_ms };
+        // A pause of nothing would never let the world move on.
+        self.next_probe_ms = now_ms.saturating_add(pause.max(1));
+    }
+}
+
+fn has_checks(spec: &HealthSpec) -> bool {
+    spec.http.is_some() || spec.tcp || spec.command.is_some()
+}

@@ -1,0 +1,483 @@
+//! A shell made of data around the real state machine: a disk, processes, a balancer, a clock.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use friday_wire::*;
+
+use crate::action::{Action, ActionId, App, Direction, Turn};
+use crate::durable::Durable;
+use crate::input::{ActionResult, CallId, Input};
+use crate::node::Node;
+use crate::operation::drawing::{Transition, transitions};
+
+pub fn id(n: u8) -> ReleaseId {
+    ReleaseId(Digest([n; 32]))
+}
+
+pub fn fence(number: u64, kind: FenceKind) -> Fence {
+    Fence { number, start: StartId::new(format!("start-{number}")), kind }
+}
+
+pub fn push(number: u64) -> Fence {
+    fence(number, FenceKind::Push)
+}
+
+pub fn rollback(number: u64) -> Fence {
+    fence(number, FenceKind::Rollback)
+}
+
+pub fn key(rollout: &str, step: StepName, attempt: u32) -> StepKey {
+    StepKey { rollout: RolloutId::new(rollout), step, attempt }
+}
+
+pub fn open(rollout: &str, kind: RolloutKind, release: Option<ReleaseId>) -> OpenRollout {
+    OpenRollout {
+        id: RolloutId::new(rollout),
+        kind,
+        release,
+        returns_to: None,
+        leaves: None,
+        migration: Migration::NotBegun,
+    }
+}
+
+/// Quick enough for stories: settle 5 s, drain 30 s, stop 10 s, health 60 s, confirm 30 s.
+pub fn clocks() -> Clocks {
+    Clocks { health_deadline_ms: 60_000, ..Clocks::default() }
+}
+
+pub fn manifest(n: u8) -> Manifest {
+    Manifest {
+        tree: vec![Entry {
+            path: "app".to_owned(),
+            kind: EntryKind::File { digest: Digest([n; 32]), size: 1, executable: true },
+        }],
+        run: RunSpec {
+            command: Some("./app".to_owned()),
+            env: BTreeMap::new(),
+            health: HealthSpec { tcp: true, ..HealthSpec::default() },
+            shared: Vec::new(),
+        },
+    }
+}
+
+/// How a host's releases are moved in a story.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    pub ports: Ports,
+    pub rotation: Rotation,
+}
+
+impl Setting {
+    pub fn page() -> Self {
+        let rotation = Rotation::Page { listen: "0.0.0.0:9090".to_owned() };
+        Self { ports: Ports::Fixed { port: 8000 }, rotation }
+    }
+
+    pub fn plain() -> Self {
+        Self { ports: Ports::Fixed { port: 8000 }, rotation: Rotation::None }
+    }
+
+    pub fn beside() -> Self {
+        let (into, out) = ("into".to_owned(), "out".to_owned());
+        let rotation = Rotation::Commands { into, out, timeout_ms: 10_000 };
+        Self { ports: Ports::PerRelease { first: 9000, last: 9002 }, rotation }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct World {
+    pub node: Node,
+    pub now: u64,
+    pub boot: BootIdentity,
+    pub disk: Durable,
+    pub setting: Setting,
+    pub processes: BTreeSet<App>,
+    /// What takes traffic.
+    pub serving: Option<(ReleaseId, Option<u16>)>,
+    pub pointed: Option<ReleaseId>,
+    /// Releases whose probes fail.
+    pub sick: BTreeSet<ReleaseId>,
+    /// Releases whose process ends as soon as it started.
+    pub falling: BTreeSet<ReleaseId>,
+    /// Actions that fail: their line begins with this.
+    pub failing: BTreeSet<String>,
+    /// Actions that do not end until they are taken off this list.
+    pub hanging: BTreeSet<String>,
+    pub hung: Vec<(ActionId, Action)>,
+    /// Every action but probes, as lines.
+    pub log: Vec<String>,
+    pub answers: BTreeMap<u64, Answer>,
+    calls: u64,
+}
+
+impl World {
+    pub fn new(setting: Setting) -> Self {
+        let disk = Durable::new(FleetName::new("shop"), "deploy".to_owned());
+        let mut world = Self {
+            node: Node::new(disk.clone()),
+            now: 1_000,
+            boot: BootIdentity { boot_id: "a".to_owned(), init_start: 1 },
+            disk,
+            setting,
+            processes: BTreeSet::new(),
+            serving: None,
+            pointed: None,
+            sick: BTreeSet::new(),
+            falling: BTreeSet::new(),
+            failing: BTreeSet::new(),
+            hanging: BTreeSet::new(),
+            hung: Vec::new(),
+            log: Vec::new(),
+            answers: BTreeMap::new(),
+            calls: 0,
+        };
+        world.start();
+        world
+    }
+
+    /// A host on which release 1 is stable, in rotation and healthy; the fence is at 1.
+    pub fn settled(setting: Setting) -> Self {
+        let mut world = Self::new(setting);
+        world.ship(1);
+        world.begin_push("p1", 1, 1);
+        world.switch("p1", 1, 1, Undo::Nothing);
+        world.run_for(12_000);
+        world.confirm("p1", 1, 1);
+        world.close("p1", push(1), Some(id(1)));
+        world.log.clear();
+        world
+    }
+
+    pub fn start(&mut self) {
+        let alive = self.processes.iter().copied().collect();
+        let boot = self.boot.clone();
+        self.input(Input::Started { boot, alive, boot_hook: true });
+    }
+
+    pub fn input(&mut self, input: Input) {
+        self.node.handle(self.now, input);
+        self.pump();
+    }
+
+    /// Takes turns until nothing is left to do at this moment.
+    pub fn pump(&mut self) {
+        for _ in 0..10_000 {
+            let turn = self.node.take_turn();
+            let idle = turn.persist.is_none() && turn.actions.is_empty() && turn.answers.is_empty();
+            if idle {
+                return;
+            }
+            self.perform(turn);
+        }
+        panic!("the host never comes to rest");
+    }
+
+    fn perform(&mut self, turn: Turn) {
+        if let Some(durable) = turn.persist {
+            let text = serde_json::to_string(&durable).expect("the state is plain data");
+            self.disk = serde_json::from_str(&text).expect("what was written can be read");
+            assert_eq!(self.disk, *durable, "the state survives the disk");
+        }
+        for (call, answer) in turn.answers {
+            assert!(self.answers.insert(call.0, answer).is_none(), "one answer per call");
+        }
+        let mut todo: VecDeque<(ActionId, Action)> = turn.actions.into();
+        while let Some((action_id, action)) = todo.pop_front() {
+            let line = line(&action);
+            if !matches!(action, Action::Probe { .. }) {
+                self.log.push(line.clone());
+            }
+            if self.hanging.iter().any(|hanging| line.starts_with(hanging)) {
+                self.hung.push((action_id, action));
+                continue;
+            }
+            self.act(action_id, &action, &line);
+        }
+    }
+
+    fn act(&mut self, action_id: ActionId, action: &Action, line: &str) {
+        if self.failing.iter().any(|failing| line.starts_with(failing)) {
+            let result = ActionResult::Failed { why: "broken".to_owned(), log: Vec::new() };
+            self.node.handle(self.now, Input::Finished { action: action_id, result });
+            return;
+        }
+        let mut result = ActionResult::Done;
+        let mut exit = None;
+        match action {
+            Action::Start { app, port, .. } => {
+                let taken = self.processes.iter().any(|other| {
+                    other.generation != app.generation
+                        && self.disk.placed(other.generation).is_some_and(|o| o.port == *port)
+                });
+                assert!(!taken || port.is_none(), "two releases on port {port:?}");
+                if self.falling.contains(&app.release) {
+                    exit = Some(*app);
+                } else {
+                    self.processes.insert(*app);
+                }
+            }
+            Action::Stop { app, .. } => {
+                self.processes.remove(app);
+            }
+            Action::Rotate { direction: Direction::Into, release, port, .. } => {
+                self.serving = Some((*release, *port));
+            }
+            Action::Rotate { direction: Direction::Out, .. } => self.serving = None,
+            Action::Point { to } => self.pointed = *to,
+            Action::Probe { app, .. } => {
+                let well = self.processes.contains(app) && !self.sick.contains(&app.release);
+                result = ActionResult::Sampled(if well {
+                    Sample::Pass
+                } else {
+                    Sample::Fail { why: "no answer".to_owned() }
+                });
+            }
+            Action::Build { .. } | Action::Command { .. } | Action::Prune { .. } => {}
+        }
+        self.node.handle(self.now, Input::Finished { action: action_id, result });
+        if let Some(app) = exit {
+            self.node.handle(self.now, exited(app));
+        }
+    }
+
+    /// Lets hanging actions end.
+    pub fn release_hung(&mut self) {
+        self.hanging.clear();
+        for (action_id, action) in std::mem::take(&mut self.hung) {
+            let line = line(&action);
+            self.act(action_id, &action, &line);
+        }
+        self.pump();
+    }
+
+    /// Lets time pass, waking the host whenever it asks.
+    pub fn run_for(&mut self, ms: u64) {
+        let end = self.now + ms;
+        self.pump();
+        for _ in 0..100_000 {
+            let Some(at) = self.node.next_wakeup().filter(|at| *at <= end) else {
+                self.now = end;
+                return;
+            };
+            assert!(at >= self.now, "a wakeup in the past: {at} at {}", self.now);
+            let before = self.now;
+            self.now = at.max(self.now);
+            self.input(Input::Woke);
+            let again = self.node.next_wakeup();
+            assert!(again.is_none_or(|again| again > before), "the host spins at {before}");
+        }
+        panic!("the host wakes without end");
+    }
+
+    /// The process dies and starts again in the same boot; the applications live on.
+    pub fn kill_host_program(&mut self) {
+        self.keep_trace();
+        self.node = Node::new(self.disk.clone());
+        self.hung.clear();
+        self.start();
+    }
+
+    pub fn reboot(&mut self) {
+        self.power_off();
+        self.start();
+    }
+
+    pub fn power_off(&mut self) {
+        self.keep_trace();
+        self.boot.boot_id.push('x');
+        self.processes.clear();
+        if !matches!(self.setting.rotation, Rotation::Commands { .. }) {
+            self.serving = None;
+        }
+        self.now = 500;
+        self.hung.clear();
+        self.node = Node::new(self.disk.clone());
+    }
+
+    /// Asks, and gives the call's number.
+    pub fn send(&mut self, request: Request) -> u64 {
+        self.calls += 1;
+        let call = CallId(self.calls);
+        let random = format!("nonce-{}", self.calls);
+        self.input(Input::Asked { call, request, random });
+        self.calls
+    }
+
+    /// Asks what is answered at once.
+    pub fn ask(&mut self, request: Request) -> Answer {
+        let call = self.send(request);
+        self.answers.get(&call).cloned().expect("answered at once")
+    }
+
+    pub fn raise(&mut self, fence: Fence) -> Answer {
+        let keeper = HostName::new("web-1");
+        self.ask(Request::Raise { fence, lease: None, keeper, witness: None })
+    }
+
+    pub fn lease(&mut self, fence: Fence) -> Answer {
+        let lease = Some(LeaseAsk { holder: "anna".to_owned(), period_ms: 60_000 });
+        let keeper = HostName::new("web-1");
+        self.ask(Request::Raise { fence, lease, keeper, witness: None })
+    }
+
+    pub fn ship(&mut self, n: u8) {
+        let answer = self.ask(Request::PutManifest { release: id(n), manifest: manifest(n) });
+        assert_eq!(answer, Answer::Ok);
+    }
+
+    /// Raises, opens and stages.
+    pub fn begin_push(&mut self, rollout: &str, number: u64, n: u8) {
+        assert!(matches!(self.raise(push(number)), Answer::Raised(_)));
+        let opened = open(rollout, RolloutKind::Push, Some(id(n)));
+        let fence = push(number);
+        assert_eq!(self.ask(Request::Open { fence: fence.clone(), rollout: opened }), Answer::Ok);
+        let step = Step::Stage { release: id(n) };
+        let staged = self.ask(Request::Do { fence, key: key(rollout, StepName::Stage, 1), step });
+        assert_eq!(state(&staged), StepState::Done);
+    }
+
+    pub fn begin_rollback(&mut self, rollout: &str, number: u64, to: Option<u8>) {
+        assert!(matches!(self.raise(rollback(number)), Answer::Raised(_)));
+        let opened = open(rollout, RolloutKind::Rollback, to.map(id));
+        let fence = rollback(number);
+        assert_eq!(self.ask(Request::Open { fence, rollout: opened }), Answer::Ok);
+    }
+
+    pub fn switch_step(&self, n: u8, undo: Undo) -> Step {
+        Step::Switch {
+            release: id(n),
+            undo,
+            clocks: clocks(),
+            ports: self.setting.ports,
+            rotation: self.setting.rotation.clone(),
+            secrets: Some(SecretsVersion::new(format!("secrets-{n}"))),
+            secrets_stay: false,
+        }
+    }
+
+    pub fn switch(&mut self, rollout: &str, number: u64, n: u8, undo: Undo) -> u64 {
+        let step = self.switch_step(n, undo);
+        let key = key(rollout, StepName::Switch, 1);
+        self.send(Request::Do { fence: push(number), key, step })
+    }
+
+    pub fn back(&mut self, rollout: &str, number: u64, to: Option<u8>, leaves: Option<u8>) -> u64 {
+        self.back_at(rollout, number, to, leaves, BackPace::AtOnce)
+    }
+
+    pub fn back_at(
+        &mut self,
+        rollout: &str,
+        number: u64,
+        to: Option<u8>,
+        leaves: Option<u8>,
+        pace: BackPace,
+    ) -> u64 {
+        let step = Step::Back {
+            to: to.map(id),
+            quarantine: leaves.map(|n| (id(n), "it answers with errors".to_owned())),
+            pace,
+            clocks: clocks(),
+            ports: self.setting.ports,
+            rotation: self.setting.rotation.clone(),
+        };
+        let key = key(rollout, StepName::Back, 1);
+        self.send(Request::Do { fence: rollback(number), key, step })
+    }
+
+    pub fn confirm(&mut self, rollout: &str, number: u64, attempt: u32) -> Answer {
+        let key = key(rollout, StepName::Switch, attempt);
+        let nonce = match self.observe().last {
+            Some(StepReport { state: StepState::AwaitingConfirm { nonce, .. }, .. }) => nonce,
+            other => panic!("not awaiting a confirm: {other:?}\n{:#?}", self.log),
+        };
+        self.ask(Request::Confirm { fence: push(number), key, nonce })
+    }
+
+    pub fn close(&mut self, rollout: &str, fence: Fence, stable: Option<ReleaseId>) {
+        let rollout = RolloutId::new(rollout);
+        let answer =
+            self.ask(Request::Close { fence, rollout, stable, keep: (5, 3), witness: None });
+        assert_eq!(answer, Answer::Ok);
+    }
+
+    pub fn observe(&self) -> Observation {
+        self.node.observation(self.now)
+    }
+
+    /// The state that a call was answered with; `None` while it waits.
+    pub fn came_to(&self, call: u64) -> Option<StepState> {
+        self.answers.get(&call).map(state)
+    }
+
+    /// The release in rotation, as the world sees it.
+    pub fn serves(&self) -> Option<ReleaseId> {
+        let running = |release| self.processes.iter().any(|app| app.release == release);
+        match self.setting.rotation {
+            Rotation::None => self.processes.iter().next().map(|app| app.release),
+            _ => self.serving.map(|(release, _)| release).filter(|release| running(*release)),
+        }
+    }
+
+    pub fn running(&self) -> Vec<ReleaseId> {
+        self.processes.iter().map(|app| app.release).collect()
+    }
+
+    /// The process of this release ends by itself.
+    pub fn crash(&mut self, n: u8) {
+        let app = self.processes.iter().find(|app| app.release == id(n)).copied();
+        let app = app.expect("it runs");
+        self.processes.remove(&app);
+        self.input(exited(app));
+    }
+
+    /// Every transition so far is in the drawing.
+    fn keep_trace(&self) {
+        check_trace(&self.node.trace);
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.keep_trace();
+        }
+    }
+}
+
+pub fn check_trace(trace: &[Transition]) {
+    let drawn: BTreeSet<Transition> = transitions().into_iter().collect();
+    for taken in trace {
+        assert!(drawn.contains(taken), "not in the drawing: {taken:?}");
+    }
+}
+
+fn exited(app: App) -> Input {
+    Input::Exited { app, status: "exit status 1".to_owned(), log: vec!["bang".to_owned()] }
+}
+
+pub fn state(answer: &Answer) -> StepState {
+    match answer {
+        Answer::Step(report) => report.state.clone(),
+        other => panic!("not a step's answer: {other:?}"),
+    }
+}
+
+pub fn line(action: &Action) -> String {
+    let n = |release: &ReleaseId| release.0.0[0];
+    match action {
+        Action::Build { release } => format!("build {}", n(release)),
+        Action::Command { release, command, .. } => format!("command {} {command}", n(release)),
+        Action::Start { app, .. } => format!("start {}", n(&app.release)),
+        Action::Stop { app, .. } => format!("stop {}", n(&app.release)),
+        Action::Rotate { direction: Direction::Into, release, .. } => {
+            format!("into {}", n(release))
+        }
+        Action::Rotate { direction: Direction::Out, release, .. } => format!("out {}", n(release)),
+        Action::Point { to: Some(to) } => format!("point {}", n(to)),
+        Action::Point { to: None } => "point nothing".to_owned(),
+        Action::Probe { app, .. } => format!("probe {}", n(&app.release)),
+        Action::Prune { keep } => format!("prune but {}", keep.len()),
+    }
+}
