@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file, the environment or a random number, prints or logs. In
 //! reading order: [`time`], [`release`], [`rollout::plan`], [`journal`], [`controller`], [`reason`].
 
+pub mod audit;
 pub mod config;
 pub mod controller;
 pub mod fleet;

@@ -1,0 +1,217 @@
+//! The promises, checked over a journal alone: what `friday log verify` and the simulator run over
+//! every history. Each check is named after its promise; a finding names the record.
+//!
+//! A journal cannot tell what hosts really did; that is the simulator's and the real fleet's to check.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use friday_wire::{HostName, ReleaseId, RolloutId};
+
+use crate::journal::event::{End, Fact, Gate, GateResult, HostAnswer, Intent, RoundAsk};
+use crate::journal::{Event, Record, RecordError};
+use crate::rollout::budget::out_allowed;
+
+/// A promise that a journal shows broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its number in `docs/promises.md`.
+    pub promise: u8,
+    /// The record that shows it.
+    pub seq: u64,
+    /// How.
+    pub says: String,
+}
+
+/// What the audit remembers of a rollout.
+#[derive(Default)]
+struct Seen {
+    way_back: bool,
+    hosts: BTreeSet<HostName>,
+    served: BTreeSet<HostName>,
+    in_flight: BTreeSet<HostName>,
+    percent: u32,
+    is_push: bool,
+    observed: BTreeSet<HostName>,
+    round: Option<RoundAsk>,
+    release: Option<ReleaseId>,
+}
+
+#[derive(Default)]
+struct Audit {
+    rollouts: BTreeMap<RolloutId, Seen>,
+    quarantined: BTreeMap<ReleaseId, bool>,
+    findings: Vec<Finding>,
+    seq: u64,
+}
+
+/// Checks a journal's records.
+///
+/// # Errors
+/// A record that does not open; the chain is checked apart, by replaying.
+pub fn audit(records: &[Record]) -> Result<Vec<Finding>, RecordError> {
+    let mut audit = Audit::default();
+    for record in records {
+        let event = record.event()?;
+        audit.seq = record.seq;
+        audit.way_back_before_the_first_switch(&event);
+        audit.no_more_hosts_out_than_allowed(&event);
+        audit.a_quarantined_release_is_not_pushed(&event);
+        audit.stable_only_when_every_host_was_observed(&event);
+        audit.every_verdict_keeps_its_evidence(&event);
+        audit.remember(&event);
+    }
+    Ok(audit.findings)
+}
+
+impl Audit {
+    fn find(&mut self, promise: u8, says: String) {
+        self.findings.push(Finding { promise, seq: self.seq, says });
+    }
+
+    /// Promise 1.
+    fn way_back_before_the_first_switch(&mut self, event: &Event) {
+        let Event::WaveBegun { rollout, .. } = event else { return };
+        if self.rollouts.get(rollout).is_some_and(|seen| !seen.way_back) {
+            self.find(1, format!("{rollout} began a wave, and its way back had not been judged"));
+        }
+    }
+
+    /// Promise 2, as far as the orders show it: hosts that served before and are being switched.
+    fn no_more_hosts_out_than_allowed(&mut self, event: &Event) {
+        let Event::StepBegun { rollout, host, .. } = event else { return };
+        let Some(seen) = self.rollouts.get(rollout).filter(|seen| seen.is_push) else { return };
+        if !seen.served.contains(host) || seen.in_flight.contains(host) {
+            return;
+        }
+        let out = seen.in_flight.iter().filter(|other| seen.served.contains(*other)).count() + 1;
+        let allowed = out_allowed(seen.served.len(), seen.percent);
+        if out > allowed {
+            self.find(
+                2,
+                format!("{rollout} switched {out} hosts at once, and {allowed} may be out"),
+            );
+        }
+    }
+
+    /// Promise 3.
+    fn a_quarantined_release_is_not_pushed(&mut self, event: &Event) {
+        let Event::WaveBegun { rollout, .. } = event else { return };
+        let release = self.rollouts.get(rollout).and_then(|seen| seen.release);
+        if let Some(release) = release
+            && self.quarantined.get(&release) == Some(&true)
+        {
+            self.find(
+                3,
+                format!("{rollout} began a wave with {}, which is quarantined", release.short()),
+            );
+        }
+    }
+
+    /// Promise 6.
+    fn stable_only_when_every_host_was_observed(&mut self, event: &Event) {
+        let Event::RolloutEnded { rollout, end: End::Stable } = event else { return };
+        let Some(seen) = self.rollouts.get(rollout) else { return };
+        let missing: Vec<String> =
+            seen.hosts.difference(&seen.observed).map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            self.find(
+                6,
+                format!("{rollout} ended stable, and {} were not observed", missing.join(", ")),
+            );
+        }
+    }
+
+    /// Promise 10.
+    fn every_verdict_keeps_its_evidence(&mut self, event: &Event) {
+        let (rollout, what, bare) = match event {
+            Event::GateJudged { rollout, says, .. } => (rollout, "a gate", says.is_empty()),
+            Event::HostFailed { rollout, why, .. } => (rollout, "a failed host", why.is_empty()),
+            Event::HostLeft { rollout, why, .. } => (rollout, "a host left", why.is_empty()),
+            Event::Held { rollout, reasons } => (rollout, "a hold", reasons.is_empty()),
+            Event::RolloutEnded {
+                rollout,
+                end:
+                    End::Refused { reasons }
+                    | End::Unreachable { reasons }
+                    | End::NotSwitched { reasons },
+            } => (rollout, "an end", reasons.is_empty()),
+            _ => return,
+        };
+        if bare {
+            self.find(10, format!("{rollout} has {what} without evidence"));
+        }
+    }
+
+    fn remember(&mut self, event: &Event) {
+        match event {
+            Event::RolloutBegun { rollout, intent, .. } => self.begun(rollout, intent),
+            Event::GateJudged {
+                rollout, gate: Gate::WayBack, result: GateResult::Pass, ..
+            } => {
+                self.with(rollout, |seen| seen.way_back = true);
+            }
+            Event::RoundBegun { rollout, ask, .. } => self.with(rollout, |seen| {
+                seen.round = Some(*ask);
+                if *ask == RoundAsk::Observe {
+                    seen.observed.clear();
+                }
+            }),
+            Event::HostAnswered { rollout, host, answer, .. } => {
+                self.answered(rollout, host, answer)
+            }
+            Event::StepBegun { rollout, host, .. } => self.with(rollout, |seen| {
+                seen.in_flight.insert(host.clone());
+            }),
+            Event::HostDone { rollout, host } | Event::HostFailed { rollout, host, .. } => {
+                self.with(rollout, |seen| {
+                    seen.in_flight.remove(host);
+                });
+            }
+            Event::Resumed { rollout, .. } => self.with(rollout, |seen| seen.in_flight.clear()),
+            Event::Observed { fact: Fact::Quarantine { entries } } => {
+                self.quarantined
+                    .extend(entries.iter().map(|(release, entry)| (*release, entry.active)));
+            }
+            _ => {}
+        }
+    }
+
+    fn with(&mut self, rollout: &RolloutId, change: impl FnOnce(&mut Seen)) {
+        if let Some(seen) = self.rollouts.get_mut(rollout) {
+            change(seen);
+        }
+    }
+
+    fn begun(&mut self, rollout: &RolloutId, intent: &Intent) {
+        let fleet = intent.fleet();
+        let seen = Seen {
+            hosts: fleet.hosts.iter().map(|host| host.name.clone()).collect(),
+            percent: fleet.out_at_once_percent,
+            is_push: matches!(intent, Intent::Push { .. }),
+            release: match intent {
+                Intent::Push { plan } => Some(plan.release),
+                _ => None,
+            },
+            ..Seen::default()
+        };
+        self.rollouts.insert(rollout.clone(), seen);
+    }
+
+    fn answered(&mut self, rollout: &RolloutId, host: &HostName, answer: &HostAnswer) {
+        self.with(rollout, |seen| match answer {
+            HostAnswer::Head { head } if head.current.is_some() => {
+                seen.served.insert(host.clone());
+            }
+            HostAnswer::Seen { .. } if seen.round == Some(RoundAsk::Observe) => {
+                seen.observed.insert(host.clone());
+            }
+            HostAnswer::Head { .. }
+            | HostAnswer::Seen { .. }
+            | HostAnswer::Ok
+            | HostAnswer::Refused { .. }
+            | HostAnswer::Failed { .. }
+            | HostAnswer::Unreachable { .. }
+            | HostAnswer::Unknown { .. } => {}
+        });
+    }
+}
