@@ -92,7 +92,7 @@ tcp = true                       # better: an address that looks at what the app
 # outside = \"http://{host}:{port}/\"   # asked from here, through soak and bake
 passes = 2
 steady = \"1s\"
-interval_after = \"1s\"
+interval_after = \"500ms\"      # three failures in a row fit into a soak of 2s
 ";
 
 const CHECK_NONE: &str = "\
@@ -101,7 +101,7 @@ const CHECK_NONE: &str = "\
 # outside = \"http://{host}/\"     # asked from here, through soak and bake
 passes = 2
 steady = \"1s\"
-interval_after = \"1s\"
+interval_after = \"500ms\"      # three failures in a row fit into a soak of 2s
 ";
 
 const REST: &str = "

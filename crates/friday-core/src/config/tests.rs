@@ -138,6 +138,13 @@ fn a_full_configuration_is_read_whole() {
 }
 
 #[test]
+fn the_example_is_read() {
+    let text = include_str!("../../../../examples/guestbook/friday.toml");
+    let settings = good(text, None);
+    assert_eq!(settings.hosts[2].ports, Ports::Fixed { port: 8103 });
+}
+
+#[test]
 fn a_plan_has_every_host_in_a_wave() {
     use crate::config::ReleaseFacts;
     use friday_wire::{Digest, ReleaseId, TreeId};
