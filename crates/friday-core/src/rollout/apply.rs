@@ -6,7 +6,7 @@ use std::sync::Arc;
 use friday_wire::{HostName, Migration, RolloutId, StartId, StepState};
 
 use super::run::{
-    Baked, HookState, HostRun, HostState, Pace, Phase, Rollout, Round, Swept, WatcherKey,
+    Baked, HookState, HostRun, HostState, Pace, Phase, Rollout, Round, Soaked, Swept, WatcherKey,
 };
 use crate::journal::Event;
 use crate::journal::event::{HostAnswer, Intent, RoundAsk, StepAnswer, Work};
@@ -51,6 +51,7 @@ impl Rollout {
             hook_before: HookState::Waiting,
             hook_after: HookState::Waiting,
             wave: 0,
+            soaked: Soaked::Yes,
             wave_hosts: Vec::new(),
             baked: Baked::No,
             hosts,
@@ -96,8 +97,12 @@ pub(crate) fn apply_to_rollout(
             if *round != rollout.rounds + 1 {
                 return Err(format!("round {round} follows round {}", rollout.rounds));
             }
+            let was_soak = matches!(rollout.phase, Phase::Soak { .. });
             rollout.enter(at, Phase::Asking(*ask));
             rollout.rounds = *round;
+            if was_soak && *ask == RoundAsk::RaiseWave {
+                rollout.soaked = Soaked::Yes;
+            }
             let answers = hosts.iter().map(|host| (host.clone(), None)).collect();
             rollout.round = Some(Round {
                 number: *round,
@@ -148,6 +153,7 @@ pub(crate) fn apply_to_rollout(
         Event::WaveBegun { wave, hosts, .. } => {
             rollout.enter(at, Phase::Wave);
             rollout.wave = *wave;
+            rollout.soaked = Soaked::No;
             rollout.wave_hosts = hosts.clone();
             for host in hosts {
                 let run = rollout.host_mut(host)?;

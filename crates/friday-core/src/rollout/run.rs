@@ -56,6 +56,8 @@ pub struct Rollout {
     pub hook_after: HookState,
     /// The wave at work or last done; 0 before the first.
     pub wave: u32,
+    /// Whether that wave soaks (again) before the next one begins.
+    pub soaked: Soaked,
     /// The hosts of that wave.
     pub wave_hosts: Vec<HostName>,
     /// The bake has ended well: a resumed push need not bake again.
@@ -78,6 +80,15 @@ pub struct Rollout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swept {
     /// Not yet.
+    No,
+    /// Yes.
+    Yes,
+}
+
+/// Whether the last wave has soaked to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Soaked {
+    /// Not yet, or a driver died in it.
     No,
     /// Yes.
     Yes,
@@ -156,6 +167,45 @@ pub struct Round {
     pub deadline: Timestamp,
     /// The journal when it was begun, for hosts to keep.
     pub witness: Option<Witness>,
+}
+
+impl Phase {
+    /// Its name, as in the drawing of the state machine.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Asking(ask) => match ask {
+                RoundAsk::Read => "reading",
+                RoundAsk::Raise => "raising",
+                RoundAsk::RaiseWave => "raising before a wave",
+                RoundAsk::Open => "opening",
+                RoundAsk::Ship => "shipping",
+                RoundAsk::Stage => "staging",
+                RoundAsk::MigrationBegins => "storing that the migration begins",
+                RoundAsk::MigrationEnds => "storing how the migration ended",
+                RoundAsk::Look => "looking",
+                RoundAsk::Quarantine => "quarantining",
+                RoundAsk::Act => "acting",
+                RoundAsk::Observe => "observing",
+                RoundAsk::Close => "closing",
+                RoundAsk::Release => "releasing the lease",
+            },
+            Self::Working { work, .. } => match work {
+                Work::Sweep => "sweeping first",
+                Work::HookBefore => "hook before",
+                Work::Migrate => "migrating",
+                Work::MigrateBack => "migrating back",
+                Work::Back => "hosts go back",
+                Work::HookAfter => "hook after",
+            },
+            Self::Wave => "wave",
+            Self::Soak { .. } => "soak",
+            Self::Bake { .. } => "bake",
+            Self::GoingBack { .. } => "going back",
+            Self::Held => "held",
+            Self::Ended { .. } => "ended",
+        }
+    }
 }
 
 impl Round {

@@ -9,7 +9,7 @@ use crate::journal::event::{End, RoundAsk, StepAnswer};
 use crate::reason::Reason;
 use crate::rollout::budget::failures_allowed;
 use crate::rollout::plan::Plan;
-use crate::rollout::run::{HostState, Phase, Round};
+use crate::rollout::run::{HostState, Phase, Round, Soaked};
 use crate::time::Timestamp;
 
 /// Orders that never arrived are given again this often.
@@ -74,13 +74,15 @@ pub fn raised(view: View<'_>, done: &Round) -> Vec<Event> {
     events
 }
 
-/// The first wave with a host that is not done; a last one of those that failed.
+/// The first wave with a host that is not done, or whose soak was cut off by its driver's death; a last one of those that failed.
 fn next_wave(view: View<'_>, plan: &Plan) -> Event {
     let is_open = |host: &HostName| {
         view.rollout.hosts.get(host).is_some_and(|run| matches!(run.at, HostState::Waiting))
     };
     let numbered = plan.waves.iter().enumerate().map(|(index, hosts)| (index + 1, hosts));
-    let found = numbered.clone().find(|(_, hosts)| hosts.iter().any(is_open));
+    let unsoaked = (view.rollout.soaked == Soaked::No).then_some(view.rollout.wave as usize);
+    let found =
+        numbered.clone().find(|(wave, hosts)| hosts.iter().any(is_open) || Some(*wave) == unsoaked);
     let (wave, hosts) = found.map_or_else(
         || (plan.waves.len() + 1, view.rollout.failed()),
         |(wave, hosts)| (wave, hosts.clone()),
