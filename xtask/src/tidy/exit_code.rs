@@ -5,7 +5,7 @@ use std::path::Path;
 use super::problem::Problem;
 use super::source::Source;
 
-const ENUM_FILE: &str = "crates/friday/src/exit_code.rs";
+const ENUM_FILE: &str = "crates/friday/src/exit.rs";
 const REFERENCE: &str = "docs/reference/exit-codes.md";
 
 /// Compares the enum with the reference; silent while there is no enum.

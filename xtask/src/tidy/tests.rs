@@ -62,6 +62,7 @@ fn a_header_is_asked_for() {
     assert_eq!(rules(HOST, "use a;\n"), ["module header"]);
     assert_eq!(rules(HOST, "//!\nuse a;\n"), ["module header"]);
     assert!(rules(HOST, "//! S.\n").is_empty());
+    assert!(rules("crates/friday-host/src/store/tests.rs", "use a;\n").is_empty());
 }
 
 #[test]
