@@ -90,7 +90,7 @@ pub enum AppError {
 }
 
 /// Who is told when an application ends by itself.
-pub type OnExit = Box<dyn Fn(App, String) + Send + Sync>;
+pub type OnExit = Box<dyn Fn(App, String, Vec<String>) + Send + Sync>;
 
 /// Whether an application's end is news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -320,12 +320,18 @@ fn watch(apps: &'static Apps, app: App, shim: Option<Child>) {
         let last = apps.watched().remove(&app.generation);
         if last == Some(Watch::Running) {
             crate::note::note(&format!("release {} ended: {status}", app.release.short()));
-            (apps.on_exit)(app, status);
+            (apps.on_exit)(app, status, last_output(&apps.place, app));
         }
     });
     if spawned.is_err() {
         crate::note::note("an application's end will not be noticed: no thread could be made");
     }
+}
+
+/// The last lines that an application's release wrote.
+pub fn last_output(place: &Place, app: App) -> Vec<String> {
+    let told = u32::try_from(crate::command::LINES_TOLD).unwrap_or(u32::MAX);
+    crate::output::last_lines(&place.output(app.release), told).unwrap_or_default()
 }
 
 /// After starting over, shims of the image before are still this process's children.

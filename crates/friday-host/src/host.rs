@@ -67,9 +67,9 @@ impl Host {
     pub fn new(opened: Opened) -> &'static Self {
         let Opened { place, owner, pages, inbox, program, lock } = opened;
         let told = inbox.clone();
-        let on_exit = Box::new(move |app, status| {
+        let on_exit = Box::new(move |app, status, log| {
             // Fails only when the node's thread is gone, and with it everybody who would care.
-            let _ = told.send(Event::Exited { app, status });
+            let _ = told.send(Event::Exited { app, status, log });
         });
         let boot_hook = crate::machine::has_boot_hook(place.dir());
         Box::leak(Box::new(Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use friday_node::{Action, ActionResult, Direction};
+use friday_node::{Action, ActionResult, App, Direction};
 use friday_wire::{ReleaseId, Rotation, SecretsVersion};
 
 use crate::app::{self, AppError, ShimSpec};
@@ -25,7 +25,7 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
                 port,
                 secrets,
             };
-            started(host, app.release, app::start(&host.apps, &spec))
+            started(host, app, app::start(&host.apps, &spec))
         }
         Action::Stop { app, grace_ms } => {
             done(app::stop(&host.apps, app, Duration::from_millis(grace_ms)))
@@ -60,13 +60,11 @@ fn failed(why: String) -> ActionResult {
     ActionResult::Failed { why, log: Vec::new() }
 }
 
-fn started(host: &Host, release: ReleaseId, result: Result<(), AppError>) -> ActionResult {
+fn started(host: &Host, app: App, result: Result<(), AppError>) -> ActionResult {
     match result {
         Ok(()) => ActionResult::Done,
         Err(error) => {
-            let told = u32::try_from(command::LINES_TOLD).unwrap_or(u32::MAX);
-            let log = crate::output::last_lines(&host.place.output(release), told);
-            ActionResult::Failed { why: error.to_string(), log: log.unwrap_or_default() }
+            ActionResult::Failed { why: error.to_string(), log: app::last_output(&host.place, app) }
         }
     }
 }

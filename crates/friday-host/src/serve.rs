@@ -66,7 +66,10 @@ pub fn run(dir: &Path, guard: Guard) -> Result<(), ServeError> {
         place.owner()?.ok_or_else(|| ServeError::NoOwner(place.dir().display().to_string()))?;
     let durable = state::load(&place, &owner)?;
     let program = machine::own_digest().map_err(|error| ServeError::Io("own program", error))?;
-    upgrade::settle(&place, guard, program).map_err(|error| ServeError::Io("upgrade", error))?;
+    upgrade::settle(&place, guard, program).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => ServeError::Taken,
+        _ => ServeError::Io("upgrade", error),
+    })?;
     let boot = machine::boot_identity();
     let pages = Pages::resume(place.clone(), boot.clone());
     let listener = listen(&place).map_err(|error| ServeError::Io("socket", error))?;

@@ -11,13 +11,15 @@
 //!    one of the two renames can win), kills the new program and starts over as the one that serves.
 //!    The state is read from the disk, so whatever the new one wrote counts: fences never fall. A
 //!    program that knows a newer state format must therefore write the old one until it is confirmed.
+//!    While it waits it holds `upgrade.lock`, so that no connection's helpful start of a serving
+//!    process, which may well be the unconfirmed program, comes before it.
 //! 5. A boot inside the window starts `bin/friday-host`, still the old one, which forgets the upgrade.
 //!
 //! Applications have shims of their own and are not touched by any of this.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -63,13 +65,26 @@ fn pending(place: &Place) -> PathBuf {
 /// # Errors
 /// The disk's.
 pub fn settle(place: &Place, guard: Guard, program: Digest) -> io::Result<()> {
-    if guard == Guard::Guarded {
-        return Ok(());
+    match guard {
+        Guard::Guarded => return Ok(()),
+        Guard::Alone => drop(guard_lock(place)?),
     }
     remove_tree(&pending(place))?;
     remove_tree(&place.join("upgrade.confirmed"))?;
     install(place, Path::new("/proc/self/exe"), program)?;
     point_to(place, program)
+}
+
+/// Held by a guardian, for as long as it is one.
+fn guard_lock(place: &Place) -> io::Result<File> {
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(place.join("upgrade.lock"))?;
+    lock.try_lock()?;
+    Ok(lock)
 }
 
 fn program_path(place: &Place, program: Digest) -> PathBuf {
@@ -183,8 +198,9 @@ fn try_out(path: &Path) -> Result<(), String> {
 
 /// Gives up what only one process can hold, starts the new program, and guards it.
 fn hand_over(host: &Host, path: &Path, window: Duration, reply: &ReplyTo) {
-    let started = release_and_start(host, path);
-    let mut new = match started {
+    let guarding = guard_lock(&host.place).map_err(|error| format!("the guard: {error}"));
+    let started = guarding.and_then(|lock| Ok((lock, release_and_start(host, path)?)));
+    let (_guard, mut new) = match started {
         Ok(new) => new,
         Err(why) => {
             note(&format!("upgrade: {why}"));

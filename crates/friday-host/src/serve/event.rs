@@ -35,6 +35,8 @@ pub enum Event {
         app: App,
         /// How.
         status: String,
+        /// The last lines of its output.
+        log: Vec<String>,
     },
     /// Stop acting: another program takes over. Answered with what is still at work, if something is;
     /// then nothing has changed.

@@ -80,7 +80,9 @@ impl Loop {
                 self.probing.remove(&action);
                 self.take_in(Input::Finished { action, result });
             }
-            Event::Exited { app, status } => self.take_in(Input::Exited { app, status }),
+            Event::Exited { app, status, log } => {
+                self.take_in(Input::Exited { app, status, log });
+            }
             Event::Admits { fence, answer } => {
                 let _ = answer.try_send(self.node.admits(&fence));
             }

@@ -66,7 +66,8 @@ impl Server {
     /// GET on the application's port: status and body.
     pub fn get(&self, path: &str) -> Option<(String, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
@@ -87,7 +88,7 @@ impl Drop for Server {
     /// Ends what this test started: the serving process first, so that it starts nothing again.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- friday-host.log\n{}", self.log());
+            let _ = writeln!(std::io::stderr(), "--- friday-host.log\n{}", self.log());
         }
         self.processes("serve").into_iter().for_each(kill);
         for shim in self.processes("run") {
