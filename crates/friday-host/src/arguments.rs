@@ -151,6 +151,10 @@ fn read_options(mut words: impl Iterator<Item = OsString>) -> Result<Options, Us
                 options.root = Some(Root::Allowed);
                 continue;
             }
+            "--restored" => {
+                options.guard = Some(Guard::Restored);
+                continue;
+            }
             "--guarded" => {
                 options.guard = Some(Guard::Guarded);
                 continue;

@@ -8,7 +8,7 @@
 //!    `upgrade.confirmed` and points `bin/friday-host`, which boot hooks use, to itself. The guardian
 //!    sees that and ends. Connections to the old one cannot confirm: it no longer takes requests.
 //! 4. Not confirmed in time, or the new one ends: the guardian renames `upgrade.pending` away (only
-//!    one of the two renames can win), kills the new program and starts over as the one that serves.
+//!    one of the two renames can win), kills the new program, starts its own again, and ends.
 //!    The state is read from the disk, so whatever the new one wrote counts: fences never fall. A
 //!    program that knows a newer state format must therefore write the old one until it is confirmed.
 //!    While it waits it holds `upgrade.lock`, so that no connection's helpful start of a serving
@@ -51,6 +51,8 @@ const CONFIRM_MAX: Duration = Duration::from_secs(3_600);
 pub enum Guard {
     /// An older friday-host does.
     Guarded,
+    /// An older one did, and has it serve again: this is the program from before the upgrade.
+    Restored,
     /// Nobody: a usual start.
     Alone,
 }
@@ -67,6 +69,7 @@ fn pending(place: &Place) -> PathBuf {
 pub fn settle(place: &Place, guard: Guard, program: Digest) -> io::Result<()> {
     match guard {
         Guard::Guarded => return Ok(()),
+        Guard::Restored => {}
         Guard::Alone => drop(guard_lock(place)?),
     }
     remove_tree(&pending(place))?;
@@ -246,6 +249,11 @@ fn take_back(host: &Host, mut new: Child, why: &str) -> ! {
     let _ = new.kill();
     let _ = new.wait();
     let _ = remove_tree(&undone);
+    // The guard's lock is held until that one greets: a start by a connection would be refused.
+    match start_program(host, Path::new("/proc/self/exe"), "--restored") {
+        Ok(_) => std::process::exit(0),
+        Err(why) => note(&format!("upgrade: {why}")),
+    }
     crate::restart::restart(host)
 }
 
@@ -258,30 +266,39 @@ fn release_and_start(host: &Host, path: &Path) -> Result<Child, String> {
     remove_tree(&host.place.join("sock")).map_err(said("the socket"))?;
     host.pages.close();
     host.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    start_program(host, path, "--guarded")
+}
+
+/// Starts a program as the one that serves, and waits until it greets.
+fn start_program(host: &Host, path: &Path, guard: &str) -> Result<Child, String> {
+    let said = |what: &str| {
+        let what = what.to_owned();
+        move |error: io::Error| format!("{what}: {error}")
+    };
     let log = crate::shim::own_log(&host.place).map_err(said("the log"))?;
     let errors = log.try_clone().map_err(said("the log"))?;
     let mut new = Command::new(path)
         .arg0("friday-host")
-        .args(["serve", "--guarded", "--dir"])
+        .args(["serve", guard, "--dir"])
         .arg(host.place.dir())
         .current_dir(host.place.dir())
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
         .spawn()
-        .map_err(said("the new program could not be started"))?;
+        .map_err(said("the program could not be started"))?;
     let deadline = Instant::now() + GREET_DEADLINE;
     loop {
         if dial(&host.place, deadline).is_ok() {
             return Ok(new);
         }
         if let Ok(Some(status)) = new.try_wait() {
-            return Err(format!("the new program ended with {status}; the log says why"));
+            return Err(format!("the program ended with {status}; the log says why"));
         }
         if Instant::now() > deadline {
             let _ = new.kill();
             let _ = new.wait();
-            return Err("the new program does not answer".to_owned());
+            return Err("the program does not answer".to_owned());
         }
         thread::sleep(Duration::from_millis(20));
     }
