@@ -30,7 +30,7 @@ impl Node {
         if let Some(open) = open
             && open.id != rollout.id
             && open.kind == RolloutKind::Rollback
-            && rollout.kind != RolloutKind::Rollback
+            && rollout.kind == RolloutKind::Push
         {
             return Err(Refusal::RollbackOpen { rollout: open.id.clone() });
         }
