@@ -1,6 +1,6 @@
 //! The guestbook on three hosts of this machine: the first thing a newcomer runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::workspace;
@@ -39,8 +39,42 @@ pub fn run(words: &[&str]) -> Result<(), String> {
     }
 }
 
+/// Ends what runs in the three hosts' directories, and removes them. Only processes whose program or
+/// working directory lies in there are touched.
 fn stop() -> Result<(), String> {
-    Err("not yet".to_owned())
+    let state = guestbook().join(".friday");
+    let Ok(state) = state.canonicalize() else {
+        crate::print("There is nothing to stop.\n");
+        return Ok(());
+    };
+    // Again, for what a host started between the look and the end.
+    for _ in 0..3 {
+        let pids = processes_in(&state);
+        if pids.is_empty() {
+            break;
+        }
+        Command::new("/bin/sh")
+            .args(["-c", "kill -KILL \"$@\"", "sh"])
+            .args(&pids)
+            .status()
+            .map_err(|error| format!("cannot end {pids:?}: {error}"))?;
+    }
+    std::fs::remove_dir_all(&state).map_err(|error| format!("{}: {error}", state.display()))?;
+    crate::print("The guestbook and its three hosts are gone.\n");
+    Ok(())
+}
+
+fn processes_in(directory: &Path) -> Vec<String> {
+    let Ok(listed) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let processes = listed.filter_map(|entry| entry.ok()).filter(|entry| {
+        let is_inside = |link: &str| {
+            let target = std::fs::read_link(entry.path().join(link));
+            target.is_ok_and(|target| target.starts_with(directory))
+        };
+        is_inside("exe") || is_inside("cwd")
+    });
+    let names = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).collect()
 }
 
 /// friday, built in release mode, in the guestbook's directory.

@@ -25,7 +25,7 @@ const ROOMS: [Room; 9] = [
     Room {
         name: "friday-node",
         below: &["friday-wire"],
-        outside: Some(&["serde", "serde_json", "proptest"]),
+        outside: Some(&["blake3", "serde", "serde_json", "proptest"]),
     },
     Room {
         name: "friday-core",
