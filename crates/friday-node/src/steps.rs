@@ -182,6 +182,9 @@ impl Node {
             nonce: Nonce::new(random),
             deadline_ms: now_ms.saturating_add(clocks.first_deadline_ms()),
         };
+        // What a replaced operation took out of rotation may still have requests in flight.
+        let left_rotation = self.durable.operation.as_ref().is_some_and(|op| op.left_rotation)
+            && self.durable.serving.is_some_and(|serving| self.runs(serving));
         let replaces = self.durable.operation.is_some();
         self.give_way();
         let op = Operation {
@@ -193,7 +196,7 @@ impl Node {
             pace: BackPace::Drained,
             route,
             phase: Phase::Leaving,
-            left_rotation: false,
+            left_rotation,
         };
         let event = if replaces { Event::Replaced } else { Event::Begun };
         self.begin_operation(now_ms, event, op);

@@ -1,5 +1,8 @@
 //! Stories and random histories of one host.
 
 mod booting;
+mod fencing;
+mod stepping;
 mod switching;
+mod watching;
 mod world;
