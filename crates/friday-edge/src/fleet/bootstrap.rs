@@ -26,7 +26,7 @@ use crate::progress::Progress;
 /// A shell profile may say so much before friday-host speaks.
 const NOISE_LEN_MAX: u64 = 64 * 1024;
 
-/// The longest line of ours.
+/// Room for lines of ours after that much.
 const MARK_LEN_MAX: u64 = 4_096;
 
 /// Lines of standard error that are kept.
@@ -81,7 +81,7 @@ pub(super) async fn open(
         stdin,
         stdout: BufReader::with_capacity(64 * 1024, stdout),
         stderr: Stderr::watch(stderr),
-        noise: NOISE_LEN_MAX,
+        skipped: 0,
     };
     match timeout_at(deadline, opening.shake_hands()).await {
         Ok(Ok(hello)) => Ok(opening.into_connection(hello)),
@@ -134,7 +134,8 @@ struct Opening<'a> {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     stderr: Stderr,
-    noise: u64,
+    /// Bytes before frames so far.
+    skipped: u64,
 }
 
 impl Opening<'_> {
@@ -152,28 +153,21 @@ impl Opening<'_> {
         }
     }
 
-    /// Skips to the next line of ours.
+    /// Skips to the next line of ours: what stands between a NUL and the end of its line.
     async fn next_mark(&mut self) -> Result<Mark, ConnectError> {
         let mut seen = Vec::new();
         loop {
-            if self.noise == 0 {
-                return Err(garbage(&seen));
+            let from = seen.len();
+            let most = (NOISE_LEN_MAX + MARK_LEN_MAX).saturating_sub(self.skipped);
+            let got = (&mut self.stdout).take(most).read_until(b'\n', &mut seen).await;
+            let line = &seen[from..];
+            self.skipped += line.len() as u64;
+            if !line.ends_with(b"\n") {
+                let too_much = got.is_ok() && line.len() as u64 == most;
+                return Err(if too_much { garbage(&seen) } else { self.ended(&seen).await });
             }
-            let before = seen.len();
-            let got = (&mut self.stdout).take(self.noise).read_until(0, &mut seen).await;
-            self.noise = self.noise.saturating_sub((seen.len() - before) as u64);
-            if !matches!(got, Ok(1..)) {
-                return Err(self.ended(&seen).await);
-            }
-            if seen.last() != Some(&0) {
-                continue;
-            }
-            let mut line = Vec::new();
-            let got = (&mut self.stdout).take(MARK_LEN_MAX).read_until(b'\n', &mut line).await;
-            if got.is_err() {
-                return Err(self.ended(&seen).await);
-            }
-            let text = String::from_utf8_lossy(&line);
+            let Some(nul) = line.iter().rposition(|byte| *byte == 0) else { continue };
+            let text = String::from_utf8_lossy(&line[nul + 1..]);
             match text.trim_end() {
                 "friday-host/1" => return Ok(Mark::Preamble),
                 "friday-need/1" => return Ok(Mark::Need),
@@ -183,8 +177,6 @@ impl Opening<'_> {
                     }
                 }
             }
-            self.noise = self.noise.saturating_sub(line.len() as u64);
-            seen.extend(line);
         }
     }
 

@@ -21,7 +21,7 @@ pub enum Route {
 /// it where it is missing, and becomes it. One line, without single quotes and exclamation marks, so
 /// that any login shell hands it on unharmed.
 ///
-/// Arguments: directory, SHA-256, length, machine, fleet, host.
+/// Arguments: directory, SHA-256, length, machine, fleet, host, and what else friday-host is told.
 const SCRIPT: &str = concat!(
     "u=$(umask); umask 077; d=$1; h=$2; ",
     "fail() { printf \"\\000friday-fail/1 %s\\r\\n\" \"$*\"; exit 69; }; ",
@@ -36,7 +36,8 @@ const SCRIPT: &str = concat!(
     "head -c \"$3\" >\"$t\" && good \"$t\" && chmod 700 \"$t\" && mv -f \"$t\" \"$p\" ",
     "|| { rm -f \"$t\"; fail program \"$d\"; }; ",
     "fi; ",
-    "umask \"$u\"; exec \"$p\" connect --dir \"$d\" --fleet \"$5\" --host \"$6\"",
+    "f=$5; w=$6; shift 6; umask \"$u\"; ",
+    "exec \"$p\" connect --dir \"$d\" --fleet \"$f\" --host \"$w\" \"$@\"",
 );
 
 /// A program and its arguments.
@@ -68,6 +69,8 @@ pub(super) fn command(
             let directory = directory.to_string_lossy().into_owned();
             let mut args = vec!["-c".to_owned(), SCRIPT.to_owned()];
             args.extend(script_args(directory, called));
+            // Whoever plays with local hosts as root harms only that machine.
+            args.push("--local".to_owned());
             Ok(HostCommand { program: "/bin/sh", args })
         }
         Address::Ssh { user, host, port } => {

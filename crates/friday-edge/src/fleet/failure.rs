@@ -130,6 +130,9 @@ impl ConnectError {
     pub(super) fn from_ssh(status: Option<i32>, said: &str) -> Self {
         const SSH_ITSELF: i32 = 255;
         let why = if said.is_empty() { "it said nothing".to_owned() } else { said.to_owned() };
+        if let Some((_, words)) = said.split_once("friday-host: ") {
+            return Self::Refused { why: words.to_owned() };
+        }
         if status != Some(SSH_ITSELF) {
             let why = match status {
                 Some(code) => format!("the remote shell ended with {code}: {why}"),

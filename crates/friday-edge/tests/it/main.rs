@@ -1,0 +1,8 @@
+//! What edge does to the real world: files, shells, friday-host.
+
+mod bench;
+mod dispatching;
+mod journal;
+mod local_fleet;
+mod strange_hosts;
+mod upgrading;
