@@ -94,9 +94,17 @@ pub type OnExit = Box<dyn Fn(App, String, Vec<String>) + Send + Sync>;
 
 /// Whether an application's end is news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Watch {
+enum Expected {
     Running,
     Stopping,
+}
+
+/// One thread that waits for an application's end. A generation can be started again before the
+/// thread of its first start has gone: the turn tells them apart.
+#[derive(Debug, Clone, Copy)]
+struct Watch {
+    turn: u64,
+    expected: Expected,
 }
 
 /// The applications of one directory.
@@ -236,7 +244,7 @@ fn forget_old(place: &Place) {
 pub fn stop(apps: &'static Apps, app: App, grace: Duration) -> Result<(), AppError> {
     let dir = apps.place.generation(app.generation);
     if let Some(watch) = apps.watched().get_mut(&app.generation) {
-        *watch = Watch::Stopping;
+        watch.expected = Expected::Stopping;
     }
     if is_locked(&dir) {
         signal(&dir, Signal::TERM);
@@ -297,13 +305,16 @@ fn kill_orphans(dir: &Path, app: App) {
 
 /// Waits, in a thread of its own, for the application's end, and tells it unless it was asked for.
 fn watch(apps: &'static Apps, app: App, shim: Option<Child>) {
-    {
+    let turn = {
         let mut watched = apps.watched();
-        if shim.is_none() && watched.contains_key(&app.generation) {
+        let before = watched.get(&app.generation).map(|watch| watch.turn);
+        if shim.is_none() && before.is_some() {
             return;
         }
-        watched.insert(app.generation, Watch::Running);
-    }
+        let turn = before.map_or(0, |before| before + 1);
+        watched.insert(app.generation, Watch { turn, expected: Expected::Running });
+        turn
+    };
     let dir = apps.place.generation(app.generation);
     let waiting = thread::Builder::new().name(format!("app {}", app.generation));
     let spawned = waiting.spawn(move || {
@@ -317,8 +328,15 @@ fn watch(apps: &'static Apps, app: App, shim: Option<Child>) {
         kill_orphans(&dir, app);
         let ended: Option<Ended> = read_json(&dir.join("exit.json")).ok().flatten();
         let status = ended.map_or_else(|| "its supervisor was killed".to_owned(), |e| e.status);
-        let last = apps.watched().remove(&app.generation);
-        if last == Some(Watch::Running) {
+        let ours = {
+            let mut watched = apps.watched();
+            let ours = watched.get(&app.generation).copied().filter(|watch| watch.turn == turn);
+            if ours.is_some() {
+                watched.remove(&app.generation);
+            }
+            ours
+        };
+        if ours.is_some_and(|watch| watch.expected == Expected::Running) {
             crate::note::note(&format!("release {} ended: {status}", app.release.short()));
             (apps.on_exit)(app, status, last_output(&apps.place, app));
         }

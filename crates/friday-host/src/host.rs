@@ -40,6 +40,9 @@ pub struct Host {
     pub program: Digest,
     /// The lock of the directory, until it is handed over.
     pub lock: Mutex<Option<File>>,
+    /// Held by whoever changes trees and store: an action that was given up by the state machine may
+    /// still be at work when the next one comes.
+    pub building: Mutex<()>,
     /// Another program serves now; this one only waits for its confirm.
     pub handed_over: AtomicBool,
     boot_hook: Mutex<(Instant, bool)>,
@@ -81,6 +84,7 @@ impl Host {
             connections: Connections::default(),
             program,
             lock: Mutex::new(Some(lock)),
+            building: Mutex::default(),
             handed_over: AtomicBool::new(false),
             boot_hook: Mutex::new((Instant::now(), boot_hook)),
             place,

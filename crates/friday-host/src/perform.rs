@@ -1,5 +1,6 @@
 //! What the state machine wants done, done. Every action may come twice, after a crash in between.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use friday_node::{Action, ActionResult, App, Direction};
@@ -13,7 +14,10 @@ use crate::host::Host;
 /// Performs one action to its end.
 pub fn perform(host: &'static Host, action: Action) -> ActionResult {
     match action {
-        Action::Build { release } => done(crate::tree::build(&host.place, &host.store, release)),
+        Action::Build { release } => {
+            let _alone = host.building.lock().unwrap_or_else(PoisonError::into_inner);
+            done(crate::tree::build(&host.place, &host.store, release))
+        }
         Action::Command { release, command, timeout_ms, secrets } => {
             command_in_tree(host, release, &command, timeout_ms, secrets.as_ref())
         }
@@ -43,6 +47,7 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
             &health,
         )),
         Action::Prune { keep } => {
+            let _alone = host.building.lock().unwrap_or_else(PoisonError::into_inner);
             let state = std::fs::read_to_string(host.place.join("state.json"));
             match state {
                 Ok(state) => done(crate::prune::prune(&host.place, &host.store, &keep, &state)),

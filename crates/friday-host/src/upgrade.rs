@@ -43,6 +43,9 @@ const GREET_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a trial run may take.
 const TRIAL_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Programs kept beside the one that serves.
+const PROGRAMS_KEPT: usize = 6;
+
 /// The longest confirm window anybody may ask for.
 const CONFIRM_MAX: Duration = Duration::from_secs(3_600);
 
@@ -75,7 +78,21 @@ pub fn settle(place: &Place, guard: Guard, program: Digest) -> io::Result<()> {
     remove_tree(&pending(place))?;
     remove_tree(&place.join("upgrade.confirmed"))?;
     install(place, Path::new("/proc/self/exe"), program)?;
-    point_to(place, program)
+    point_to(place, program)?;
+    forget_old(place, program)
+}
+
+/// Programs of earlier upgrades go; some stay, because a friday of that version may connect again.
+fn forget_old(place: &Place, program: Digest) -> io::Result<()> {
+    let serving = program_path(place, program);
+    let mut programs: Vec<_> = fs::read_dir(place.join("bin"))?
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .map(|entry| (entry.metadata().and_then(|found| found.modified()).ok(), entry.path()))
+        .filter(|(_, path)| *path != serving)
+        .collect();
+    programs.sort();
+    programs.iter().rev().skip(PROGRAMS_KEPT).try_for_each(|(_, path)| remove_tree(path))
 }
 
 /// Held by a guardian, for as long as it is one.

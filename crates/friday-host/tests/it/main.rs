@@ -5,4 +5,5 @@ mod connections;
 mod releases;
 mod support;
 mod switches;
+mod trouble;
 mod upgrades;
