@@ -65,6 +65,24 @@ fn state_word(state: State) -> String {
     }
 }
 
+/// A list that says "any return" where it names every phase of one.
+fn places(mut from: BTreeSet<State>) -> String {
+    let every: BTreeSet<State> = transitions().into_iter().map(|one| one.from).collect();
+    let mut words = Vec::new();
+    let kinds: [(&str, fn(&State) -> bool); 2] = [
+        ("any switch", |state| matches!(state, State::Switch(_))),
+        ("any return", |state| matches!(state, State::Return(_))),
+    ];
+    for (word, is_kind) in kinds {
+        if every.iter().filter(|state| is_kind(state)).all(|state| from.contains(state)) {
+            from.retain(|state| !is_kind(state));
+            words.push(word.to_owned());
+        }
+    }
+    words.extend(from.into_iter().map(state_word));
+    words.join(", ")
+}
+
 fn event_word(event: Event) -> &'static str {
     match event {
         Event::Begun => "begun",
