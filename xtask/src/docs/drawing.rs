@@ -34,9 +34,7 @@ pub fn markdown() -> String {
         rows.entry((event, to)).or_default().insert(from);
     }
     for ((event, to), from) in rows {
-        let from: Vec<String> = from.into_iter().map(state_word).collect();
-        let _ =
-            writeln!(page, "| {} | {} | {} |", event_word(event), from.join(", "), state_word(to));
+        let _ = writeln!(page, "| {} | {} | {} |", event_word(event), places(from), state_word(to));
     }
     page
 }
@@ -69,18 +67,24 @@ fn state_word(state: State) -> String {
 fn places(mut from: BTreeSet<State>) -> String {
     let every: BTreeSet<State> = transitions().into_iter().map(|one| one.from).collect();
     let mut words = Vec::new();
-    let kinds: [(&str, fn(&State) -> bool); 2] = [
-        ("any switch", |state| matches!(state, State::Switch(_))),
-        ("any return", |state| matches!(state, State::Return(_))),
-    ];
-    for (word, is_kind) in kinds {
-        if every.iter().filter(|state| is_kind(state)).all(|state| from.contains(state)) {
-            from.retain(|state| !is_kind(state));
-            words.push(word.to_owned());
+    for kind in ["switch", "return"] {
+        let phases = every.iter().filter(|state| kind_word(state) == kind);
+        if phases.clone().all(|state| from.contains(state)) {
+            from.retain(|state| kind_word(state) != kind);
+            words.push(format!("any {kind}"));
         }
     }
     words.extend(from.into_iter().map(state_word));
     words.join(", ")
+}
+
+fn kind_word(state: &State) -> &'static str {
+    match state {
+        State::Idle => "idle",
+        State::Ended => "ended",
+        State::Switch(_) => "switch",
+        State::Return(_) => "return",
+    }
 }
 
 fn event_word(event: Event) -> &'static str {
