@@ -49,17 +49,14 @@ fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let target_dir = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?;
     let target_dir = target_dir.join("friday-host");
     let triple = env::var("TARGET")?;
-    let locked = cargo(root, &target_dir, &triple, &["--locked"])?;
-    if !locked.success() {
-        // Without a network, a registry index that was never fetched fails the first try.
-        let offline = cargo(root, &target_dir, &triple, &["--locked", "--offline"])?;
-        if !offline.success() {
-            return Err(format!(
-                "friday-host could not be built for {triple} ({offline}). Its messages stand above. \
-                 To see it alone: cargo build -p friday-host --profile host --target {triple}"
-            )
-            .into());
-        }
+    // With the lock file and everything downloaded, this needs no network.
+    let built = cargo(root, &target_dir, &triple)?;
+    if !built.success() {
+        return Err(format!(
+            "friday-host could not be built for {triple} ({built}). Its messages stand above. \
+             To see it alone: cargo build -p friday-host --profile host --target {triple}"
+        )
+        .into());
     }
     Ok(target_dir.join(triple).join("host").join("friday-host"))
 }
@@ -68,7 +65,6 @@ fn cargo(
     root: &Path,
     target_dir: &Path,
     triple: &str,
-    how: &[&str],
 ) -> Result<std::process::ExitStatus, Box<dyn Error>> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for name in NOT_INHERITED {
@@ -76,10 +72,18 @@ fn cargo(
     }
     command
         .current_dir(root)
-        .args(["build", "--package", "friday-host", "--profile", "host", "--target", triple])
+        .args([
+            "build",
+            "--locked",
+            "--package",
+            "friday-host",
+            "--profile",
+            "host",
+            "--target",
+            triple,
+        ])
         .arg("--target-dir")
         .arg(target_dir)
-        .args(how)
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
     Ok(command.status().map_err(|error| format!("cargo could not be started: {error}"))?)
 }

@@ -4,7 +4,7 @@
 //! rollouts that no decision needs, and it tolerates whatever the controller would refuse, because a
 //! damaged journal still wants to be looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use friday_wire::{HostName, JournalId, Lock, OpenRollout, Quarantined, ReleaseId, RolloutId};
 use serde::Serialize;
@@ -76,6 +76,8 @@ pub struct Chronicle {
     pub rollouts: Vec<RolloutView>,
     /// Requests not answered yet.
     pub requests: Vec<RequestView>,
+    /// Hosts that were not put right yet.
+    pub owed: BTreeSet<HostName>,
     /// Person and machine of the last driver.
     #[serde(skip)]
     driver: (String, String),
@@ -138,6 +140,8 @@ impl Chronicle {
                 request: request.clone(),
             }),
             Event::RolloutEnded { rollout, end } => self.ended(at, rollout, end),
+            // As the controller counts them: answered, or overtaken.
+            Event::Held { .. } | Event::EndDecided { .. } => self.requests.clear(),
             _ => {}
         }
         if let Some(id) = rollout_of(event)
@@ -160,6 +164,7 @@ impl Chronicle {
         if let Some(index) = asked {
             view.person = self.requests.remove(index).person;
         }
+        self.requests.clear();
         if let Intent::Push { plan } = intent {
             let known = self.release_mut(plan.release);
             known.label = Some(plan.label.clone());
@@ -169,10 +174,23 @@ impl Chronicle {
     }
 
     fn ended(&mut self, at: Timestamp, rollout: &RolloutId, end: &End) {
-        self.requests.retain(|request| request.rollout != *rollout);
+        self.requests.clear();
         let Some(view) = self.rollout(rollout).cloned() else {
             return;
         };
+        match end {
+            End::Owed { hosts } => self.owed.extend(hosts.iter().cloned()),
+            // Every host was observed.
+            End::Stable | End::Converged => self.owed.clear(),
+            End::TakenBack { .. }
+            | End::NotSwitched { .. }
+            | End::Refused { .. }
+            | End::Unreachable { .. }
+            | End::Fenced { .. }
+            | End::TakenOver { .. }
+            | End::Done
+            | End::Dropped => {}
+        }
         match (view.word, end) {
             (RolloutWord::Push, End::Stable) => {
                 if let Some(release) = view.release {

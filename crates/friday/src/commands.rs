@@ -1,0 +1,18 @@
+//! The commands, one file each: parse, call, render.
+
+pub mod abort;
+pub mod history;
+pub mod hosts;
+pub mod init;
+pub mod lock;
+pub mod log;
+pub mod logs;
+pub mod plan;
+pub mod push;
+pub mod quarantine;
+pub mod resume;
+pub mod rollback;
+pub mod status;
+pub mod sweep;
+pub mod unlock;
+pub mod why;

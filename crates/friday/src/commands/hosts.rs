@@ -1,0 +1,237 @@
+//! `friday hosts`: every host as it answers now; `hosts keeper HOST`: another keeper.
+
+use clap::{Args, Subcommand};
+use friday_core::controller::input;
+use friday_core::view::host::{Seen, Sight};
+use friday_core::view::words::{count, duration, size};
+use friday_core::view::{Chronicle, HostView};
+use friday_wire::{HealthState, HostName};
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::context::Context;
+use crate::driver::{self, Purpose};
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::journal::Journal;
+use crate::sight;
+use crate::ui::{Ink, Table, Text, Ui};
+
+/// What to do with hosts.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  friday hosts\n  friday hosts --json | jq -r '.hosts[] | select(.sight == \"unreachable\").host'\n  friday hosts keeper web-2\n\nEnds with 7 when a host does not answer."
+)]
+pub struct HostsArgs {
+    /// Something else than looking.
+    #[command(subcommand)]
+    pub command: Option<HostsCommand>,
+}
+
+/// Something else than looking.
+#[derive(Debug, Subcommand)]
+pub enum HostsCommand {
+    /// Name another host that keeps the lease of pushes.
+    #[command(
+        after_help = "Examples:\n  friday hosts keeper web-2\n  friday hosts keeper web-2 --proven anna    the old keeper does not answer"
+    )]
+    Keeper(KeeperArgs),
+}
+
+/// Which host.
+#[derive(Debug, Args)]
+pub struct KeeperArgs {
+    /// A host of the configuration.
+    pub host: String,
+    /// Who vouches that the old keeper is gone, where it does not answer: it may still hold a lease.
+    #[arg(long, value_name = "PERSON")]
+    pub proven: Option<String>,
+}
+
+#[derive(Serialize)]
+struct HostsView<'a> {
+    fleet: &'a str,
+    hosts: &'a [HostView],
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When the configuration or the journal cannot be read.
+pub fn run(ui: &Ui, global: &Global, args: &HostsArgs) -> Result<Exit, CommandError> {
+    let context = Context::load(global)?;
+    if let Some(HostsCommand::Keeper(keeper)) = &args.command {
+        return name_keeper(ui, &context, keeper);
+    }
+    let journal = Journal::read(&context)?;
+    let hosts = sight::hosts(&context, &journal.chronicle)?;
+    if ui.is_json() {
+        ui.json(&HostsView { fleet: context.settings.fleet.as_str(), hosts: &hosts });
+    } else {
+        long_table(ui, &journal.chronicle, &hosts);
+    }
+    let silent =
+        hosts.iter().filter(|host| matches!(host.sight, Sight::Unreachable { .. })).count();
+    Ok(if silent == 0 { Exit::Done } else { Exit::Unreachable })
+}
+
+fn name_keeper(ui: &Ui, context: &Context, args: &KeeperArgs) -> Result<Exit, CommandError> {
+    let keeper = known(context, &args.host)?;
+    let command = |rollout, driver| input::Command::SetKeeper {
+        rollout,
+        driver,
+        keeper,
+        proven: args.proven.clone(),
+        fleet: Box::new(context.settings.fleet_plan()),
+    };
+    driver::drive(ui, context, Purpose::Act, command)
+}
+
+/// A host of the configuration.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn known(context: &Context, named: &str) -> Result<HostName, CommandError> {
+    let hosts = &context.settings.hosts;
+    if let Some(host) = hosts.iter().find(|host| host.name.as_str() == named) {
+        return Ok(host.name.clone());
+    }
+    let all = friday_core::view::words::names(hosts.iter().map(|host| host.name.as_str()), 12);
+    Err(CommandError::new(Exit::Usage, format!("no host is called `{named}`"))
+        .hint(format!("the configuration has {all}")))
+}
+
+/// For `status`: release, health, rotation, and whatever is worth a word.
+pub fn short_table(ui: &Ui, chronicle: &Chronicle, hosts: &[HostView]) {
+    let mut table = Table::new(&["HOST", "RELEASE", "HEALTH", "ROTATION", "NOTE"]);
+    for host in hosts {
+        let name = Text::new().ink(Ink::Name, host.host.as_str());
+        match &host.sight {
+            Sight::Unreachable { why } => {
+                let silent = Text::new().ink(Ink::Bad, &format!("does not answer: {why}"));
+                table.row([name, Text::from("?"), Text::from("?"), Text::from("?"), silent]);
+            }
+            Sight::Seen(seen) => table.row([
+                name,
+                release(chronicle, seen),
+                health(seen),
+                Text::from(rotation(seen)),
+                Text::new().ink(Ink::Warn, &notes(seen).join("; ")),
+            ]),
+        }
+    }
+    ui.table(&table);
+}
+
+fn long_table(ui: &Ui, chronicle: &Chronicle, hosts: &[HostView]) {
+    let heads = [
+        "HOST",
+        "ROLE",
+        "RELEASE",
+        "HEALTH",
+        "ROTATION",
+        "PORT",
+        "DISK FREE",
+        "AFTER A REBOOT",
+        "FRIDAY-HOST",
+    ];
+    let mut table = Table::new(&heads);
+    for host in hosts {
+        let name = Text::new().ink(Ink::Name, host.host.as_str());
+        let role = Text::from(role(host));
+        match &host.sight {
+            Sight::Unreachable { .. } => {
+                table.row([name, role, Text::new().ink(Ink::Bad, "does not answer")]);
+            }
+            Sight::Seen(seen) => table.row([
+                name,
+                role,
+                release(chronicle, seen),
+                health(seen),
+                Text::from(rotation(seen)),
+                Text::from(seen.port.map(|port| port.to_string()).unwrap_or_default()),
+                Text::from(size(seen.disk_free)),
+                Text::from(reboot(chronicle, seen)),
+                Text::from(seen.version.as_str()),
+            ]),
+        }
+    }
+    ui.table(&table);
+    for host in hosts {
+        let notes = match &host.sight {
+            Sight::Unreachable { why } => vec![why.clone()],
+            Sight::Seen(seen) => notes(seen),
+        };
+        for note in notes {
+            ui.data(
+                Text::new()
+                    .plain("  ")
+                    .ink(Ink::Name, host.host.as_str())
+                    .plain(": ")
+                    .ink(Ink::Warn, &note),
+            );
+        }
+    }
+    let silent =
+        hosts.iter().filter(|host| matches!(host.sight, Sight::Unreachable { .. })).count();
+    if silent > 0 {
+        ui.say(format!("{} of {} do not answer.", silent, count(hosts.len(), "host")));
+    }
+}
+
+fn role(host: &HostView) -> String {
+    if host.keeper { format!("{}, keeper", host.role) } else { host.role.clone() }
+}
+
+fn release(chronicle: &Chronicle, seen: &Seen) -> Text {
+    match &seen.current {
+        None => Text::new().ink(Ink::Faint, "none"),
+        Some(release) => Text::from(chronicle.release_says(release)),
+    }
+}
+
+fn health(seen: &Seen) -> Text {
+    match &seen.health {
+        None => Text::new().ink(Ink::Faint, "nothing runs"),
+        Some(_) if !seen.running => Text::new().ink(Ink::Bad, "not running"),
+        Some(HealthState::Healthy) => Text::new().ink(Ink::Good, "healthy"),
+        Some(HealthState::Unproven) => Text::new().ink(Ink::Warn, "unproven"),
+        Some(HealthState::Sick { .. }) => Text::new().ink(Ink::Bad, "sick"),
+    }
+}
+
+fn rotation(seen: &Seen) -> &'static str {
+    match (&seen.current, seen.in_rotation) {
+        (None, _) => "",
+        (Some(_), true) => "in",
+        (Some(_), false) => "out",
+    }
+}
+
+fn reboot(chronicle: &Chronicle, seen: &Seen) -> String {
+    let what = chronicle.target_says(seen.after_reboot.as_ref());
+    match (&seen.after_reboot, seen.starts_at_boot) {
+        (None, _) => "starts nothing".to_owned(),
+        (Some(_), true) => format!("starts {what}"),
+        (Some(_), false) => format!("{what}, at friday's next contact"),
+    }
+}
+
+fn notes(seen: &Seen) -> Vec<String> {
+    let mut notes = seen.drift.clone();
+    if let Some(HealthState::Sick { why }) = &seen.health {
+        notes.push(why.clone());
+    }
+    if seen.restarts > 0 {
+        notes.push(count(seen.restarts as usize, "restart"));
+    }
+    if seen.armed {
+        notes.push("a timer is armed: unless confirmed, the host undoes its switch".to_owned());
+    }
+    if let Some(skew) = seen.notable_skew_ms() {
+        let way = if skew > 0 { "ahead" } else { "behind" };
+        notes.push(format!("its clock is {} {way}", duration(skew.unsigned_abs())));
+    }
+    notes
+}

@@ -1,0 +1,208 @@
+//! `friday plan`: what a push would do. Changes nothing.
+
+use clap::Args;
+use friday_core::rollout::plan::{MigrationBack, Plan};
+use friday_core::view::host::Sight;
+use friday_core::view::words::{count, duration, names, size};
+use friday_core::view::{Chronicle, HostView};
+use friday_wire::{HostName, ReleaseId, Rotation};
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::journal::Journal;
+use crate::release::{self, Commands, Prepared, ReleaseArgs};
+use crate::sight;
+use crate::ui::{Ink, Text, Ui};
+
+/// What to plan.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  friday plan\n  friday plan releases/v42\n  friday plan --offline\n  friday plan --build      run `release.build` first, as a push does\n  friday plan --json | jq .waves"
+)]
+pub struct PlanArgs {
+    /// Which release.
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    /// Run the configuration's build and secret commands, as a push does.
+    #[arg(long)]
+    pub build: bool,
+    /// Ask no host.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Serialize)]
+struct PlanView<'a> {
+    release: ReleaseId,
+    label: &'a str,
+    files: usize,
+    bytes: u64,
+    returns_to: Option<ReleaseId>,
+    waves: &'a [Vec<HostName>],
+    soak_ms: &'a [u64],
+    bake_ms: u64,
+    least_ms: u64,
+    against: Vec<String>,
+    notes: Vec<String>,
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hosts: Option<&'a [HostView]>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When the release cannot be read; refused (4) when a push would be refused.
+pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandError> {
+    let context = Context::load(global)?;
+    let commands = if args.build { Commands::Run } else { Commands::Leave };
+    let prepared = release::prepare(ui, &context, &args.release, commands, None)?;
+    let journal = Journal::read_whole(&context)?;
+    let chronicle = &journal.chronicle;
+    let hosts = if args.offline { None } else { Some(sight::hosts(&context, chronicle)?) };
+    let (files, bytes) = prepared.size();
+    let plan = &prepared.plan;
+    let view = PlanView {
+        release: plan.release,
+        label: &plan.label,
+        files,
+        bytes,
+        returns_to: chronicle.stable,
+        waves: &plan.waves,
+        soak_ms: &plan.soak_ms,
+        bake_ms: plan.bake_ms,
+        least_ms: least_ms(plan),
+        against: against(&prepared, chronicle, hosts.as_deref()),
+        notes: notes(&context, plan, hosts.as_deref()),
+        plan,
+        hosts: hosts.as_deref(),
+    };
+    if ui.is_json() {
+        ui.json(&view);
+    } else {
+        draw(ui, chronicle, &view);
+    }
+    Ok(if view.against.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+fn draw(ui: &Ui, chronicle: &Chronicle, view: &PlanView<'_>) {
+    let plan = view.plan;
+    let files = count(view.files, "file");
+    ui.data(Text::new().plain("Release ").ink(Ink::Strong, view.label).plain(&format!(
+        " ({}): {files}, {}",
+        view.release.short(),
+        size(view.bytes)
+    )));
+    ui.data(match &view.returns_to {
+        Some(back) if *back == view.release => "It is the stable release already.".to_owned(),
+        Some(back) => format!("A failure returns to {}.", chronicle.release_says(back)),
+        None => "A failure returns to nothing: the release is stopped and removed.".to_owned(),
+    });
+    for (at, wave) in view.waves.iter().enumerate() {
+        let hosts = names(wave.iter().map(HostName::as_str), 8);
+        let last = at + 1 == view.waves.len();
+        let then = if last {
+            format!("bakes {}", duration(plan.bake_ms))
+        } else {
+            let soak = plan.soak_ms.get(at).or(plan.soak_ms.last()).copied().unwrap_or(0);
+            format!("soaks {}", duration(soak))
+        };
+        ui.data(format!("  wave {}  {hosts}, then {then}", at + 1));
+    }
+    ui.data(format!("It takes at least {}.", duration(view.least_ms)));
+    for note in &view.notes {
+        ui.data(Text::new().ink(Ink::Warn, "Note:").plain(" ").plain(note));
+    }
+    if view.against.is_empty() {
+        ui.data(Text::new().ink(Ink::Good, "Nothing stands against it."));
+    }
+    for against in &view.against {
+        ui.data(Text::new().ink(Ink::Bad, "Refused:").plain(" ").plain(against));
+    }
+}
+
+/// Soaks and bake alone: what no luck can shorten.
+fn least_ms(plan: &Plan) -> u64 {
+    let soaks = plan.waves.len().saturating_sub(1);
+    let soak = |at: usize| plan.soak_ms.get(at).or(plan.soak_ms.last()).copied().unwrap_or(0);
+    (0..soaks).map(soak).sum::<u64>() + plan.bake_ms
+}
+
+/// What a push would be refused for, as far as can be known without raising a fence.
+fn against(prepared: &Prepared, chronicle: &Chronicle, hosts: Option<&[HostView]>) -> Vec<String> {
+    let mut against = Vec::new();
+    if let Some(lock) = &chronicle.lock {
+        against.push(format!("{} locked the fleet: {}", lock.person, lock.reason));
+    }
+    for open in chronicle.open() {
+        against.push(format!("the {} {} is still open", open.word.noun(), open.rollout));
+    }
+    if let Some(foreign) = &chronicle.foreign {
+        against.push(format!("rollout {} of another journal is open", foreign.open.id));
+    }
+    let known = chronicle.releases.get(&prepared.plan.release);
+    if let Some(why) = known.and_then(|known| known.quarantined.as_ref()) {
+        against.push(format!("the release is quarantined: {why}"));
+    }
+    for host in hosts.unwrap_or_default() {
+        if let Sight::Unreachable { why } = &host.sight {
+            against.push(format!("`{}` does not answer: {why}", host.host));
+        }
+    }
+    against
+}
+
+/// What the plan cannot give.
+fn notes(context: &Context, plan: &Plan, hosts: Option<&[HostView]>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let fleet = &plan.fleet;
+    match (fleet.hosts.len(), &fleet.rotation) {
+        (1, Rotation::None | Rotation::Page { .. }) => {
+            notes.push("there is one host: while it switches, nothing serves".to_owned())
+        }
+        (2, _) => notes.push(
+            "there are two hosts: while one switches, half of what serves is missing".to_owned(),
+        ),
+        _ => {}
+    }
+    if fleet.outside.is_none() {
+        notes.push(
+            "there is no outside probe: the hosts' own health suffices to confirm".to_owned(),
+        );
+    }
+    if let Some(migration) = &plan.migration {
+        notes.push(match migration.back {
+            MigrationBack::OneWay => format!(
+                "the migration on `{}` is one-way: after it nothing goes back by itself",
+                migration.host
+            ),
+            MigrationBack::Safe | MigrationBack::Command { .. } => {
+                format!("the migration runs on `{}` before the first wave", migration.host)
+            }
+        });
+        if migration.stop_all {
+            notes.push("every host is stopped before the migration: nothing serves".to_owned());
+        }
+    }
+    if context.settings.build.is_some() {
+        notes.push(
+            "a push runs `release.build` first; this plan is of what is there now".to_owned(),
+        );
+    }
+    let waiting: Vec<&str> = hosts
+        .unwrap_or_default()
+        .iter()
+        .filter(|host| matches!(&host.sight, Sight::Seen(seen) if !seen.starts_at_boot))
+        .map(|host| host.host.as_str())
+        .collect();
+    if !waiting.is_empty() {
+        notes.push(format!(
+            "after a reboot, {} start nothing and undo nothing until friday's next contact",
+            names(waiting, 4)
+        ));
+    }
+    notes
+}

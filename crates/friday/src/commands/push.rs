@@ -1,0 +1,68 @@
+//! `friday push`: ship a release to every host, in waves gated by health.
+
+use clap::Args;
+use friday_core::controller::input;
+use friday_core::rollout::plan::Plan;
+use friday_wire::Ports;
+
+use crate::cli::Global;
+use crate::context::Context;
+use crate::driver::{self, Purpose};
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::release::{self, Commands, ReleaseArgs};
+use crate::ui::{Ink, Text, Ui};
+
+/// What to ship.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  friday push\n  friday push dist/shop-v42.tar.gz\n  friday push releases/v42 --label v42\n  friday push --env staging\n  friday push --json | jq -c 'select(.result)'\n\nIt stays in front until the release is stable. Ctrl-C leaves: no further wave starts, a switch that is\nnot confirmed undoes itself, and `friday resume` goes on or back."
+)]
+pub struct PushArgs {
+    /// Which release.
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    /// The files are quarantined, and this is what was fixed elsewhere.
+    #[arg(long, value_name = "TEXT")]
+    pub fixed: Option<String>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Whatever the push came to, if not to a stable release.
+pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandError> {
+    let context = Context::load(global)?;
+    driver::refuse_beside_another(&context)?;
+    let prepared =
+        release::prepare(ui, &context, &args.release, Commands::Run, args.fixed.clone())?;
+    let plan = prepared.plan;
+    let addresses = addresses(&context, &plan);
+    let exit = driver::drive(ui, &context, Purpose::Act, |rollout, driver| input::Command::Push {
+        rollout,
+        driver,
+        plan: Box::new(plan),
+    })?;
+    if exit == Exit::Done && !ui.is_json() {
+        for address in addresses {
+            ui.data(Text::new().ink(Ink::Name, &address));
+        }
+    }
+    Ok(exit)
+}
+
+/// Where the release can be looked at, as far as the configuration tells.
+fn addresses(context: &Context, plan: &Plan) -> Vec<String> {
+    let hosts = plan.fleet.hosts.iter();
+    hosts
+        .filter_map(|host| {
+            let port = match host.ports {
+                Ports::Fixed { port } => port,
+                Ports::None | Ports::PerRelease { .. } => return None,
+            };
+            let address = context.settings.host(&host.name)?.address.in_url();
+            Some(format!("http://{address}:{port}/"))
+        })
+        .take(5)
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! `friday why`: the reasons of a rollout that was refused, is held or failed.
+
+use clap::Args;
+use friday_core::journal::event::End;
+use friday_core::reason::Reason;
+use friday_core::view::{Chronicle, RolloutHost, RolloutView};
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::journal::Journal;
+use crate::ui::{Ink, Text, Ui, now};
+
+/// Which rollout.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  friday why\n  friday why r-20261127-a1b2c3\n  friday why --json | jq -r '.reasons[].says'"
+)]
+pub struct WhyArgs {
+    /// The rollout's id, or its last digits; without it, the last one.
+    pub rollout: Option<String>,
+}
+
+#[derive(Serialize)]
+struct WhyView<'a> {
+    rollout: &'a RolloutView,
+    taken_back_by: Option<&'a RolloutView>,
+    reasons: Vec<Said<'a>>,
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    says: String,
+    hint: &'static str,
+    reason: &'a Reason,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When there is no such rollout, or the journal cannot be read.
+pub fn run(ui: &Ui, global: &Global, args: &WhyArgs) -> Result<Exit, CommandError> {
+    let context = Context::load(global)?;
+    let journal = Journal::read(&context)?;
+    let chronicle = &journal.chronicle;
+    let id = journal.rollout(args.rollout.as_deref())?;
+    let Some(rollout) = chronicle.rollout(&id) else {
+        return Err(CommandError::bug("a rollout that was just found is gone"));
+    };
+    // A rollback that nobody asked for by name is explained by the push it takes back.
+    let rollout = match (&args.rollout, &rollout.because_of) {
+        (None, Some(push)) => chronicle.rollout(push).unwrap_or(rollout),
+        _ => rollout,
+    };
+    let back = chronicle
+        .rollouts
+        .iter()
+        .rev()
+        .find(|other| other.because_of.as_ref() == Some(&rollout.rollout));
+    if ui.is_json() {
+        let reasons = rollout.reasons().iter();
+        let reasons =
+            reasons.map(|reason| Said { says: reason.to_string(), hint: reason.hint(), reason });
+        ui.json(&WhyView { rollout, taken_back_by: back, reasons: reasons.collect() });
+    } else {
+        explain(ui, chronicle, rollout, back);
+    }
+    Ok(Exit::Done)
+}
+
+fn explain(ui: &Ui, chronicle: &Chronicle, rollout: &RolloutView, back: Option<&RolloutView>) {
+    let release = rollout.release.as_ref().map(|release| chronicle.release_says(release));
+    let of = release.map_or_else(String::new, |release| format!(" of {release}"));
+    ui.data(
+        Text::new()
+            .ink(Ink::Strong, &format!("The {}{of} {}", rollout.word.noun(), ending(rollout)))
+            .ink(Ink::Faint, &format!("  {}, {}", rollout.rollout, ui.clock().long(rollout.began))),
+    );
+    reasons(ui, rollout.reasons());
+    for host in rollout.troubled() {
+        troubled(ui, host);
+    }
+    if let Some(back) = back {
+        let why = back.reason.as_deref().unwrap_or("no reason was given");
+        let by = if back.automatic { "friday rolled it back" } else { "it was rolled back" };
+        ui.data(format!("  {by}: {why} ({} {})", back.rollout, ending(back)));
+        reasons(ui, back.reasons());
+        for host in back.troubled() {
+            troubled(ui, host);
+        }
+    }
+    if rollout.is_running() {
+        let since = ui.clock().ago(rollout.began, now());
+        ui.data(format!("  it began {since} and goes on; `friday status` shows it"));
+    }
+}
+
+fn reasons(ui: &Ui, reasons: &[Reason]) {
+    for reason in reasons {
+        ui.data(format!("  {reason}"));
+        ui.data(Text::new().plain("    ").ink(Ink::Hint, "Hint:").plain(" ").plain(reason.hint()));
+    }
+}
+
+fn troubled(ui: &Ui, host: &RolloutHost) {
+    let why = host.stage.why().unwrap_or_default();
+    ui.data(
+        Text::new()
+            .plain("  ")
+            .ink(Ink::Name, host.host.as_str())
+            .plain(&format!(" {}: {why}", host.stage.says())),
+    );
+    for line in &host.log {
+        ui.data(Text::new().plain("    ").ink(Ink::Faint, "|").plain(" ").plain(line));
+    }
+}
+
+/// How a rollout ended, after "the push …".
+pub fn ending(rollout: &RolloutView) -> String {
+    match &rollout.end {
+        None if rollout.is_running() => "is under way".to_owned(),
+        None => "is held".to_owned(),
+        Some(End::Stable) => "became stable".to_owned(),
+        Some(End::TakenBack { .. }) => "failed and was taken back".to_owned(),
+        Some(End::NotSwitched { .. }) => "failed before any host was switched".to_owned(),
+        Some(End::Converged) => "converged".to_owned(),
+        Some(End::Owed { .. }) => "is done where it could be".to_owned(),
+        Some(End::Refused { .. }) => "was refused".to_owned(),
+        Some(End::Unreachable { .. }) => "could not reach every host".to_owned(),
+        Some(End::Fenced { .. }) => "was taken over by another driver".to_owned(),
+        Some(End::TakenOver { .. }) => "was replaced by another rollback".to_owned(),
+        Some(End::Dropped) => "was dropped when its friday ended".to_owned(),
+        Some(End::Done) => "is done".to_owned(),
+    }
+}

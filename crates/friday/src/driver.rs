@@ -1,0 +1,471 @@
+//! The driver: the one thread that takes inputs through turns, hands what is owed to the dispatcher,
+//! and draws what was journalled, until the command's rollout is over or waits for a person.
+//!
+//! It decides nothing. What a driver may do without the journal's file, and what another process's
+//! request means, PROTOCOL 1 says; here it is only wired.
+
+mod handover;
+mod interrupt;
+mod outcome;
+mod place;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use friday_core::controller::Controller;
+use friday_core::controller::input::{self, Command, Input, Way};
+use friday_core::controller::turn::{self, Reply, TurnError};
+use friday_core::journal::record::JOURNAL_FORMAT;
+use friday_core::journal::{AppendError, Event, Position, Record, Store as _};
+use friday_core::view::words::size;
+use friday_core::view::{Chronicle, Line};
+use friday_edge::dispatcher::{Dispatcher, DispatcherSetup};
+use friday_edge::driver_lock::{DriverLock, DriverLockError, driver_here};
+use friday_edge::identity;
+use friday_edge::journal_file::SqliteStore;
+use friday_edge::progress::{Progress, ProgressSender};
+use friday_edge::secrets::SecretStore;
+use friday_edge::state_directory::StateDirectory;
+use friday_edge::stock::Stock;
+use friday_wire::RolloutId;
+use tokio::runtime::Runtime;
+
+use crate::commands::log::RecordView;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::journal::{damaged, not_opened};
+use crate::sight;
+use crate::ui::{Board, Ui, now};
+use interrupt::Interrupt;
+use outcome::ResultView;
+use place::{Place, WithoutFile};
+
+/// Inputs that wait while a turn syncs; then effects wait.
+const INBOX_MAX: usize = 4_096;
+
+/// Progress that nobody has drawn yet; then it is dropped.
+const PROGRESS_MAX: usize = 1_024;
+
+/// How long the thread sleeps at most: requests by other processes are seen by then.
+const POLL: Duration = Duration::from_millis(200);
+
+/// How often one input is decided again because others appended. Each time somebody got further.
+const TRIES_MAX: u32 = 100;
+
+/// What a command drives for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Needs the driver's lock and the journal.
+    Act,
+    /// As `Act`; where another process drives, it is asked to.
+    Abort,
+    /// Needs neither lock nor journal; where another process drives, it is asked first.
+    Rollback,
+}
+
+/// Drives a command to its end.
+///
+/// # Errors
+/// Whatever it came to, if not to what was asked.
+pub fn drive(
+    ui: &Ui,
+    context: &Context,
+    purpose: Purpose,
+    command: impl FnOnce(RolloutId, input::Driver) -> Command,
+) -> Result<Exit, CommandError> {
+    let id = identity::new_rollout_id(now())
+        .map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
+    let command = command(id.clone(), context.driver()?);
+    if let Err(error) = context.state.make()
+        && purpose != Purpose::Rollback
+    {
+        return Err(CommandError::from_error(Exit::Internal, &error));
+    }
+    let lock = match DriverLock::acquire(&context.state) {
+        Ok(lock) => Some(lock),
+        Err(DriverLockError::Held { holder }) if purpose == Purpose::Act => {
+            return Err(refused_beside(&holder));
+        }
+        Err(DriverLockError::Held { holder }) => {
+            ui.say(format!("{holder} is driving; asking it."));
+            if let Some(exit) = handover::ask(ui, context, &id, &command)? {
+                return Ok(exit);
+            }
+            ui.warn(
+                "it was not taken up in time; this rollback goes on alone, under a higher fence",
+            );
+            return Session::alone(ui, context)?.run(&id, command);
+        }
+        Err(error @ DriverLockError::File { .. }) if purpose != Purpose::Rollback => {
+            return Err(CommandError::from_error(Exit::Internal, &error).hint(error.hint()));
+        }
+        Err(DriverLockError::File { .. }) => None,
+    };
+    match Session::begin(ui, context, purpose, lock) {
+        Ok(session) => {
+            // Nobody drives the push: then its way back is driven from here.
+            let command = match command {
+                Command::Abort { .. } => Command::Resume {
+                    rollout: id.clone(),
+                    driver: context.driver()?,
+                    way: Way::Back,
+                },
+                other => other,
+            };
+            session.run(&id, command)
+        }
+        Err(error) if purpose == Purpose::Rollback => {
+            ui.warn(format!("{}; this rollback goes on without the journal", error.message()));
+            Session::alone(ui, context)?.run(&id, command)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses early, before anything is built, where another process drives.
+///
+/// # Errors
+/// When it does.
+pub fn refuse_beside_another(context: &Context) -> Result<(), CommandError> {
+    match driver_here(&context.state) {
+        None => Ok(()),
+        Some(holder) => Err(refused_beside(&holder)),
+    }
+}
+
+fn refused_beside(holder: &str) -> CommandError {
+    CommandError::new(Exit::Refused, "another friday is driving here; nothing was changed")
+        .because(holder)
+        .hint("`friday status` shows what it does")
+        .hint("`friday abort` and `friday rollback` ask it to go back")
+}
+
+/// One driver from its start to its end.
+struct Session<'a> {
+    ui: &'a Ui,
+    place: Place,
+    controller: Controller,
+    chronicle: Chronicle,
+    dispatcher: Dispatcher,
+    inbox: Receiver<Input>,
+    progress: Receiver<Progress>,
+    doing: BTreeMap<String, String>,
+    board: Board,
+    version: i64,
+    interrupt: Interrupt,
+    // Dropped last: what still runs on it is ended before.
+    _runtime: Runtime,
+    _lock: Option<DriverLock>,
+}
+
+impl<'a> Session<'a> {
+    /// On the journal's file.
+    fn begin(
+        ui: &'a Ui,
+        context: &Context,
+        purpose: Purpose,
+        lock: Option<DriverLock>,
+    ) -> Result<Self, CommandError> {
+        let store = SqliteStore::open_or_create(context.state.path())
+            .map_err(|error| not_opened(&error))?;
+        let without_file = match purpose {
+            Purpose::Rollback => WithoutFile::GoOn,
+            Purpose::Act | Purpose::Abort => WithoutFile::Stop,
+        };
+        Self::on(ui, context, Place::file(store, without_file), &context.state, lock)
+    }
+
+    /// In memory only: no lock, no journal.
+    fn alone(ui: &'a Ui, context: &Context) -> Result<Self, CommandError> {
+        Self::on(ui, context, Place::memory(), &scratch(context)?, None)
+    }
+
+    fn on(
+        ui: &'a Ui,
+        context: &Context,
+        mut place: Place,
+        state: &StateDirectory,
+        lock: Option<DriverLock>,
+    ) -> Result<Self, CommandError> {
+        let internal =
+            |error: &dyn std::error::Error| CommandError::from_error(Exit::Internal, error);
+        let mut records = place.read_after(0).map_err(|error| internal(&error))?;
+        if records.is_empty() {
+            records = vec![create(context, &mut place)?];
+        }
+        let controller = Controller::replay(&records).map_err(|error| damaged(&error))?;
+        let chronicle = history(context, &records)?;
+        place.take_fresh();
+        let runtime = sight::runtime()?;
+        let (progress_in, progress) = sync_channel(PROGRESS_MAX);
+        let (inputs, inbox) = sync_channel(INBOX_MAX);
+        let progress_in = ProgressSender::new(progress_in);
+        let setup = DispatcherSetup {
+            fleet: sight::fleet(context, progress_in.clone()),
+            stock: Stock::open(state).map_err(|error| internal(&error))?,
+            secrets: SecretStore::open(state).map_err(|error| internal(&error))?,
+            directory: context.base.clone(),
+            progress: progress_in,
+        };
+        let dispatcher = Dispatcher::new(runtime.handle().clone(), setup, inputs);
+        Ok(Self {
+            ui,
+            version: place.version(),
+            place,
+            controller,
+            chronicle,
+            dispatcher,
+            inbox,
+            progress,
+            doing: BTreeMap::new(),
+            board: ui.board(),
+            interrupt: Interrupt::listen(runtime.handle()),
+            _runtime: runtime,
+            _lock: lock,
+        })
+    }
+
+    /// Takes the command, and then whatever follows from it.
+    fn run(mut self, id: &RolloutId, command: Command) -> Result<Exit, CommandError> {
+        let wanted_back =
+            matches!(command, Command::Abort { .. } | Command::Resume { way: Way::Back, .. });
+        let follow = match &command {
+            Command::Resume { .. } | Command::Abort { .. } => {
+                self.chronicle.open().next().map_or_else(|| id.clone(), |open| open.rollout.clone())
+            }
+            _ => id.clone(),
+        };
+        let noun = noun(&command);
+        if let Reply::Refused(reasons) = self.take(Input::Command(command))? {
+            return Err(CommandError::for_reasons(
+                Exit::Refused,
+                format!("the {noun} was refused; nothing was changed"),
+                &reasons,
+            ));
+        }
+        let exit = self.follow(&follow)?;
+        self.dispatcher.stop();
+        self.board.clear();
+        // Who asked for the way back got what was asked for.
+        let exit = if wanted_back && exit == Exit::TakenBack { Exit::Done } else { exit };
+        self.finish(&follow, exit)
+    }
+
+    fn follow(&mut self, id: &RolloutId) -> Result<Exit, CommandError> {
+        loop {
+            self.dispatcher.settle(self.controller.owed());
+            self.draw(id);
+            if let Some(exit) = outcome::over(&self.chronicle, id) {
+                return Ok(exit);
+            }
+            if self.interrupt.came() {
+                self.board.clear();
+                return Err(left());
+            }
+            self.wait()?;
+        }
+    }
+
+    /// Waits for one input, the next wake-up, or another process's records.
+    fn wait(&mut self) -> Result<(), CommandError> {
+        let due = self.controller.next_wakeup();
+        let until = due.map_or(POLL, |due| Duration::from_millis(due.since_ms(now())).min(POLL));
+        match self.inbox.recv_timeout(until) {
+            Ok(input) => {
+                return self.take(input).map(drop);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(CommandError::bug("whatever runs effects has ended"));
+            }
+        }
+        let version = self.place.version();
+        let moved = version != self.version;
+        if moved {
+            self.version = version;
+            self.catch_up()?;
+        }
+        if moved || due.is_some_and(|due| due <= now()) {
+            return self.take(Input::Woke).map(drop);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, input: Input) -> Result<Reply, CommandError> {
+        for _ in 0..TRIES_MAX {
+            match turn::turn(&mut self.controller, &mut self.place, now(), input.clone()) {
+                Ok(reply) => {
+                    self.tell_new()?;
+                    return Ok(reply);
+                }
+                Err(TurnError::Append(AppendError::Moved | AppendError::Unknown(_))) => {
+                    self.catch_up()?;
+                }
+                Err(error) => return Err(self.stopped(&error)),
+            }
+        }
+        Err(CommandError::bug("other processes kept appending to the journal"))
+    }
+
+    fn catch_up(&mut self) -> Result<(), CommandError> {
+        match turn::catch_up(&mut self.controller, &mut self.place) {
+            Ok(_) => self.tell_new(),
+            Err(error) => Err(self.stopped(&error)),
+        }
+    }
+
+    /// The journal cannot be relied on: nothing further happens from here.
+    fn stopped(&mut self, error: &TurnError) -> CommandError {
+        self.dispatcher.stop();
+        self.board.clear();
+        CommandError::from_error(Exit::Person, error)
+            .because("nothing further starts; a switch that is not confirmed undoes itself")
+            .hint("see that the disk is there and has room, then `friday resume`")
+            .hint("`friday rollback` works without the journal")
+    }
+
+    /// Draws what was journalled since the last time.
+    fn tell_new(&mut self) -> Result<(), CommandError> {
+        if let Some(why) = self.place.take_lost() {
+            self.ui.warn(format!(
+                "the journal could not be written ({why}); this rollback goes on without it"
+            ));
+        }
+        for record in self.place.take_fresh() {
+            let event = record.event().map_err(|error| damaged(&error))?;
+            let lines = self.chronicle.take_in(record.at, &event);
+            if self.ui.is_json() {
+                let (seq, at, hash) = (record.seq, record.at, record.hash());
+                self.ui.json(&serde_json::json!({
+                    "record": RecordView { seq, at, hash, event }
+                }));
+            } else {
+                lines.iter().for_each(|line: &Line| self.ui.story_above(&self.board, line));
+            }
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, id: &RolloutId) {
+        while let Ok(progress) = self.progress.try_recv() {
+            self.note(progress);
+        }
+        let back = outcome::taken_back_by(&self.chronicle, id);
+        if let Some(view) = back.or(self.chronicle.rollout(id)) {
+            self.board.draw(view, &self.doing, now());
+        }
+    }
+
+    fn note(&mut self, progress: Progress) {
+        let (host, says) = match progress {
+            Progress::Connecting { host } => (host, "connecting".to_owned()),
+            Progress::PuttingHostProgram { host, bytes } => {
+                (host, format!("putting friday-host there, {}", size(bytes)))
+            }
+            Progress::Shipping { host, done, total, .. } => {
+                (host, format!("{} of {}", size(done), size(total)))
+            }
+            Progress::Disconnected { host, why } => (host, format!("(connection lost: {why})")),
+            Progress::Probed { host, failed: Some(why) } => (host, format!("({why})")),
+            Progress::Connected { host, .. }
+            | Progress::Shipped { host, .. }
+            | Progress::Probed { host, failed: None } => {
+                self.doing.remove(host.as_str());
+                return;
+            }
+            Progress::HookSays { name, line } => {
+                if !self.ui.is_json() {
+                    self.board.pause(|| self.ui.say(format!("  {name}: {line}")));
+                }
+                return;
+            }
+        };
+        self.doing.insert(host.to_string(), says);
+    }
+
+    fn finish(self, id: &RolloutId, exit: Exit) -> Result<Exit, CommandError> {
+        if self.ui.is_json()
+            && let Some(rollout) = self.chronicle.rollout(id)
+        {
+            let taken_back_by = outcome::taken_back_by(&self.chronicle, id);
+            let unjournalled = !self.place.is_file();
+            let (kind, code) = (exit, exit.code());
+            self.ui.json(&serde_json::json!({
+                "result": ResultView { kind, exit: code, rollout, taken_back_by, unjournalled }
+            }));
+        }
+        match outcome::complaint(&self.chronicle, id, exit) {
+            None => Ok(exit),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+/// The journal's first record.
+fn create(context: &Context, place: &mut Place) -> Result<Record, CommandError> {
+    let internal = |error: &dyn std::error::Error| CommandError::from_error(Exit::Internal, error);
+    let event = Event::JournalCreated {
+        journal: identity::new_journal_id().map_err(|error| internal(&error))?,
+        format: JOURNAL_FORMAT,
+        fleet: context.settings.fleet.to_string(),
+    };
+    let record = Record::after(&Position::START, now(), &event);
+    place
+        .append(&Position::START, std::slice::from_ref(&record))
+        .map_err(|error| internal(&error))?;
+    Ok(record)
+}
+
+/// The journal so far, as people see it; refuses one of another fleet.
+fn history(context: &Context, records: &[Record]) -> Result<Chronicle, CommandError> {
+    let mut chronicle = Chronicle::default();
+    for record in records {
+        let event = record.event().map_err(|error| damaged(&error))?;
+        chronicle.take_in(record.at, &event);
+    }
+    let fleet = context.settings.fleet.as_str();
+    match &chronicle.fleet {
+        Some(known) if known != fleet => Err(CommandError::new(
+            Exit::Configuration,
+            format!("the journal here is of the fleet `{known}`, the configuration of `{fleet}`"),
+        )
+        .hint("a fleet keeps its `name`; another fleet needs a directory of its own")),
+        _ => Ok(chronicle),
+    }
+}
+
+/// Where a rollback works that may not write friday's directory.
+fn scratch(context: &Context) -> Result<StateDirectory, CommandError> {
+    let internal = |error: &dyn std::error::Error| CommandError::from_error(Exit::Internal, error);
+    if Stock::open(&context.state).is_ok() && SecretStore::open(&context.state).is_ok() {
+        return Ok(context.state.clone());
+    }
+    let start = identity::new_start_id().map_err(|error| internal(&error))?;
+    let directory = StateDirectory::at(std::env::temp_dir().join(format!("friday-{start}")));
+    directory.make().map_err(|error| internal(&error))?;
+    Ok(directory)
+}
+
+fn noun(command: &Command) -> &'static str {
+    match command {
+        Command::Push { .. } => "push",
+        Command::Rollback { .. } => "rollback",
+        Command::Sweep { .. } => "sweep",
+        Command::Resume { .. } => "resume",
+        Command::Abort { .. } => "abort",
+        Command::SetLock { lock: Some(_), .. } => "lock",
+        Command::SetLock { lock: None, .. } => "unlock",
+        Command::SetQuarantine { .. } => "quarantine",
+        Command::SetKeeper { .. } => "change of keeper",
+        Command::Look { .. } => "look",
+    }
+}
+
+fn left() -> CommandError {
+    CommandError::new(Exit::Person, "left in the middle, as asked")
+        .because("no further wave starts; a switch that is not confirmed undoes itself")
+        .because("hosts that are confirmed keep the new release, and it is not stable")
+        .hint("`friday resume --forward` goes on, `friday resume --back` takes it off")
+}

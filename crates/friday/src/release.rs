@@ -1,0 +1,163 @@
+//! From a path to a release that can be pushed: built, read into the stock, its secrets kept.
+
+use std::path::{Path, PathBuf};
+
+use friday_core::config::settings::ReleaseFacts;
+use friday_core::release::tree_id;
+use friday_core::rollout::plan::Plan;
+use friday_edge::release_source::{SourceLimits, read_release};
+use friday_edge::secrets::{self, SecretStore};
+use friday_edge::stock::Stock;
+use friday_wire::{Entry, EntryKind, Manifest, SecretsVersion};
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::sight::runtime;
+use crate::ui::{Ink, Text, Ui};
+
+/// What `push` and `plan` are told of a release.
+#[derive(Debug, clap::Args)]
+pub struct ReleaseArgs {
+    /// A file, directory or archive; without it, what `release.path` of the configuration names.
+    pub path: Option<PathBuf>,
+    /// What people call the release; without it, the path's last part.
+    #[arg(long, value_name = "NAME")]
+    pub label: Option<String>,
+}
+
+/// Whether commands of the configuration are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commands {
+    /// Build, and get secrets.
+    Run,
+    /// Take what is there.
+    Leave,
+}
+
+/// A release that is in the stock, and the plan of its push.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The plan.
+    pub plan: Plan,
+    /// What it is made of.
+    pub manifest: Manifest,
+}
+
+impl Prepared {
+    /// Files, and their bytes.
+    pub fn size(&self) -> (usize, u64) {
+        let size = |entry: &Entry| match entry.kind {
+            EntryKind::File { size, .. } => Some(size),
+            EntryKind::Directory | EntryKind::Link { .. } => None,
+        };
+        let sizes: Vec<u64> = self.manifest.tree.iter().filter_map(size).collect();
+        (sizes.len(), sizes.iter().sum())
+    }
+}
+
+/// Makes a release ready. No host is contacted.
+///
+/// # Errors
+/// When the build fails, the release cannot be read, or a secret cannot be had.
+pub fn prepare(
+    ui: &Ui,
+    context: &Context,
+    args: &ReleaseArgs,
+    commands: Commands,
+    quarantine_override: Option<String>,
+) -> Result<Prepared, CommandError> {
+    let settings = &context.settings;
+    context.state.make().map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
+    if let (Commands::Run, Some(build), None) = (commands, &settings.build, &args.path) {
+        run_build(ui, build, &context.base)?;
+    }
+    let path = match &args.path {
+        Some(path) => path.clone(),
+        None => context.resolve(&settings.path),
+    };
+    let label = match &args.label {
+        Some(label) => label.clone(),
+        None => label_of(&path),
+    };
+    let stock = Stock::open(&context.state)
+        .map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
+    let limits = SourceLimits::default();
+    let read = read_release(&path, settings.run_spec(), &label, &stock, &limits);
+    let sourced = read.map_err(|error| {
+        CommandError::new(Exit::Usage, "the release could not be read")
+            .because(error.to_string())
+            .hint(error.hint())
+    })?;
+    let secrets = match commands {
+        Commands::Run => keep_secrets(context)?,
+        Commands::Leave => None,
+    };
+    let plan = settings.plan(ReleaseFacts {
+        release: sourced.release,
+        tree: tree_id(&sourced.manifest),
+        label,
+        secrets,
+        quarantine_override,
+    });
+    Ok(Prepared { plan, manifest: sourced.manifest })
+}
+
+fn run_build(ui: &Ui, command: &str, base: &Path) -> Result<(), CommandError> {
+    ui.say(Text::new().plain("Building: ").ink(Ink::Name, command));
+    let failed = |why: String| {
+        CommandError::new(Exit::Refused, "the build failed; nothing was changed")
+            .because(format!("`{command}`: {why}"))
+            .hint("`release.build` in the configuration names the command")
+    };
+    let shell = friday_edge::hook::ShellCommand { command, env: &[], directory: base };
+    let end = runtime()?.block_on(friday_edge::hook::run(&shell, BUILD_LIMIT, |line| {
+        ui.say(Text::new().ink(Ink::Faint, &format!("  {line}")));
+    }));
+    match end {
+        friday_edge::hook::CommandEnd::Done => Ok(()),
+        friday_edge::hook::CommandEnd::Failed { why }
+        | friday_edge::hook::CommandEnd::Unknown { why } => Err(failed(why)),
+    }
+}
+
+/// The longest a build may take. A build that takes longer does not belong into a push.
+const BUILD_LIMIT: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+fn keep_secrets(context: &Context) -> Result<Option<SecretsVersion>, CommandError> {
+    let sources = &context.settings.secrets;
+    if sources.is_empty() {
+        return Ok(None);
+    }
+    let failed = |error: secrets::SecretError| {
+        CommandError::new(Exit::Refused, "a secret could not be had; nothing was changed")
+            .because(error.to_string())
+    };
+    let values = runtime()?.block_on(secrets::collect(sources, &context.base)).map_err(failed)?;
+    let store = SecretStore::open(&context.state).map_err(failed)?;
+    store.keep(&values).map(Some).map_err(failed)
+}
+
+/// What a path is called: its last part, without an archive's ending.
+fn label_of(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = whole.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_else(|| "release".to_owned());
+    let endings = [".tar.zst", ".tar.gz", ".tgz", ".tar"];
+    let bare = endings.iter().find_map(|ending| name.strip_suffix(ending));
+    bare.filter(|bare| !bare.is_empty()).map_or(name.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_last_parts_without_archive_endings() {
+        for (path, label) in
+            [("/x/v2", "v2"), ("/x/v3.tar.gz", "v3"), ("app", "app"), ("/", "release")]
+        {
+            assert_eq!(label_of(Path::new(path)), label, "{path}");
+        }
+    }
+}

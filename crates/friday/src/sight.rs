@@ -1,0 +1,141 @@
+//! Looking at hosts without raising anything: for `status`, `hosts`, `log verify` and `logs`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use friday_core::view::{Chronicle, HostView};
+use friday_edge::fleet::{AskError, Fleet, FleetSetup, HostProgram};
+use friday_edge::progress::ProgressSender;
+use friday_wire::{Answer, HostName, Observation, ReleaseId, Request};
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::host_program::HOST_PROGRAM;
+use crate::ui::now;
+
+/// How long a host gets to answer a look. Enough for a handshake over a slow line, short enough for a
+/// person who waits.
+const LOOK_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What a host let us see.
+#[derive(Debug)]
+pub enum Look {
+    /// It.
+    Seen(Box<Observation>),
+    /// Nothing.
+    Unreachable {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The fleet of a configuration, connected to nobody yet.
+pub fn fleet(context: &Context, progress: ProgressSender) -> Fleet {
+    let settings = &context.settings;
+    let hosts = settings.hosts.iter();
+    Fleet::new(FleetSetup {
+        fleet: settings.fleet.clone(),
+        hosts: hosts.map(|host| (host.name.clone(), host.address.clone())).collect(),
+        login: settings.login.clone(),
+        base: context.base.clone(),
+        program: HostProgram::new(HOST_PROGRAM),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        progress,
+    })
+}
+
+/// Threads for everything that waits for the world.
+///
+/// # Errors
+/// When the system gives none.
+pub fn runtime() -> Result<Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::from_error(Exit::Internal, &error))
+}
+
+/// Reads every host's head and facts, all at once.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn look(context: &Context) -> Result<BTreeMap<HostName, Look>, CommandError> {
+    let fleet = fleet(context, ProgressSender::nobody());
+    runtime()?.block_on(async {
+        let deadline = Instant::now() + LOOK_DEADLINE;
+        let mut asked = JoinSet::new();
+        for host in fleet.hosts().cloned() {
+            let fleet = fleet.clone();
+            asked.spawn(async move {
+                let answer = fleet.ask(&host, &Request::Read, deadline).await;
+                (host, seen(answer))
+            });
+        }
+        let mut looks = BTreeMap::new();
+        while let Some(joined) = asked.join_next().await {
+            let (host, look) =
+                joined.map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
+            looks.insert(host, look);
+        }
+        Ok(looks)
+    })
+}
+
+/// As `look`, in the configuration's order and as people see it.
+///
+/// # Errors
+/// As `look`.
+pub fn hosts(context: &Context, chronicle: &Chronicle) -> Result<Vec<HostView>, CommandError> {
+    let mut looks = look(context)?;
+    let keeper = chronicle.keeper.as_ref().unwrap_or(&context.settings.keeper);
+    let views = context.settings.hosts.iter().map(|host| {
+        let (name, role) = (host.name.clone(), host.role.clone());
+        let keeps = name == *keeper;
+        match looks.remove(&name) {
+            Some(Look::Seen(seen)) => HostView::seen(name, role, keeps, &seen, chronicle, now()),
+            Some(Look::Unreachable { why }) => HostView::unreachable(name, role, keeps, why),
+            None => HostView::unreachable(name, role, keeps, "it was not asked".to_owned()),
+        }
+    });
+    Ok(views.collect())
+}
+
+/// The last lines of an application's output on one host.
+///
+/// # Errors
+/// When it does not answer, or says no.
+pub fn log(
+    context: &Context,
+    host: &HostName,
+    release: Option<ReleaseId>,
+    lines: u32,
+) -> Result<Vec<String>, CommandError> {
+    let fleet = fleet(context, ProgressSender::nobody());
+    let answer = runtime()?.block_on(async {
+        fleet.ask(host, &Request::Log { release, lines }, Instant::now() + LOOK_DEADLINE).await
+    });
+    let failed = |why: &str| {
+        CommandError::new(Exit::Unreachable, format!("`{host}` gave no output"))
+            .because(why)
+            .hint("see `friday hosts`")
+    };
+    match answer {
+        Ok(Answer::Log { lines }) => Ok(lines),
+        Ok(Answer::Error { why }) => Err(failed(&why)),
+        Ok(other) => Err(CommandError::bug(format!("`{host}` answered with {other:?}"))),
+        Err(error) => Err(failed(&error.to_string())),
+    }
+}
+
+fn seen(answer: Result<Answer, AskError>) -> Look {
+    match answer {
+        Ok(Answer::Observed(observation)) => Look::Seen(observation),
+        Ok(Answer::Error { why }) => Look::Unreachable { why },
+        Ok(other) => Look::Unreachable { why: format!("it answered with {other:?}") },
+        Err(error) => Look::Unreachable { why: error.to_string() },
+    }
+}
