@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use friday_node::operation::{Course, Operation};
 use friday_node::{Action, ActionId, App, CallId, Durable, Input, Node, Turn};
 use friday_wire::{BootIdentity, FleetName, HealthState, HostName, ReleaseId, Undo};
 
@@ -119,7 +120,16 @@ impl Host {
 
     /// A switch waits for its confirm, and would be undone without it.
     pub(crate) fn is_armed(&self) -> bool {
-        self.durable.head.undo.is_some_and(|undo| undo != Undo::Stay)
+        let armed = self.durable.operation.as_ref().and_then(Operation::armed);
+        armed.is_some_and(|armed| armed.undo != Undo::Stay)
+    }
+
+    /// What the host does now is its own doing: nobody ordered it.
+    pub(crate) fn acts_alone(&self) -> bool {
+        self.durable.operation.as_ref().is_none_or(|operation| match operation.course {
+            Course::Undo(_) | Course::Boot | Course::Ended(_) => true,
+            Course::Switch(_) | Course::Back { .. } => false,
+        })
     }
 
     /// The application that would get traffic, were the host in rotation: the newest one.

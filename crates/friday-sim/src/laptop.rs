@@ -35,6 +35,8 @@ pub(crate) enum Purpose {
     Ship,
     /// A second copy of a request on the wire: nobody listens.
     Echo,
+    /// The rough driver listens.
+    Rough,
 }
 
 /// One laptop.

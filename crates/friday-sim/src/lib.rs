@@ -19,6 +19,7 @@ mod network;
 mod operator;
 mod options;
 mod promise;
+mod rough;
 mod run;
 mod schedule;
 mod shell;

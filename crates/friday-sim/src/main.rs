@@ -9,11 +9,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use friday_sim::{Failure, Options, Switch, run_seed};
+use friday_sim::{Failure, Options, Switch, World, run_seed};
 
 const USAGE: &str = "\
-usage: friday-sim --seed N [--verbose] [--journals DIR] [--without SAFEGUARD]
-       friday-sim --seeds COUNT [--from N] [--jobs J] [--keep-going] [--without SAFEGUARD]
+usage: friday-sim --seed N [--rough] [--verbose] [--journals DIR] [--without SAFEGUARD]
+       friday-sim --seeds COUNT [--from N] [--jobs J] [--keep-going] [--rough] [--without SAFEGUARD]
+
+--rough runs hosts alone, under a driver without any sense.
 
 SAFEGUARD: append effects unknown-fails unknown-succeeds fence turn persist timer quarantine raise
            seal own-raise
@@ -26,6 +28,7 @@ struct Arguments {
     switch: Option<Switch>,
     verbose: bool,
     keep_going: bool,
+    rough: bool,
     journals: Option<String>,
 }
 
@@ -37,6 +40,7 @@ fn parse(words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         switch: None,
         verbose: false,
         keep_going: false,
+        rough: false,
         journals: None,
     };
     let mut words = words;
@@ -55,6 +59,7 @@ fn parse(words: impl Iterator<Item = String>) -> Result<Arguments, String> {
                 arguments.switch = Some(value()?.parse().map_err(|error| format!("{error}"))?);
             }
             "--verbose" => arguments.verbose = true,
+            "--rough" => arguments.rough = true,
             "--keep-going" => arguments.keep_going = true,
             "--journals" => arguments.journals = Some(value()?),
             other => return Err(format!("`{other}` is not known")),
@@ -86,7 +91,7 @@ fn main() -> io::Result<ExitCode> {
 fn run_one(arguments: &Arguments, out: &mut impl Write) -> io::Result<ExitCode> {
     let seed = arguments.first;
     writeln!(out, "{}", Options::of_seed(seed))?;
-    let (world, result) = run_seed(seed, arguments.switch, arguments.verbose);
+    let (world, result) = run(arguments, seed);
     if let Some(world) = world {
         for line in world.trace() {
             writeln!(out, "{line}")?;
@@ -108,6 +113,11 @@ fn run_one(arguments: &Arguments, out: &mut impl Write) -> io::Result<ExitCode> 
     }
 }
 
+fn run(arguments: &Arguments, seed: u64) -> (Option<World>, Result<(), Failure>) {
+    let life = if arguments.rough { World::live_roughly } else { World::live_through };
+    run_seed(seed, arguments.switch, arguments.verbose, life)
+}
+
 fn tell_failure(
     arguments: &Arguments,
     seed: u64,
@@ -115,8 +125,9 @@ fn tell_failure(
     out: &mut impl Write,
 ) -> io::Result<ExitCode> {
     writeln!(out, "{failure}")?;
+    let rough = if arguments.rough { " --rough" } else { "" };
     let without = arguments.switch.map_or(String::new(), |switch| format!(" --without {switch}"));
-    writeln!(out, "friday-sim --seed {seed}{without} --verbose")?;
+    writeln!(out, "friday-sim --seed {seed}{rough}{without} --verbose")?;
     Ok(ExitCode::from(failure.class.exit_status()))
 }
 
@@ -143,7 +154,7 @@ fn run_many(arguments: &Arguments, out: &mut impl Write) -> io::Result<ExitCode>
                         if seed >= end {
                             break;
                         }
-                        let (_, result) = run_seed(seed, arguments.switch, false);
+                        let result = run(arguments, seed).1;
                         done.fetch_add(1, Ordering::Relaxed);
                         if let Err(failure) = result {
                             if let Ok(mut failures) = failures.lock() {

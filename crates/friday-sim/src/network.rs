@@ -106,6 +106,9 @@ impl World {
         if caller.purpose == Purpose::Echo {
             return;
         }
+        if caller.purpose == Purpose::Rough {
+            return self.hear(host, answer);
+        }
         if self.is_cut(caller.laptop, host) || self.chance(self.faults.lost_answers) {
             return self.breaks(caller);
         }

@@ -92,7 +92,7 @@ impl World {
         else {
             return;
         };
-        if self.acts_alone(host) {
+        if self.hosts[host].acts_alone() {
             return;
         }
         self.hosts[host].watch.taken_out = true;
@@ -128,12 +128,6 @@ impl World {
             );
             self.fail(FailureClass::Safety, what);
         }
-    }
-
-    /// Whether the host does this by itself (an undo), not because friday ordered it.
-    fn acts_alone(&self, host: usize) -> bool {
-        let _ = host;
-        false
     }
 
     fn pruning_spares_what_a_host_may_need(&mut self, host: usize, keep: &[ReleaseId]) {

@@ -18,19 +18,20 @@ const COMMAND_MS_MAX: u64 = 4 * 3_600_000;
 /// Strays on the wire arrive within this.
 const STRAYS_MS: u64 = 125_000;
 
-/// Runs one seed from beginning to end. The world comes back for its trace and journals; where the
+/// Runs one seed from beginning to end: [`World::live_through`], or [`World::live_roughly`]. The world comes back for its trace and journals; where the
 /// core, the node or the simulator panicked it is lost.
 pub fn run_seed(
     seed: u64,
     switch: Option<Switch>,
     traced: bool,
+    life: impl Fn(&mut World),
 ) -> (Option<World>, Result<(), Failure>) {
     let run = AssertUnwindSafe(|| {
         let mut world = World::new(Options::of_seed(seed), switch);
         if traced {
             world.keep_trace();
         }
-        world.live_through();
+        life(&mut world);
         world
     });
     match catch_unwind(run) {

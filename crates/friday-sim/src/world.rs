@@ -19,6 +19,7 @@ use crate::laptop::{Caller, Laptop};
 use crate::ledger::{Ledger, Summary};
 use crate::options::{Faults, Options};
 use crate::promise::Known;
+use crate::rough::Rough;
 use crate::switch::Switch;
 
 /// Something that is going to happen.
@@ -86,6 +87,8 @@ pub struct World {
     /// Why the last command of each laptop was refused.
     pub(crate) refusals: Vec<Vec<Reason>>,
     pub(crate) last_open: Option<RolloutId>,
+    /// The driver of a world without friday.
+    pub(crate) rough: Rough,
     /// What the checks know of each rollout, from the journals.
     pub(crate) known: BTreeMap<RolloutId, Known>,
     /// With deciding from the own raise switched off: what each laptop read first.
@@ -130,6 +133,7 @@ impl World {
             arrivals: BTreeMap::new(),
             refusals: vec![Vec::new(); options.laptops],
             last_open: None,
+            rough: Rough::default(),
             known: BTreeMap::new(),
             first_reads: BTreeMap::new(),
             next_id: 0,

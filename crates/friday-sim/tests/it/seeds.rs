@@ -1,6 +1,6 @@
 //! Some thousand seeds: every promise holds in each of them.
 
-use friday_sim::{Options, run_seed};
+use friday_sim::{Options, World, run_seed};
 
 #[test]
 fn every_promise_holds_in_thousands_of_worlds() {
@@ -8,7 +8,7 @@ fn every_promise_holds_in_thousands_of_worlds() {
         .map(|worker| {
             std::thread::spawn(move || {
                 (0..SEEDS).filter(|seed| seed % 2 == worker).find_map(|seed| {
-                    run_seed(seed, None, false).1.err().map(|failure| (seed, failure))
+                    run_seed(seed, None, false, World::live_through).1.err().map(|failure| (seed, failure))
                 })
             })
         })
@@ -28,7 +28,7 @@ const SEEDS: u64 = 3_000;
 fn the_same_seed_gives_the_same_run() {
     for seed in 0..20 {
         let lives: Vec<_> = (0..2)
-            .map(|_| run_seed(seed, None, true))
+            .map(|_| run_seed(seed, None, true, World::live_through))
             .map(|(world, _)| world.map(|world| (world.trace().join("\n"), world.journals())))
             .collect();
         assert!(lives[0] == lives[1], "seed {seed}");
