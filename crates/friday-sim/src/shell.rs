@@ -447,7 +447,7 @@ impl World {
                 world.hosts[host].name
             )
         });
-        self.feed(host, Input::Exited { app, status: "exit status 1".to_owned() });
+        self.feed(host, Input::Exited { app, status: "exit status 1".to_owned(), log: Vec::new() });
         self.look_at(host);
     }
 }
