@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use friday_node::operation::{Course, Operation};
 use friday_node::{Action, ActionId, App, CallId, Durable, Input, Node, Turn};
-use friday_wire::{BootIdentity, FleetName, HealthState, HostName, ReleaseId, Undo};
+use friday_wire::{BootIdentity, FleetName, HealthState, HostName, Migration, ReleaseId, Undo};
 
 use crate::application::Application;
 use crate::laptop::Caller;
@@ -122,6 +122,15 @@ impl Host {
     pub(crate) fn is_armed(&self) -> bool {
         let armed = self.durable.operation.as_ref().and_then(Operation::armed);
         armed.is_some_and(|armed| armed.undo != Undo::Stay)
+    }
+
+    /// The open release here must not be replaced by the old one.
+    pub(crate) fn stays(&self, release: ReleaseId) -> bool {
+        let one_way = |migration: Migration| migration.forbids_automatic_return();
+        let durable = &self.durable;
+        durable.head.open == Some(release)
+            && (durable.head.undo == Some(Undo::Stay)
+                || durable.migrated.as_ref().is_some_and(|migrated| one_way(migrated.migration)))
     }
 
     /// What the host does now is its own doing: nobody ordered it.

@@ -241,6 +241,10 @@ impl World {
                         return Some(Reply::Taken);
                     }
                 }
+                TurnError::Bug(why) => {
+                    self.fail(FailureClass::Crash, format!("a turn cannot follow: {why}"));
+                    return None;
+                }
                 TurnError::Read(error) => {
                     self.fail(FailureClass::Audit, format!("a journal cannot be read: {error}"));
                     return None;

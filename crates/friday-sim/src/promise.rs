@@ -70,7 +70,8 @@ impl World {
         host: usize,
         release: ReleaseId,
     ) {
-        if self.hosts[host].durable.head.refuses(&release) {
+        // After a one-way migration the host may have nothing else that can use the data.
+        if self.hosts[host].durable.head.refuses(&release) && !self.hosts[host].stays(release) {
             let what = format!(
                 "{} starts {}, which it knows to be quarantined",
                 self.hosts[host].name,
@@ -344,6 +345,7 @@ impl World {
                 | End::TakenBack { .. }
                 | End::Converged
                 | End::Fenced { .. }
+                | End::TakenOver { .. }
                 | End::Done
                 | End::Dropped => false,
             },

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use friday_core::controller::effect::EffectId;
+use friday_node::operation::Course;
 use friday_wire::{
     Answer, BackPace, Fence, FenceKind, LeaseAsk, Migration, OpenRollout, Quarantined, ReleaseId,
     Request, RolloutKind, StartId, Step, StepKey, StepName, StepState, Undo,
@@ -40,8 +41,16 @@ impl World {
             return;
         }
         for host in 0..self.hosts.len() {
-            let (durable, fails) = (&self.hosts[host].durable, self.hosts[host].process.is_none());
-            if fails || durable.operation.is_some() || durable.task.is_some() {
+            // A start after a reboot may wait for ever for a health that never comes.
+            let at_work = self.hosts[host]
+                .durable
+                .operation
+                .as_ref()
+                .is_some_and(|operation| operation.course != Course::Boot);
+            if self.hosts[host].process.is_none()
+                || at_work
+                || self.hosts[host].durable.task.is_some()
+            {
                 let what = format!("a host does not come to rest: {}", self.describe(host));
                 return self.fail(FailureClass::Liveness, what);
             }
