@@ -19,7 +19,7 @@ use friday_wire::{HostName, RolloutId, Streak};
 
 use super::run::{Phase, Rollout};
 use crate::journal::Event;
-use crate::journal::event::{End, Intent};
+use crate::journal::event::{End, Intent, Work};
 use crate::reason::Reason;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -77,7 +77,20 @@ pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
         Phase::Wave => Some(rollout.moved_at.plus_ms(rollout.fleet().progress_deadline_ms)),
         Phase::Begun | Phase::GoingBack { .. } | Phase::Held | Phase::Ended { .. } => None,
     };
-    let hosts = rollout.hosts.values().filter_map(|run| wave::deadline_of(&run.at)).min();
+    // Elsewhere nobody looks at the hosts' deadlines, and a past one would wake the driver for ever.
+    let hosts = match &rollout.phase {
+        Phase::Wave | Phase::Working { work: Work::Back, .. } => {
+            rollout.hosts.values().filter_map(|run| wave::deadline_of(&run.at)).min()
+        }
+        Phase::Working { .. }
+        | Phase::Asking(_)
+        | Phase::Soak { .. }
+        | Phase::Bake { .. }
+        | Phase::Begun
+        | Phase::GoingBack { .. }
+        | Phase::Held
+        | Phase::Ended { .. } => None,
+    };
     let lease = wave::lease_ends(view);
     [phase, hosts, lease].into_iter().flatten().min()
 }
