@@ -255,6 +255,9 @@ impl World {
 
     fn check_end(&mut self, event: &Event) {
         let Event::RolloutEnded { rollout, end } = event else { return };
+        if let End::Refused { reasons } = end {
+            self.mend_the_configuration(reasons);
+        }
         let Some(known) = self.known.get(rollout).cloned() else { return };
         match end {
             End::Stable | End::Converged => {
@@ -267,6 +270,15 @@ impl World {
         }
         if *end == End::Stable && self.options.outside && known.is_push {
             self.release_bad_outside_is_never_called_stable(&known);
+        }
+    }
+
+    /// What a person does about a keeper that the configuration does not name: names it there.
+    fn mend_the_configuration(&mut self, reasons: &[Reason]) {
+        for reason in reasons {
+            if let Reason::Keeper { known, .. } = reason {
+                self.keeper = known.clone();
+            }
         }
     }
 
