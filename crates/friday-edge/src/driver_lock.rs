@@ -6,7 +6,9 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::identity;
 use crate::last_lines::shown;
@@ -14,6 +16,9 @@ use crate::state_directory::StateDirectory;
 
 /// The lock's file.
 pub const DRIVER_LOCK_FILE: &str = "driver.lock";
+
+/// Whoever only looks who drives holds the lock for an instant, which must not be taken for a driver.
+const LOOKERS_GRACE: Duration = Duration::from_millis(200);
 
 /// Held for as long as it lives.
 #[derive(Debug)]
@@ -54,7 +59,7 @@ impl DriverLockError {
 }
 
 impl DriverLock {
-    /// Takes it, at once or not at all.
+    /// Takes it, within a fraction of a second or not at all.
     ///
     /// # Errors
     /// `Held`, or `File`.
@@ -69,12 +74,18 @@ impl DriverLock {
             .mode(0o600)
             .open(&path)
             .map_err(broken)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(DriverLockError::Held { holder: read_holder(&mut file) });
+        let give_up = Instant::now() + LOOKERS_GRACE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
+                    thread::sleep(LOOKERS_GRACE / 20);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(DriverLockError::Held { holder: read_holder(&mut file) });
+                }
+                Err(TryLockError::Error(source)) => return Err(broken(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(broken(source)),
         }
         write_holder(&mut file).map_err(broken)?;
         Ok(Self { _file: file })
@@ -83,15 +94,11 @@ impl DriverLock {
 
 /// Who drives here now, if somebody does.
 pub fn driver_here(state: &StateDirectory) -> Option<String> {
-    let mut file = open_to_look(&state.path().join(DRIVER_LOCK_FILE))?;
+    let mut file = File::open(state.path().join(DRIVER_LOCK_FILE)).ok()?;
     match file.try_lock_shared() {
         Ok(()) => None,
         Err(_) => Some(read_holder(&mut file)),
     }
-}
-
-fn open_to_look(path: &Path) -> Option<File> {
-    File::open(path).ok()
 }
 
 fn write_holder(file: &mut File) -> io::Result<()> {
@@ -134,5 +141,21 @@ mod tests {
         drop(held);
         assert_eq!(driver_here(&state), None);
         DriverLock::acquire(&state).expect("free again");
+    }
+
+    #[test]
+    fn looking_who_drives_never_keeps_a_driver_out() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let state = StateDirectory::at(directory.path().join(".friday"));
+        state.make().expect("made");
+        drop(DriverLock::acquire(&state).expect("free"));
+        let looking = std::thread::spawn({
+            let state = state.clone();
+            move || (0..2_000).for_each(|_| drop(driver_here(&state)))
+        });
+        for _ in 0..20 {
+            drop(DriverLock::acquire(&state).expect("free"));
+        }
+        looking.join().expect("looked");
     }
 }

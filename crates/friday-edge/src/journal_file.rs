@@ -20,8 +20,9 @@ pub use opening::OpenJournalError;
 /// The file's name.
 pub const JOURNAL_FILE: &str = "journal.db";
 
-/// How long one process waits for another's append. Appends take milliseconds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one process waits for another's append. Appends take milliseconds; a rollback that cannot
+/// append goes on without the journal, and must not wait long to know.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
 const SELECT_LAST: &str = "SELECT seq, at, prev, kind, body FROM records ORDER BY seq DESC LIMIT 1";
 

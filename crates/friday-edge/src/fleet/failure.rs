@@ -122,7 +122,7 @@ impl ConnectError {
                 "try `ssh` to it by hand: does its shell profile print, ask or exit?"
             }
             Self::Incompatible { .. } => "use the newer friday",
-            Self::Refused { .. } => "is it the right host? see `[hosts]` and `name`",
+            Self::Refused { .. } => "do as it says; is it the right host? see `[hosts]` and `name`",
         }
     }
 
@@ -141,7 +141,12 @@ impl ConnectError {
             return Self::Ended { why };
         }
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
+        if has(&["REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
+            // Of ssh's screenful, the line that names the file to look into.
+            let line = said.split("; ").find(|line| line.starts_with("Offending"));
+            let offending = line.unwrap_or("see `ssh-keygen -R`");
+            Self::HostKey { why: format!("it is not the one known before ({offending})") }
+        } else if has(&["Host key verification failed"]) {
             Self::HostKey { why }
         } else if has(&[
             "Permission denied",
@@ -185,6 +190,15 @@ mod tests {
             said("deploy@h: Permission denied (publickey)."),
             ConnectError::Login { .. }
         ));
+        let changed = said(
+            "@@@@; @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @; It is possible; \
+             Offending ED25519 key in /home/anna/.ssh/known_hosts:3; Host key verification failed.",
+        );
+        assert_eq!(
+            changed.to_string(),
+            "its host key could not be verified: it is not the one known before \
+             (Offending ED25519 key in /home/anna/.ssh/known_hosts:3)"
+        );
         for text in [
             "ssh: connect to host h port 22: Connection refused",
             "ssh: Could not resolve hostname h: Name or service not known",
