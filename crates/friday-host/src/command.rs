@@ -1,16 +1,23 @@
 //! A shell command with a deadline: migrations, rotation commands, probes.
+//!
+//! A migration may outlive the serving process: nobody learns how it ends then, but its deadline
+//! still holds. So its process is written down, and the next serving process ends it in time.
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use friday_wire::BootIdentity;
 use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
+use crate::machine::{boot_clock_ms, boot_identity};
+use crate::place::{read_json, write_json};
 
 /// Lines of output told with a failure.
 pub const LINES_TOLD: usize = 40;
@@ -37,6 +44,69 @@ pub fn run(
     env: Environment,
     timeout: Duration,
 ) -> Result<(), CommandFailure> {
+    run_told(command, dir, env, timeout, |_| {})
+}
+
+/// As [`run`], for a command that must end in time whatever becomes of this process.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_recorded(
+    record: &Path,
+    command: &str,
+    dir: &Path,
+    env: Environment,
+    timeout: Duration,
+) -> Result<(), CommandFailure> {
+    let ended = run_told(command, dir, env, timeout, |first| {
+        let deadline_ms =
+            boot_clock_ms().saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        if let Some(start) = crate::process::start_time(first) {
+            let left = Left { boot: boot_identity(), first, start, deadline_ms };
+            if let Err(error) = write_json(record, &left) {
+                crate::note::note(&format!("a command's record could not be written: {error}"));
+            }
+        }
+    });
+    let _ = std::fs::remove_file(record);
+    ended
+}
+
+/// A command that an earlier serving process began and may have left behind.
+#[derive(Debug, Serialize, Deserialize)]
+struct Left {
+    boot: BootIdentity,
+    first: i32,
+    start: u64,
+    deadline_ms: u64,
+}
+
+/// Sees to it that a command left behind ends at its deadline.
+pub fn end_left_behind(record: PathBuf) {
+    let Some(left) = read_json::<Left>(&record).ok().flatten() else { return };
+    let lives = move || crate::process::start_time(left.first) == Some(left.start);
+    if left.boot != boot_identity() || !lives() {
+        let _ = std::fs::remove_file(record);
+        return;
+    }
+    crate::note::note("a command of before still runs; it is ended at its deadline");
+    thread::spawn(move || {
+        while lives() && boot_clock_ms() < left.deadline_ms {
+            thread::sleep(Duration::from_millis(200));
+        }
+        if lives() {
+            crate::process::send_to_group(left.first, Signal::KILL);
+        }
+    });
+}
+
+fn run_told(
+    command: &str,
+    dir: &Path,
+    env: Environment,
+    timeout: Duration,
+    begun: impl FnOnce(i32),
+) -> Result<(), CommandFailure> {
     let failed = |error: io::Error| CommandFailure {
         why: format!("the command could not be started: {error}"),
         log: Vec::new(),
@@ -55,6 +125,7 @@ pub fn run(
         .spawn()
         .map_err(failed)?;
     let deadline = Instant::now() + timeout;
+    begun(i32::try_from(child.id()).unwrap_or(0));
     let (output, read) = collect(reader);
     let mut pause = Duration::from_millis(2);
     let ended = loop {

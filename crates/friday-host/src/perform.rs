@@ -88,7 +88,8 @@ fn command_in_tree(
     let env =
         environment::of_release(&host.place, &host.owner.host, release, &manifest, None, secrets);
     match env {
-        Ok(env) => finished(command::run(
+        Ok(env) => finished(command::run_recorded(
+            &host.place.command_record(),
             command,
             &host.place.tree(release),
             env,

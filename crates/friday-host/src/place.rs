@@ -14,8 +14,11 @@
 //! secrets/VERSION.json    0600
 //! run/GENERATION/         one start of an application: spec, process, lock, exit
 //! logs/SHORT.log          what applications wrote
+//! command.json            the migration at work, so that it ends in time
 //! rotation.json           health pages and what they answer
 //! current                 link to the release that runs
+//! upgrade.*               an upgrade of friday-host that waits for its confirm
+//! friday-host.log         what the serving process has to say
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -150,6 +153,11 @@ impl Place {
     /// What one start of an application leaves.
     pub fn generation(&self, generation: u64) -> PathBuf {
         self.dir.join("run").join(generation.to_string())
+    }
+
+    /// The command at work; there is one at most.
+    pub fn command_record(&self) -> PathBuf {
+        self.dir.join("command.json")
     }
 
     /// What a release's application wrote.

@@ -76,6 +76,7 @@ pub fn run(dir: &Path, guard: Guard) -> Result<(), ServeError> {
     let (inbox, events) = mpsc::sync_channel(INBOX_MAX);
     let host = Host::new(Opened { place, owner, pages, inbox, program, lock });
     let alive = app::adopt(&host.apps);
+    crate::command::end_left_behind(host.place.command_record());
     note(&format!(
         "friday-host {} serves {} with {} applications",
         env!("CARGO_PKG_VERSION"),

@@ -15,7 +15,7 @@ use receiving::{ReceiveError, Receiving};
 
 /// Bytes that must stay free after a transfer or a build: the state must always be writable, else
 /// the host could not even record that it goes back.
-pub const DISK_RESERVE: u64 = 64 * 1024 * 1024;
+pub const DISK_RESERVE: u64 = 16 * 1024 * 1024;
 
 /// The disk lacks room.
 #[derive(Debug, thiserror::Error)]
