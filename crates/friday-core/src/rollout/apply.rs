@@ -1,6 +1,6 @@
 //! What an event makes of its rollout. The only writer; decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use friday_wire::{HostName, Migration, RolloutId, StartId, StepState};
@@ -44,6 +44,7 @@ impl Rollout {
             reads: BTreeMap::new(),
             heads: BTreeMap::new(),
             seen: BTreeMap::new(),
+            refilled: BTreeSet::new(),
             bound: None,
             migration: Migration::NotBegun,
             swept: Swept::No,
@@ -261,6 +262,9 @@ fn answered(
                 _ => drop(rollout.heads.insert(host.clone(), head)),
             }
             rollout.seen.insert(host.clone(), Arc::new((**observation).clone()));
+        }
+        HostAnswer::Ok if ask == RoundAsk::Stage => {
+            rollout.refilled.insert(host.clone());
         }
         HostAnswer::Ok
         | HostAnswer::Refused { .. }

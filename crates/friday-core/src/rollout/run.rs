@@ -1,6 +1,6 @@
 //! A rollout as the fold knows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use friday_wire::{
@@ -42,6 +42,8 @@ pub struct Rollout {
     pub heads: BTreeMap<HostName, Arc<Head>>,
     /// Observations under the own fence.
     pub seen: BTreeMap<HostName, Arc<Observation>>,
+    /// Hosts that built the release in this rollout.
+    pub refilled: BTreeSet<HostName>,
     /// As hosts store it.
     pub bound: Option<OpenRollout>,
     /// How far the migration came.

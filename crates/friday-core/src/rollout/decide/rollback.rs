@@ -66,12 +66,13 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
         return events;
     }
     let migration = truth.open.as_ref().map(|found| found.open.migration);
+    let one_way = migration.is_some_and(friday_wire::Migration::forbids_automatic_return);
     let named = matches!(to, BackTo::Release { .. });
-    if migration.is_some_and(friday_wire::Migration::forbids_automatic_return) && !named {
-        events.extend(view.hold(vec![Reason::OneWay]));
-        return events;
-    }
-    let bound = match bind(view, &truth, *to) {
+    // Going back to nothing leaves no old release that could not use the data.
+    let needs_a_name = |bound: &Bound| one_way && (*automatic || (!named && bound.to.is_some()));
+    let bound = bind(view, &truth, *to)
+        .and_then(|bound| if needs_a_name(&bound) { Err(Reason::OneWay) } else { Ok(bound) });
+    let bound = match bound {
         Ok(bound) => bound,
         Err(reason) => {
             events.extend(view.wind_up(End::Refused { reasons: vec![reason] }));
@@ -280,7 +281,7 @@ pub fn back(view: View<'_>) -> Vec<Event> {
     for host in &waiting {
         match view.rollout.seen.get(host) {
             None => events.push(gone(view, host, "it was not observed".to_owned())),
-            Some(seen) if lacks_target(view, seen) => {
+            Some(seen) if lacks_target(view, seen) && !was_refilled(view, host) => {
                 events.push(gone(
                     view,
                     host,
@@ -305,6 +306,11 @@ pub fn back(view: View<'_>) -> Vec<Event> {
 fn lacks_target(view: View<'_>, seen: &friday_wire::Observation) -> bool {
     let target = view.rollout.bound.as_ref().and_then(|open| open.release);
     target.is_some_and(|target| !seen.head.held.contains(&target))
+}
+
+/// Whether a sweep brought the release to a host after it looked.
+fn was_refilled(view: View<'_>, host: &HostName) -> bool {
+    view.rollout.refilled.contains(host)
 }
 
 /// Whether a host may go at once: it goes back to nothing, `--now`, it does not serve well, runs the

@@ -91,13 +91,22 @@ fn conclude(view: View<'_>, round: &Round) -> Vec<Event> {
 /// Chooses the fence: 1 + the highest number read.
 fn read(view: View<'_>, round: &Round) -> Vec<Event> {
     if view.rollout.reads.is_empty() {
-        return vec![view.end(End::Unreachable { reasons: unreachable(round) })];
+        return nobody(view, round);
     }
     if let Intent::Look { .. } = &*view.rollout.intent {
         return act::looked(view);
     }
     let highest = view.rollout.reads.values().map(|head| head.fence.number).max().unwrap_or(0);
     raise(view, highest + 1)
+}
+
+/// Nobody answers: nothing was changed, unless the rollout is open on hosts from before.
+fn nobody(view: View<'_>, round: &Round) -> Vec<Event> {
+    let reasons = unreachable(round);
+    if view.rollout.bound.is_some() {
+        return view.hold(reasons);
+    }
+    vec![view.end(End::Unreachable { reasons })]
 }
 
 /// Chooses a fence and raises it on every host.
@@ -120,8 +129,8 @@ fn raised(view: View<'_>, round: &Round) -> Vec<Event> {
     if let Some(highest) = fenced_by(round) {
         return fenced_off(view, &highest);
     }
-    if answers(round).next().is_none() {
-        return vec![view.end(End::Unreachable { reasons: unreachable(round) })];
+    if answers(round).next().is_none() && silent(round).count() == round.answers.len() {
+        return nobody(view, round);
     }
     match &*view.rollout.intent {
         Intent::Push { plan } => push::raised(view, plan, round),

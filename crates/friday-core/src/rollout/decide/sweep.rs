@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use friday_wire::{Head, HostName, Migration, OpenRollout, RolloutKind};
+use friday_wire::{HostName, Migration, OpenRollout, RolloutKind};
 
 use super::gate::{facts, kind_of};
-use super::{View, rollback, round};
+use super::{View, outcome, rollback, round};
 use crate::fleet::Truth;
 use crate::journal::Event;
 use crate::journal::event::{End, RoundAsk, Work};
@@ -40,14 +40,6 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
         events.push(view.end(End::Refused { reasons: vec![reason] }));
         return events;
     }
-    let drifting: Vec<HostName> = drifting(view, &truth);
-    let silent: Vec<(HostName, String)> =
-        round::not_ok(raised).map(|(host, why)| (host.clone(), why)).collect();
-    if drifting.is_empty() {
-        let hosts: Vec<HostName> = silent.into_iter().map(|(host, _)| host).collect();
-        events.push(view.end(if hosts.is_empty() { End::Converged } else { End::Owed { hosts } }));
-        return events;
-    }
     let open = OpenRollout {
         id: view.id(),
         kind: RolloutKind::Sweep,
@@ -57,22 +49,12 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
         migration: Migration::NotBegun,
     };
     events.push(Event::RolloutBound { rollout: view.id(), open });
-    events.extend(silent.into_iter().map(|(host, why)| rollback::gone(view, &host, why)));
-    let right = view.answering().into_iter().filter(|host| !drifting.contains(host));
-    events.extend(right.map(|host| Event::HostDone { rollout: view.id(), host }));
-    events.push(round::begin(view, RoundAsk::Open, drifting));
+    events.extend(round::not_ok(raised).map(|(host, why)| rollback::gone(view, host, why)));
+    events.push(round::begin(view, RoundAsk::Look, view.answering()));
     events
 }
 
-fn drifting(view: View<'_>, truth: &Truth) -> Vec<HostName> {
-    let drifts = |head: &Arc<Head>| truth.drift(head).is_some();
-    view.answering()
-        .into_iter()
-        .filter(|host| view.rollout.heads.get(host).is_some_and(drifts))
-        .collect()
-}
-
-/// After open, quarantine, look, ship and stage.
+/// After look, open, quarantine, ship and stage.
 pub fn prepared(view: View<'_>, done: &Round) -> Vec<Event> {
     if let Some(highest) = round::fenced_by(done) {
         return vec![view.end(End::Fenced { by: highest })];
@@ -80,45 +62,57 @@ pub fn prepared(view: View<'_>, done: &Round) -> Vec<Event> {
     let mut events: Vec<Event> =
         round::not_ok(done).map(|(host, why)| rollback::gone(view, host, why)).collect();
     let on: Vec<HostName> = round::answers(done).cloned().collect();
-    if on.is_empty() {
-        events.extend(back_or_close(view));
-        return events;
-    }
-    events.push(match done.ask {
-        RoundAsk::Open => round::begin(view, RoundAsk::Quarantine, on),
-        RoundAsk::Quarantine => round::begin(view, RoundAsk::Look, on),
-        RoundAsk::Ship => round::begin(view, RoundAsk::Stage, on),
-        RoundAsk::Stage => round::begin(view, RoundAsk::Look, on),
-        _ => return after_look(view, events),
+    events.extend(match done.ask {
+        RoundAsk::Look => after_look(view, done, &on),
+        _ if on.is_empty() => begin_back(view),
+        RoundAsk::Open => vec![round::begin(view, RoundAsk::Quarantine, on)],
+        RoundAsk::Quarantine => refill(view, on),
+        RoundAsk::Ship => vec![round::begin(view, RoundAsk::Stage, on)],
+        _ => begin_back(view),
     });
     events
 }
 
-/// Hosts that lack the release get it first.
-fn after_look(view: View<'_>, mut events: Vec<Event>) -> Vec<Event> {
-    let target = view.rollout.bound.as_ref().and_then(|open| open.release);
-    let lacks = |host: &HostName| {
-        view.rollout
-            .seen
-            .get(host)
-            .is_some_and(|seen| target.is_some_and(|target| !seen.head.held.contains(&target)))
+/// Hosts that are as they should be are done; the others are put right.
+fn after_look(view: View<'_>, done: &Round, on: &[HostName]) -> Vec<Event> {
+    let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
+    let drifts = |host: &&HostName| {
+        let seen = view.rollout.seen.get(*host);
+        seen.is_none_or(|seen| {
+            truth.drift(&seen.head).is_some() || outcome::unproven(view, seen).is_some()
+        })
     };
-    let waiting = view.rollout.hosts_where(|at| *at == HostState::Waiting);
-    let lacking: Vec<HostName> = waiting.into_iter().filter(lacks).collect();
-    // A host that still lacks it after it was shipped is left to the next sweep, by `back`.
-    let shipped = view.rollout.rounds > ROUNDS_WITHOUT_SHIPPING;
-    if lacking.is_empty() || shipped {
-        events.extend(back_or_close(view));
-    } else {
-        events.push(round::begin(view, RoundAsk::Ship, lacking));
+    let (drifting, right): (Vec<&HostName>, Vec<&HostName>) = on.iter().partition(drifts);
+    let mut events: Vec<Event> = right
+        .into_iter()
+        .map(|host| Event::HostDone { rollout: view.id(), host: host.clone() })
+        .collect();
+    if !drifting.is_empty() {
+        events.push(round::begin(view, RoundAsk::Open, drifting.into_iter().cloned().collect()));
+        return events;
     }
+    let mut left = view.rollout.hosts_where(|at| matches!(at, HostState::Gone { .. }));
+    left.extend(round::not_ok(done).map(|(host, _)| host.clone()));
+    let end = if left.is_empty() { End::Converged } else { End::Owed { hosts: left } };
+    events.push(view.end(end));
     events
 }
 
-/// Read, raise, open, quarantine, look.
-const ROUNDS_WITHOUT_SHIPPING: u32 = 5;
+/// Hosts that lack the release get it first.
+fn refill(view: View<'_>, on: Vec<HostName>) -> Vec<Event> {
+    let target = view.rollout.bound.as_ref().and_then(|open| open.release);
+    let lacks = |host: &HostName| {
+        let seen = view.rollout.seen.get(host);
+        seen.is_some_and(|seen| target.is_some_and(|target| !seen.head.held.contains(&target)))
+    };
+    let lacking: Vec<HostName> = on.into_iter().filter(lacks).collect();
+    if lacking.is_empty() {
+        return begin_back(view);
+    }
+    vec![round::begin(view, RoundAsk::Ship, lacking)]
+}
 
-fn back_or_close(view: View<'_>) -> Vec<Event> {
+fn begin_back(view: View<'_>) -> Vec<Event> {
     let allowance = view.rollout.fleet().progress_deadline_ms;
     let deadline = view.now.plus_ms(allowance);
     vec![Event::WorkBegun { rollout: view.id(), work: Work::Back, deadline }]
