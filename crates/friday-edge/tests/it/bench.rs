@@ -90,20 +90,26 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
-    /// Ends what the hosts started: each process names the host's directory, which is this test's
-    /// alone.
-    fn drop(&mut self) {
+impl Bench {
+    /// Kills the processes of this bench whose command line has a word, as a power cut would. Each
+    /// process that hosts start names the host's directory, which is this test's alone.
+    pub fn kill(&self, word: &str) -> usize {
         let own = self.path().to_string_lossy().into_owned();
-        let Ok(processes) = fs::read_dir("/proc") else { return };
-        for process in processes.flatten() {
+        let Ok(processes) = fs::read_dir("/proc") else { return 0 };
+        let ours = processes.flatten().filter_map(|process| {
             let pid = process.file_name().to_str().and_then(|name| name.parse().ok());
             let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
-            let is_ours = String::from_utf8_lossy(&command).contains(&own);
-            if let Some(pid) = pid.and_then(Pid::from_raw).filter(|_| is_ours) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
+            let command = String::from_utf8_lossy(&command);
+            let is_ours = command.contains(&own) && command.contains(word);
+            pid.and_then(Pid::from_raw).filter(|_| is_ours)
+        });
+        ours.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.kill("");
     }
 }
 

@@ -179,6 +179,36 @@ async fn a_transfer_that_was_cut_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_shipment_outlives_its_connection() {
+    let bench = Bench::new();
+    let release = bench.release(&[("big", &noise(60_000_000))]);
+    let fleet = bench.fleet(&["a"]);
+    let (sender, progress) = std::sync::mpsc::sync_channel(1_000);
+    let from = from(&bench, ProgressSender::new(sender));
+    let shipment = Shipment { host: HostName::new("a"), release: release.release, secrets: None };
+    let shipping = tokio::spawn({
+        let (fleet, shipment) = (fleet.clone(), shipment.clone());
+        async move { ship(&fleet, &from, &shipment, soon()).await }
+    });
+    let (done, total) = tokio::task::spawn_blocking(move || {
+        loop {
+            match progress.recv_timeout(LONG).expect("progress") {
+                Progress::Shipping { done, total, .. } if done > 0 => break (done, total),
+                _ => {}
+            }
+        }
+    })
+    .await
+    .expect("under way");
+    let killed = bench.kill("connect");
+    assert!(done < total, "{done} of {total}");
+    assert_eq!(killed, 1);
+    shipping.await.expect("joined").expect("shipped");
+    let (digest, _) = release.manifest.files().next().expect("one");
+    assert!(missing(&fleet, &shipment.host, digest).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_stock_that_lost_a_file_says_so() {
     let bench = Bench::new();
     let release = bench.release(&[("a", b"x")]);
