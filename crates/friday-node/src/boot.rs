@@ -164,7 +164,7 @@ impl Node {
     }
 
     /// Whether the release is the open one and may not be replaced by the old one.
-    fn stays_open(&self, release: &ReleaseId) -> bool {
+    pub(crate) fn stays_open(&self, release: &ReleaseId) -> bool {
         let head = &self.durable.head;
         head.open == Some(*release)
             && head.undo.is_some_and(|undo| self.effective_undo(undo) == Undo::Stay)

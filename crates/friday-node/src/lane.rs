@@ -15,6 +15,9 @@ const MARGIN_MS: u64 = 30_000;
 /// For building and pruning: a large tree on a slow disk.
 const BUILD_MS: u64 = 30 * 60_000;
 
+/// Overdue actions whose end is still believed should it come.
+const FORGOTTEN_MAX: usize = 16;
+
 /// A lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
@@ -103,6 +106,20 @@ impl Node {
         ActionId(self.next_action)
     }
 
+    /// Takes back the phase's action where the shell has not taken it yet: the phase it is for never
+    /// reaches the disk.
+    pub(crate) fn withdraw_phase(&mut self) {
+        let Some(flight) = self.app_lane.as_ref().filter(|f| matches!(f.owner, Owner::Phase(_)))
+        else {
+            return;
+        };
+        let (id, before) = (flight.id, self.actions.len());
+        self.actions.retain(|(issued, _)| *issued != id);
+        if self.actions.len() < before {
+            self.app_lane = None;
+        }
+    }
+
     /// An action ended: its effect is noted, and whoever waits goes on.
     pub(crate) fn action_finished(&mut self, now_ms: u64, id: ActionId, result: ActionResult) {
         if let ActionResult::Sampled(sample) = result {
@@ -118,6 +135,18 @@ impl Node {
         };
         match flight {
             Some(flight) => self.land(now_ms, &flight, result),
+            None => self.finished_late(now_ms, id, result),
+        }
+    }
+
+    /// An action ended that nobody waits for any more; what it did is done all the same.
+    fn finished_late(&mut self, now_ms: u64, id: ActionId, result: ActionResult) {
+        match self.forgotten.iter().position(|flight| flight.id == id) {
+            Some(at) => {
+                let flight = self.forgotten.remove(at);
+                self.take_effect(now_ms, &flight, &result);
+                self.built(&flight, &result);
+            }
             None => self.probe_failed(now_ms, id, result),
         }
     }
@@ -148,6 +177,10 @@ impl Node {
         };
         let why = "the host program did not end it in time".to_owned();
         self.land(now_ms, &flight, ActionResult::Failed { why, log: Vec::new() });
+        if self.forgotten.len() >= FORGOTTEN_MAX {
+            self.forgotten.remove(0);
+        }
+        self.forgotten.push(flight);
         true
     }
 

@@ -39,6 +39,7 @@ impl Node {
     /// The only way an operation changes its place in the drawing.
     pub(crate) fn set_operation(&mut self, event: Event, operation: Option<Operation>) {
         let from = self.state();
+        self.withdraw_phase();
         self.durable.operation = operation;
         self.serial = self.serial.wrapping_add(1);
         self.phase_issued = false;
@@ -62,6 +63,7 @@ impl Node {
     /// Begins an operation at its route's first phase.
     pub(crate) fn begin_operation(&mut self, now_ms: u64, event: Event, mut op: Operation) {
         self.durable.manner = Some(op.manner.clone());
+        self.stuck.clear();
         if let Some(first) = op.route.phases().first() {
             op.phase = phase_of(&op, now_ms, *first);
         }
@@ -219,7 +221,8 @@ impl Node {
         };
         let beside_switch = op.route == Route::Beside && matches!(op.course, Course::Switch(_));
         let entered = self.durable.entered.as_ref().map(|entered| entered.app.generation);
-        self.durable.apps.iter().map(|placed| placed.app).find(|app| {
+        let apps = self.durable.apps.iter().map(|placed| placed.app);
+        apps.filter(|app| !self.stuck.contains(&app.generation)).find(|app| {
             let is = |generation: Option<u64>| generation == Some(app.generation);
             match op.phase {
                 Phase::Clearing => {
@@ -254,6 +257,13 @@ impl Node {
         if op.target.is_some_and(|target| self.runs(target)) {
             let event = if self.phase_issued { Event::Done } else { Event::Skipped };
             self.advance(now_ms, event);
+            return true;
+        }
+        let stays = matches!(&op.course, Course::Undo(armed) if armed.undo == Undo::Stay);
+        if self.durable.head.refuses(&to) && !stays && !self.stays_open(&to) {
+            // Quarantined since the operation began.
+            let why = format!("release {} is quarantined", to.short());
+            self.phase_failed(now_ms, why, Vec::new(), Cause::Other);
             return true;
         }
         let Some(target) = op.target.and_then(|t| self.durable.placed(t).cloned()) else {
@@ -300,7 +310,7 @@ impl Node {
     }
 
     fn drive_proving(&mut self, now_ms: u64, op: &Operation, until_ms: u64) -> bool {
-        let (Some(_), Some(target)) = (op.to, op.target) else {
+        let (Some(to), Some(target)) = (op.to, op.target) else {
             self.advance(now_ms, Event::Skipped);
             return true;
         };
@@ -308,7 +318,8 @@ impl Node {
             self.advance(now_ms, Event::Done);
             return true;
         }
-        if now_ms < until_ms {
+        let over = !self.runs(target) && !self.may_restart(&to);
+        if now_ms < until_ms && !over {
             return false;
         }
         let why = self.why_not_healthy(target, op.manner.clocks.health_deadline_ms);
@@ -429,8 +440,9 @@ impl Node {
                 self.advance(now_ms, Event::Failed);
             }
             (PhaseName::Clearing | PhaseName::Stopping, ActionResult::Failed { .. }) => {
+                // Tried again as a leftover, once the operation is over.
                 if let Some(app) = self.to_stop(&op) {
-                    self.remove_app(app.generation);
+                    self.stuck.insert(app.generation);
                 }
             }
             (PhaseName::Starting, ActionResult::Failed { why, .. }) => {
@@ -482,9 +494,13 @@ impl Node {
             }
             Action::Stop { app, .. } => self.remove_app(app.generation),
             Action::Start { app, .. } => {
-                if self.durable.placed(app.generation).is_some() {
-                    self.begin_watch(now_ms, app.generation);
+                if self.durable.placed(app.generation).is_none() {
+                    // Started after it was given up: it has to be stopped again.
+                    let placed = Placed { app: *app, port: None, secrets: None, restarts: 0 };
+                    self.durable.apps.push(placed);
+                    self.dirty = true;
                 }
+                self.begin_watch(now_ms, app.generation);
             }
             Action::Point { to } => {
                 self.durable.head.current = *to;

@@ -1,6 +1,6 @@
 //! The state machine's surface: inputs in, turns out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use friday_wire::{Answer, Fence, Refusal, Request, StepKey};
 
@@ -33,6 +33,8 @@ pub struct Node {
     pub(crate) next_action: u64,
     pub(crate) app_lane: Option<Flight>,
     pub(crate) side_lane: Option<Flight>,
+    /// Overdue actions.
+    pub(crate) forgotten: Vec<Flight>,
     /// Changes with each phase, so that an older phase's action cannot move a newer one.
     pub(crate) serial: u64,
     /// The action of the present phase was issued.
@@ -40,6 +42,8 @@ pub struct Node {
     pub(crate) task_issued: bool,
     pub(crate) watches: BTreeMap<u64, Watch>,
     pub(crate) strays_after_ms: u64,
+    /// Apps that the operation at work could not stop.
+    pub(crate) stuck: BTreeSet<u64>,
     pub(crate) waiters: Vec<(CallId, StepKey)>,
     pub(crate) pruning: Pruning,
     #[cfg(test)]
@@ -59,11 +63,13 @@ impl Node {
             next_action: 0,
             app_lane: None,
             side_lane: None,
+            forgotten: Vec::new(),
             serial: 0,
             phase_issued: false,
             task_issued: false,
             watches: BTreeMap::new(),
             strays_after_ms: 0,
+            stuck: BTreeSet::new(),
             waiters: Vec::new(),
             pruning: Pruning::default(),
             #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use friday_wire::{HealthSpec, HealthState, ReleaseId, Rotation, Sample, Streak, Undo};
+use friday_wire::{HealthSpec, HealthState, ReleaseId, Rotation, Sample, Streak};
 
 use crate::action::{Action, ActionId, App};
 use crate::durable::Placed;
@@ -272,13 +272,10 @@ impl Node {
     }
 
     /// A quarantined release is not started again, unless nothing else may run here.
-    fn may_restart(&self, release: &ReleaseId) -> bool {
-        let head = &self.durable.head;
-        let stays = head.open == Some(*release)
-            && head.undo.is_some_and(|undo| self.effective_undo(undo) == Undo::Stay);
+    pub(crate) fn may_restart(&self, release: &ReleaseId) -> bool {
         self.durable.holds(release)
             && self.has_process(release)
-            && (stays || !head.refuses(release))
+            && (self.stays_open(release) || !self.durable.head.refuses(release))
     }
 
     /// The same app, started once more: everything that names it names the new start.

@@ -2,6 +2,7 @@
 
 mod booting;
 mod fencing;
+mod histories;
 mod stepping;
 mod switching;
 mod watching;

@@ -8,6 +8,7 @@ use crate::action::{Action, ActionId, App, Direction, Turn};
 use crate::durable::Durable;
 use crate::input::{ActionResult, CallId, Input};
 use crate::node::Node;
+use crate::operation::Course;
 use crate::operation::drawing::{Transition, transitions};
 
 pub fn id(n: u8) -> ReleaseId {
@@ -108,6 +109,12 @@ pub struct World {
     /// Every action but probes, as lines.
     pub log: Vec<String>,
     pub answers: BTreeMap<u64, Answer>,
+    /// The process dies after so many more persists and actions.
+    pub dies_after: Option<u32>,
+    /// Apps whose start came after everybody had given it up.
+    pub late: BTreeSet<App>,
+    /// A stop did not end well: from then on a port may be taken, and who finds it so, exits.
+    pub stop_failed: bool,
     calls: u64,
 }
 
@@ -130,6 +137,9 @@ impl World {
             hung: Vec::new(),
             log: Vec::new(),
             answers: BTreeMap::new(),
+            dies_after: None,
+            late: BTreeSet::new(),
+            stop_failed: false,
             calls: 0,
         };
         world.start();
@@ -156,8 +166,26 @@ impl World {
     }
 
     pub fn input(&mut self, input: Input) {
-        self.node.handle(self.now, input);
-        self.pump();
+        if !self.dead() {
+            self.node.handle(self.now, input);
+            self.pump();
+        }
+    }
+
+    pub fn dead(&self) -> bool {
+        self.dies_after == Some(0)
+    }
+
+    /// One more persist or action; `false` when the process died before it.
+    fn lives(&mut self) -> bool {
+        match &mut self.dies_after {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                *left > 0
+            }
+        }
     }
 
     /// Takes turns until nothing is left to do at this moment.
@@ -175,20 +203,32 @@ impl World {
 
     fn perform(&mut self, turn: Turn) {
         if let Some(durable) = turn.persist {
+            if !self.lives() {
+                return;
+            }
+            assert!(durable.head.fence >= self.disk.head.fence, "the fence went down");
             let text = serde_json::to_string(&durable).expect("the state is plain data");
             self.disk = serde_json::from_str(&text).expect("what was written can be read");
             assert_eq!(self.disk, *durable, "the state survives the disk");
         }
         for (call, answer) in turn.answers {
+            if self.dead() {
+                return;
+            }
             assert!(self.answers.insert(call.0, answer).is_none(), "one answer per call");
         }
         let mut todo: VecDeque<(ActionId, Action)> = turn.actions.into();
         while let Some((action_id, action)) = todo.pop_front() {
+            if !self.lives() {
+                return;
+            }
+            self.check_persisted(&action);
             let line = line(&action);
             if !matches!(action, Action::Probe { .. }) {
                 self.log.push(line.clone());
             }
             if self.hanging.iter().any(|hanging| line.starts_with(hanging)) {
+                self.stop_failed |= line.starts_with("stop");
                 self.hung.push((action_id, action));
                 continue;
             }
@@ -196,8 +236,48 @@ impl World {
         }
     }
 
+    /// Nothing is done before the state it depends on is on disk, and nothing that is refused.
+    fn check_persisted(&self, action: &Action) {
+        let operation = self.disk.operation.as_ref();
+        match action {
+            Action::Start { app, port, .. } => {
+                let placed = self.disk.placed(app.generation);
+                let placed = placed.unwrap_or_else(|| panic!("started, and not on disk: {app:?}"));
+                assert_eq!((placed.app, placed.port), (*app, *port));
+                let stays = operation
+                    .and_then(|op| match &op.course {
+                        Course::Switch(armed) | Course::Ended(armed) | Course::Undo(armed) => {
+                            Some(armed.undo)
+                        }
+                        Course::Back { .. } | Course::Boot => None,
+                    })
+                    .or(self.disk.head.undo)
+                    .is_some_and(|undo| undo == Undo::Stay || self.disk.forbids_return());
+                let refused = self.disk.head.refuses(&app.release);
+                assert!(!refused || stays, "a quarantined release is started: {app:?}");
+            }
+            Action::Rotate { direction: Direction::Into, release, .. } => {
+                let entered = self.disk.entered.as_ref().expect("on disk first");
+                assert_eq!(entered.app.release, *release);
+            }
+            Action::Point { to } => {
+                let op = operation.expect("on disk first");
+                assert_eq!(op.to, *to);
+            }
+            Action::Build { .. } | Action::Command { .. } => {
+                let task = self.disk.task.as_ref().expect("on disk first");
+                assert_ne!(self.disk.attempts.seen(&task.key), crate::attempts::Seen::New);
+            }
+            Action::Stop { .. }
+            | Action::Rotate { direction: Direction::Out, .. }
+            | Action::Probe { .. }
+            | Action::Prune { .. } => {}
+        }
+    }
+
     fn act(&mut self, action_id: ActionId, action: &Action, line: &str) {
         if self.failing.iter().any(|failing| line.starts_with(failing)) {
+            self.stop_failed |= line.starts_with("stop");
             let result = ActionResult::Failed { why: "broken".to_owned(), log: Vec::new() };
             self.node.handle(self.now, Input::Finished { action: action_id, result });
             return;
@@ -210,8 +290,9 @@ impl World {
                     other.generation != app.generation
                         && self.disk.placed(other.generation).is_some_and(|o| o.port == *port)
                 });
-                assert!(!taken || port.is_none(), "two releases on port {port:?}");
-                if self.falling.contains(&app.release) {
+                let late = self.late.contains(app) || self.stop_failed;
+                assert!(!taken || port.is_none() || late, "two releases on port {port:?}");
+                if (taken && late) || self.falling.contains(&app.release) {
                     exit = Some(*app);
                 } else {
                     self.processes.insert(*app);
@@ -246,6 +327,9 @@ impl World {
         self.hanging.clear();
         for (action_id, action) in std::mem::take(&mut self.hung) {
             let line = line(&action);
+            if let Action::Start { app, .. } = action {
+                self.late.insert(app);
+            }
             self.act(action_id, &action, &line);
         }
         self.pump();
@@ -256,6 +340,9 @@ impl World {
         let end = self.now + ms;
         self.pump();
         for _ in 0..100_000 {
+            if self.dead() {
+                return;
+            }
             let Some(at) = self.node.next_wakeup().filter(|at| *at <= end) else {
                 self.now = end;
                 return;
@@ -273,6 +360,7 @@ impl World {
     /// The process dies and starts again in the same boot; the applications live on.
     pub fn kill_host_program(&mut self) {
         self.keep_trace();
+        self.dies_after = None;
         self.node = Node::new(self.disk.clone());
         self.hung.clear();
         self.start();
@@ -285,6 +373,7 @@ impl World {
 
     pub fn power_off(&mut self) {
         self.keep_trace();
+        self.dies_after = None;
         self.boot.boot_id.push('x');
         self.processes.clear();
         if !matches!(self.setting.rotation, Rotation::Commands { .. }) {

@@ -1,0 +1,330 @@
+//! Random histories: any requests in any order, faults, and deaths between any two steps.
+
+use std::collections::BTreeMap;
+
+use friday_wire::*;
+use proptest::prelude::*;
+
+use super::world::*;
+use crate::operation::Course;
+
+#[derive(Debug, Clone)]
+enum Op {
+    Raise(FenceKind, u64),
+    Open(RolloutKind, u8),
+    Ship(u8),
+    Migration(bool),
+    Switch {
+        n: u8,
+        undo: u8,
+        attempt: u32,
+    },
+    Back {
+        to: u8,
+        leaves: u8,
+        pace: BackPace,
+        attempt: u32,
+    },
+    Confirm,
+    Close(bool),
+    Quarantine(u8, bool),
+    Seal(StepName, u32),
+    Wait(u64),
+    Crash(u8),
+    Sick(u8),
+    Falling(u8),
+    Failing(usize),
+    Hanging(usize),
+    Heal,
+    Restart,
+    Reboot,
+    /// The next thing kills the process after so many persists and actions.
+    DieWithin(u32, bool),
+}
+
+const LINES: [&str; 8] = ["out", "into", "stop", "start", "point 2", "point 1", "build", "point"];
+
+fn op() -> impl Strategy<Value = Op> {
+    let kinds =
+        prop_oneof![Just(FenceKind::Push), Just(FenceKind::Rollback), Just(FenceKind::Sweep)];
+    let rollouts = prop_oneof![
+        3 => Just(RolloutKind::Push),
+        2 => Just(RolloutKind::Rollback),
+        1 => Just(RolloutKind::Sweep)
+    ];
+    let paces = prop_oneof![Just(BackPace::AtOnce), Just(BackPace::Drained)];
+    let names = prop_oneof![
+        Just(StepName::Switch),
+        Just(StepName::Back),
+        Just(StepName::Stage),
+        Just(StepName::Migrate)
+    ];
+    prop_oneof![
+        3 => (kinds, 0..3_u64).prop_map(|(kind, more)| Op::Raise(kind, more)),
+        4 => (rollouts, 1..4_u8).prop_map(|(kind, n)| Op::Open(kind, n)),
+        2 => (1..4_u8).prop_map(Op::Ship),
+        1 => any::<bool>().prop_map(Op::Migration),
+        8 => (1..4_u8, 0..5_u8, 1..4_u32)
+            .prop_map(|(n, undo, attempt)| Op::Switch { n, undo, attempt }),
+        6 => (0..4_u8, 0..4_u8, paces, 1..4_u32)
+            .prop_map(|(to, leaves, pace, attempt)| Op::Back { to, leaves, pace, attempt }),
+        4 => Just(Op::Confirm),
+        3 => any::<bool>().prop_map(Op::Close),
+        1 => (1..4_u8, any::<bool>()).prop_map(|(n, active)| Op::Quarantine(n, active)),
+        1 => (names, 1..4_u32).prop_map(|(name, attempt)| Op::Seal(name, attempt)),
+        8 => prop_oneof![0..3_000_u64, 5_000..20_000_u64, 30_000..90_000_u64].prop_map(Op::Wait),
+        2 => (1..4_u8).prop_map(Op::Crash),
+        1 => (1..4_u8).prop_map(Op::Sick),
+        1 => (1..4_u8).prop_map(Op::Falling),
+        1 => (0..LINES.len()).prop_map(Op::Failing),
+        1 => (0..LINES.len()).prop_map(Op::Hanging),
+        3 => Just(Op::Heal),
+        2 => Just(Op::Restart),
+        2 => Just(Op::Reboot),
+        4 => (1..12_u32, any::<bool>()).prop_map(|(steps, reboot)| Op::DieWithin(steps, reboot)),
+    ]
+}
+
+/// A driver that does anything, and the promises that hold all the same.
+struct History {
+    world: World,
+    fence: Fence,
+    rollout: RolloutId,
+    opened: u32,
+    dies_into: bool,
+    sealed: Vec<StepKey>,
+}
+
+impl History {
+    fn new(setting: Setting) -> Self {
+        let mut world = World::settled(setting);
+        for n in 2..4 {
+            world.ship(n);
+        }
+        let rollout = RolloutId::new("p1");
+        Self { world, fence: push(1), rollout, opened: 0, dies_into: false, sealed: Vec::new() }
+    }
+
+    fn ask(&mut self, request: Request) -> Option<Answer> {
+        let call = self.world.send(request);
+        self.world.answers.get(&call).cloned()
+    }
+
+    fn key(&self, step: StepName, attempt: u32) -> StepKey {
+        StepKey { rollout: self.rollout.clone(), step, attempt }
+    }
+
+    fn take(&mut self, op: &Op) {
+        let fence = self.fence.clone();
+        match op.clone() {
+            Op::Raise(kind, more) => {
+                let number = self.world.disk.head.fence.number + more;
+                let raised = Fence { number, start: StartId::new("start-1"), kind };
+                let keeper = HostName::new("web-1");
+                let lease = None;
+                let request =
+                    Request::Raise { fence: raised.clone(), lease, keeper, witness: None };
+                if let Some(Answer::Raised(_)) = self.ask(request) {
+                    self.fence = raised;
+                }
+            }
+            Op::Open(kind, n) => {
+                self.opened += 1;
+                let name = format!("r{}", self.opened);
+                if self.ask(Request::Open { fence, rollout: open(&name, kind, Some(id(n))) })
+                    == Some(Answer::Ok)
+                {
+                    self.rollout = RolloutId::new(name);
+                    self.stage(n);
+                }
+            }
+            Op::Ship(n) => self.stage(n),
+            Op::Migration(one_way) => {
+                let (rollout, migration) = (self.rollout.clone(), Migration::Begun { one_way });
+                self.ask(Request::Migration { fence, rollout, migration });
+            }
+            Op::Switch { n, undo, attempt } => {
+                let undo = match undo {
+                    0 => Undo::Nothing,
+                    4 => Undo::Stay,
+                    release => Undo::To { release: id(release) },
+                };
+                let step = self.world.switch_step(n, undo);
+                let key = self.key(StepName::Switch, attempt);
+                self.ask(Request::Do { fence, key, step });
+            }
+            Op::Back { to, leaves, pace, attempt } => self.back(to, leaves, pace, attempt),
+            Op::Confirm => self.confirm(),
+            Op::Close(stable) => {
+                let stable = self.world.disk.head.current.filter(|_| stable);
+                let rollout = self.rollout.clone();
+                self.ask(Request::Close { fence, rollout, stable, keep: (1, 1), witness: None });
+            }
+            Op::Quarantine(n, active) => {
+                let (reason, tree) = ("harm".to_owned(), None);
+                let entry = Quarantined { fence: fence.clone(), tree, reason, active };
+                let entries = BTreeMap::from([(id(n), entry)]);
+                self.ask(Request::Quarantine { fence, entries });
+            }
+            Op::Seal(name, attempt) => {
+                let key = self.key(name, attempt);
+                let answer = self.ask(Request::Observe { fence, seal: Some(key.clone()) });
+                if let Some(Answer::Observed(seen)) = answer
+                    && seen.last.as_ref().is_some_and(|last| last.state == StepState::Sealed)
+                {
+                    self.sealed.push(key);
+                }
+            }
+            op => self.befall(&op),
+        }
+    }
+
+    fn befall(&mut self, op: &Op) {
+        let world = &mut self.world;
+        match op {
+            Op::Wait(ms) => world.run_for(*ms),
+            Op::Crash(n) => {
+                if !world.dead() && world.processes.iter().any(|app| app.release == id(*n)) {
+                    world.crash(*n);
+                }
+            }
+            Op::Sick(n) => drop(world.sick.insert(id(*n))),
+            Op::Falling(n) => drop(world.falling.insert(id(*n))),
+            Op::Failing(at) => drop(world.failing.insert(LINES[*at].to_owned())),
+            Op::Hanging(at) => drop(world.hanging.insert(LINES[*at].to_owned())),
+            Op::Restart => world.kill_host_program(),
+            Op::Reboot => world.reboot(),
+            Op::DieWithin(steps, reboot) => {
+                world.dies_after = Some(*steps);
+                self.dies_into = *reboot;
+            }
+            _ => self.heal(),
+        }
+    }
+
+    fn heal(&mut self) {
+        let world = &mut self.world;
+        world.sick.clear();
+        world.falling.clear();
+        world.failing.clear();
+        if world.dead() {
+            world.hanging.clear();
+        } else {
+            world.release_hung();
+        }
+    }
+
+    fn stage(&mut self, n: u8) {
+        self.world.send(Request::PutManifest { release: id(n), manifest: manifest(n) });
+        let step = Step::Stage { release: id(n) };
+        let key = self.key(StepName::Stage, u32::from(n));
+        self.ask(Request::Do { fence: self.fence.clone(), key, step });
+    }
+
+    fn back(&mut self, to: u8, leaves: u8, pace: BackPace, attempt: u32) {
+        let step = Step::Back {
+            to: (to > 0).then(|| id(to)),
+            quarantine: (leaves > 0).then(|| (id(leaves), "harm".to_owned())),
+            pace,
+            clocks: clocks(),
+            ports: self.world.setting.ports,
+            rotation: self.world.setting.rotation.clone(),
+        };
+        let key = self.key(StepName::Back, attempt);
+        self.ask(Request::Do { fence: self.fence.clone(), key, step });
+    }
+
+    fn confirm(&mut self) {
+        if let Some(StepReport { key, state: StepState::AwaitingConfirm { nonce, .. } }) =
+            self.world.observe().last
+        {
+            let answer = self.ask(Request::Confirm { fence: self.fence.clone(), key, nonce });
+            if let Some(Answer::Step(report)) = answer {
+                assert!(report.state.is_final(), "{report:?}");
+            }
+        }
+    }
+
+    /// What holds at every moment.
+    fn check(&mut self) {
+        if self.world.dead() {
+            if self.dies_into {
+                self.world.reboot();
+            } else {
+                self.world.kill_host_program();
+            }
+        }
+        let disk = &self.world.disk;
+        let keys = disk.operation.iter().filter_map(|op| op.key());
+        for key in keys.chain(disk.task.iter().map(|task| &task.key)) {
+            assert!(!self.sealed.contains(key), "{key} was sealed, and began");
+        }
+        if matches!(self.world.setting.ports, Ports::Fixed { .. }) {
+            let processes = self.world.processes.difference(&self.world.late).count();
+            assert!(processes <= 1, "{:?}", self.world.processes);
+        }
+        if let Some(Course::Switch(armed)) = disk.operation.as_ref().map(|op| &op.course) {
+            assert_eq!(disk.head.open, Some(armed.release));
+        }
+        self.world.observe();
+    }
+
+    /// Faults end and everybody is gone: the host comes to rest by itself.
+    fn settle(&mut self) {
+        self.heal();
+        self.check();
+        self.world.dies_after = None;
+        let armed = self.world.disk.operation.as_ref().and_then(|op| op.armed()).cloned();
+        let forbids = self.world.disk.forbids_return();
+        self.world.run_for(600_000);
+        let seen = self.world.observe();
+        let world = &self.world;
+        assert!(!seen.armed, "still armed");
+        assert_eq!(world.disk.operation, None, "still at work: {:#?}", world.log);
+        assert_eq!(world.disk.task, None);
+        if let Some(armed) = armed {
+            let state = seen.last.expect("a report").state;
+            let taken_back = matches!(state, StepState::Undone { .. } | StepState::Failed { .. });
+            assert!(taken_back, "{state:?}");
+            match armed.undo {
+                Undo::To { release } if !forbids && !world.disk.head.refuses(&release) => {
+                    assert_eq!(world.serves(), Some(release), "{:#?}", world.log);
+                }
+                Undo::Nothing => assert_eq!(world.running(), []),
+                Undo::To { .. } | Undo::Stay => {}
+            }
+        }
+        assert_eq!(world.pointed, seen.head.current);
+        let serving = world.disk.serving;
+        for app in &world.processes {
+            let known = Some(app.generation);
+            assert!(known == serving || known == world.disk.warm, "{app:?} is left over");
+        }
+        if let Some(app) = seen.app {
+            assert_eq!(Some(app.release), seen.head.current);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_host_keeps_its_promises(
+        setting in prop_oneof![
+            Just(Setting::page()), Just(Setting::plain()), Just(Setting::beside())
+        ],
+        ops in prop::collection::vec(op(), 1..60),
+    ) {
+        let mut history = History::new(setting);
+        for op in &ops {
+            history.take(op);
+            history.check();
+        }
+        history.settle();
+    }
+}
