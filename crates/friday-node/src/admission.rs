@@ -32,6 +32,17 @@ impl Node {
         Ok(())
     }
 
+    /// Of two keepers the one written under the higher fence holds, and this host may have missed
+    /// the change.
+    pub(crate) fn believe_keeper(&mut self, keeper: &HostName, written: Option<Fence>) {
+        let Some(fence) = written else { return };
+        let known = self.durable.head.keeper.as_ref();
+        if known.is_some_and(|known| known.value != *keeper && known.fence < fence) {
+            self.durable.head.keeper = Some(Stamped { fence, value: keeper.clone() });
+            self.dirty = true;
+        }
+    }
+
     pub(crate) fn raise(
         &mut self,
         now_ms: u64,

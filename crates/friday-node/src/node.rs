@@ -142,7 +142,8 @@ impl Node {
     fn answered_at_once(&mut self, now_ms: u64, request: Request) -> Result<Answer, Refusal> {
         match request {
             Request::Read => Ok(Answer::Observed(Box::new(self.observation(now_ms)))),
-            Request::Raise { fence, lease, keeper, witness } => {
+            Request::Raise { fence, lease, keeper, keeper_fence, witness } => {
+                self.believe_keeper(&keeper, keeper_fence);
                 self.raise(now_ms, &fence, lease, keeper, witness)
             }
             Request::Renew { fence } => self.renew(now_ms, &fence),

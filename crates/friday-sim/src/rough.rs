@@ -89,7 +89,16 @@ impl World {
             let keeper = self.keeper.clone();
             let lease = (host == 0 && kind == RolloutKind::Push)
                 .then(|| LeaseAsk { holder: "rough".to_owned(), period_ms: 60_000 });
-            self.say(host, Request::Raise { fence: fence.clone(), lease, keeper, witness: None });
+            self.say(
+                host,
+                Request::Raise {
+                    keeper_fence: None,
+                    fence: fence.clone(),
+                    lease,
+                    keeper,
+                    witness: None,
+                },
+            );
             self.say(host, Request::Open { fence: fence.clone(), rollout: open.clone() });
         }
         self.rough.purposes.push((fence, open));

@@ -51,6 +51,10 @@ pub enum Request {
         lease: Option<LeaseAsk>,
         /// The keeper the caller's configuration names; stored where none is yet, else compared.
         keeper: HostName,
+        /// The highest fence under which the caller found that keeper written on a host: a host that
+        /// missed a change of keeper believes a higher one than its own.
+        #[serde(default)]
+        keeper_fence: Option<Fence>,
         /// The caller's journal so far.
         witness: Option<(JournalId, Witness)>,
     },

@@ -179,7 +179,7 @@ impl Draft {
     fn round_answered(&mut self, rollout: &Rollout, host: HostName, outcome: Outcome) {
         let Some(round) = &rollout.round else { return };
         let answer = outcome::of_round(outcome);
-        if host == rollout.fleet().keeper
+        if host == rollout.keeper().0
             && matches!(answer, crate::journal::event::HostAnswer::Head { .. })
         {
             self.memory.renewed.insert(rollout.id.clone(), self.now);

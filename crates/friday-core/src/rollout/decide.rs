@@ -118,7 +118,7 @@ impl View<'_> {
         if self.rollout.bound.is_some() && !hosts.is_empty() {
             events.push(round::begin(*self, crate::journal::event::RoundAsk::Close, hosts));
         } else if self.answers_keeper() {
-            let keeper = vec![self.rollout.fleet().keeper.clone()];
+            let keeper = vec![self.rollout.keeper().0];
             events.push(round::begin(*self, crate::journal::event::RoundAsk::Release, keeper));
         } else {
             events.push(self.end(end));
@@ -140,7 +140,7 @@ impl View<'_> {
 
     /// Whether the keeper answered the own raise.
     pub fn answers_keeper(&self) -> bool {
-        self.rollout.heads.contains_key(&self.rollout.fleet().keeper)
+        self.rollout.heads.contains_key(&self.rollout.keeper().0)
     }
 
     /// Every host of the fleet.

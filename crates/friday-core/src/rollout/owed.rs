@@ -124,7 +124,7 @@ fn holds_lease(rollout: &Rollout) -> bool {
 fn renew(rollout: &Rollout, fence: &Fence) -> Effect {
     let fleet = rollout.fleet();
     Effect::Follow {
-        host: fleet.keeper.clone(),
+        host: rollout.keeper().0,
         request: Box::new(Request::Renew { fence: fence.clone() }),
         every_ms: fleet.heartbeat_ms,
         timeout_ms: fleet.answer_deadline_ms.min(fleet.heartbeat_ms),
@@ -304,14 +304,16 @@ fn round_request(
     }
     let fence = rollout.fence.clone()?;
     let fleet = rollout.fleet();
+    let (keeper, keeper_fence) = rollout.keeper();
     let witness = || Some((state.journal.clone()?, rollout.round.as_ref()?.witness.clone()?));
     Some(match ask {
         RoundAsk::Read | RoundAsk::Ship => return None,
         RoundAsk::Raise | RoundAsk::RaiseWave => Request::Raise {
-            lease: (*host == fleet.keeper && fence.kind != FenceKind::Sweep)
+            lease: (*host == keeper && fence.kind != FenceKind::Sweep)
                 .then(|| LeaseAsk { holder: holder(state), period_ms: fleet.lease_ms }),
             fence,
-            keeper: fleet.keeper.clone(),
+            keeper,
+            keeper_fence,
             witness: witness(),
         },
         RoundAsk::Open => Request::Open { fence, rollout: rollout.bound.clone()? },

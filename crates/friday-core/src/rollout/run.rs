@@ -326,6 +326,25 @@ impl Rollout {
         self.intent.fleet()
     }
 
+    /// The keeper to raise with, and the fence it was found written under. A push and the lesser acts
+    /// name the configuration's, and are refused if hosts know another; a sweep, and the act that
+    /// names another keeper, go by what hosts know.
+    pub fn keeper(&self) -> (HostName, Option<Fence>) {
+        let configured = &self.fleet().keeper;
+        let heads = self.reads.values().chain(self.heads.values());
+        let known =
+            heads.filter_map(|head| head.keeper.as_ref()).max_by(|a, b| a.fence.cmp(&b.fence));
+        match (known, &*self.intent) {
+            (Some(known), Intent::Sweep { .. } | Intent::Keeper { .. }) => {
+                (known.value.clone(), Some(known.fence.clone()))
+            }
+            (Some(known), _) if known.value == *configured => {
+                (configured.clone(), Some(known.fence.clone()))
+            }
+            (Some(_) | None, _) => (configured.clone(), None),
+        }
+    }
+
     /// One planned host.
     pub fn planned(&self, host: &HostName) -> Option<&PlannedHost> {
         self.fleet().hosts.iter().find(|planned| planned.name == *host)

@@ -92,6 +92,7 @@ fn a_release_is_shipped_and_staged_on_a_host() {
     let fence = fence(1, FenceKind::Push);
     let rollout = RolloutId::new("r-20261123-a1b2c3");
     let raise = Request::Raise {
+        keeper_fence: None,
         fence: fence.clone(),
         lease: None,
         keeper: HostName::new("a"),

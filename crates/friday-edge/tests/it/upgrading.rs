@@ -11,8 +11,13 @@ async fn a_host_is_upgraded_and_keeps_its_state() {
     let host = HostName::new("a");
     let old = bench.fleet(&["a"]);
     let fence = fence(5, FenceKind::Push);
-    let raise =
-        Request::Raise { fence: fence.clone(), lease: None, keeper: host.clone(), witness: None };
+    let raise = Request::Raise {
+        keeper_fence: None,
+        fence: fence.clone(),
+        lease: None,
+        keeper: host.clone(),
+        witness: None,
+    };
     let raised = old.ask(&host, &raise, soon()).await.expect("answered");
     assert!(matches!(raised, Answer::Raised(_)), "{raised:?}");
     assert_eq!(old.upgrade(&host, &fence, soon()).await.expect("same"), Upgraded::Already);

@@ -26,6 +26,7 @@ fn a_lower_fence_is_refused_everywhere_and_an_equal_one_is_answered_again() {
     let low = push(4);
     let requests = [
         Request::Raise {
+            keeper_fence: None,
             fence: low.clone(),
             lease: None,
             keeper: HostName::new("web-1"),
@@ -86,6 +87,7 @@ fn another_keeper_is_refused_but_never_to_a_rollback() {
     let mut world = World::new(Setting::plain());
     world.raise(push(1));
     let raise = |fence: Fence, keeper: &str| Request::Raise {
+        keeper_fence: None,
         fence,
         lease: None,
         keeper: HostName::new(keeper),
@@ -111,7 +113,7 @@ fn a_witness_only_grows() {
         let witness = Witness { seq, hash: Digest([0; 32]) };
         let (fence, keeper) = (push(number), HostName::new("web-1"));
         let witness = Some((journal.clone(), witness));
-        world.ask(Request::Raise { fence, lease: None, keeper, witness });
+        world.ask(Request::Raise { keeper_fence: None, fence, lease: None, keeper, witness });
         assert_eq!(world.disk.head.witnesses[&journal].seq, known);
     }
 }

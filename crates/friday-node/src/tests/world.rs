@@ -401,13 +401,13 @@ impl World {
 
     pub fn raise(&mut self, fence: Fence) -> Answer {
         let keeper = HostName::new("web-1");
-        self.ask(Request::Raise { fence, lease: None, keeper, witness: None })
+        self.ask(Request::Raise { keeper_fence: None, fence, lease: None, keeper, witness: None })
     }
 
     pub fn lease(&mut self, fence: Fence) -> Answer {
         let lease = Some(LeaseAsk { holder: "anna".to_owned(), period_ms: 60_000 });
         let keeper = HostName::new("web-1");
-        self.ask(Request::Raise { fence, lease, keeper, witness: None })
+        self.ask(Request::Raise { keeper_fence: None, fence, lease, keeper, witness: None })
     }
 
     pub fn ship(&mut self, n: u8) {

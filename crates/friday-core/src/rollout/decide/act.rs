@@ -62,13 +62,11 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     events
 }
 
-/// Naming another keeper is for when the old one is known and differs; when it does not answer, a
-/// proven person is needed.
+/// Naming another keeper where the old one does not answer needs a proven person.
 fn may_pass(view: View<'_>, reason: &Reason) -> bool {
     let Intent::Keeper { proven, .. } = &*view.rollout.intent else { return false };
     match reason {
-        Reason::Keeper { known, .. } => proven.is_some() || view.rollout.reads.contains_key(known),
-        Reason::Unreachable { .. } => proven.is_some(),
+        Reason::Unreachable { .. } => proven.is_some() && !view.rollout.heads.is_empty(),
         _ => false,
     }
 }

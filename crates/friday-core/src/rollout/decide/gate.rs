@@ -83,7 +83,8 @@ fn unlocked(truth: &Truth) -> Judged {
 
 /// The keeper's answer to the raise, which asked for the lease.
 pub fn lease(view: View<'_>, raised: &Round) -> Judged {
-    let keeper = &view.rollout.fleet().keeper;
+    let (keeper, _) = view.rollout.keeper();
+    let keeper = &keeper;
     let other = raised.answers.values().find_map(|answer| match answer {
         Some(HostAnswer::Refused { refusal: Refusal::Keeper { keeper } }) => Some(keeper.clone()),
         _ => None,

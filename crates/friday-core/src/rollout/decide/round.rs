@@ -164,7 +164,7 @@ fn closed(view: View<'_>, round: &Round) -> Vec<Event> {
         return view.hold(vec![Reason::SweepOwed { hosts: left }]);
     }
     if view.answers_keeper() {
-        return vec![begin(view, RoundAsk::Release, vec![view.rollout.fleet().keeper.clone()])];
+        return vec![begin(view, RoundAsk::Release, vec![view.rollout.keeper().0])];
     }
     released(view)
 }

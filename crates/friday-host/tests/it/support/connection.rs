@@ -140,6 +140,7 @@ impl Connection {
 
     pub fn raise(&mut self, fence: &Fence) -> Answer {
         self.ask(Request::Raise {
+            keeper_fence: None,
             fence: fence.clone(),
             lease: None,
             keeper: HostName::new("a"),
