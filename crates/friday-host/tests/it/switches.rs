@@ -198,3 +198,36 @@ fn health_pages_follow_the_switch() {
     let _ = server.connect().read();
     assert_eq!(status().as_deref(), Some("200"), "it is as it was");
 }
+
+#[test]
+fn killed_at_any_moment_of_a_switch_the_host_ends_up_with_one_release() {
+    let server = Server::new();
+    let mut connection = server.connect();
+    let made = [serving("0"), serving("1")];
+    connection.push(1, server.port, &made[0], Undo::Nothing);
+    connection.push(2, server.port, &made[1], Undo::To { release: made[0].id });
+    for round in 0..12_u64 {
+        let seen = connection.read();
+        let from = seen.head.current.expect("one runs");
+        let to = if from == made[0].id { made[1].id } else { made[0].id };
+        let (push, rollout) = (fence(3 + round, FenceKind::Push), format!("k{round}"));
+        connection.open(&push, &rollout, Some(to));
+        let step = switch(to, server.port, Undo::To { release: from });
+        let key = StepKey { rollout: RolloutId::new(&rollout), step: step.name(), attempt: 1 };
+        connection.send(Request::Do { fence: push.clone(), key, step: step.clone() });
+        // The moment is the fault's, not a wait for anything.
+        std::thread::sleep(std::time::Duration::from_millis(round * 12));
+        server.kill_serving();
+        connection = server.connect();
+        let state = connection.step(&push, &rollout, step);
+        let StepState::AwaitingConfirm { nonce, .. } = state else {
+            panic!("round {round}: {state:?}");
+        };
+        assert_eq!(connection.confirm(&push, &rollout, nonce), StepState::Done);
+        connection.close_stable(&push, &rollout, Some(to));
+        let version = if to == made[0].id { "0" } else { "1" };
+        assert_eq!(server.version().as_deref(), Some(version), "round {round}");
+        until("one application runs", || (server.processes("run").len() == 1).then_some(()));
+        assert_eq!(connection.read().facts.drift, None);
+    }
+}
