@@ -156,9 +156,6 @@ pub fn start(apps: &'static Apps, spec: &ShimSpec) -> Result<(), AppError> {
         return Err(AppError::PortTaken(taken));
     }
     private_directory(&dir)?;
-    for left in ["process.json", "exit.json"] {
-        crate::tree::remove_tree(&dir.join(left))?;
-    }
     write_json(&dir.join("spec.json"), spec)?;
     forget_old(&apps.place);
     let shim = Command::new("/proc/self/exe")
@@ -169,30 +166,28 @@ pub fn start(apps: &'static Apps, spec: &ShimSpec) -> Result<(), AppError> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()?;
-    let begun = await_start(&dir, shim);
-    match begun {
-        Ok(shim) => {
-            watch(apps, spec.app, Some(shim));
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
+    let shim = await_start(&dir, shim)?;
+    watch(apps, spec.app, Some(shim));
+    Ok(())
 }
 
-/// Waits until the shim has written that the first process runs, or why not.
+/// Waits until the shim has written that the first process runs, or why not. A shim that an earlier
+/// serving process started just before it died may be the one that gets the lock: as good.
 fn await_start(dir: &Path, mut shim: Child) -> Result<Child, AppError> {
     let deadline = Instant::now() + START_DEADLINE;
     loop {
-        let ended: Option<Ended> = read_json(&dir.join("exit.json")).ok().flatten();
-        if let Some(ended) = ended.filter(|ended| !ended.ran) {
-            let _ = shim.wait();
-            return Err(AppError::NotStarted(ended.status));
-        }
-        if dir.join("process.json").exists() {
+        let locked = is_locked(dir);
+        let runs = running(dir).is_some_and(|r| process::start_time(r.shim).is_some());
+        if locked && runs {
             return Ok(shim);
         }
-        if let Some(status) = shim.try_wait()? {
-            return Err(AppError::NotStarted(format!("its supervisor ended with {status}")));
+        if let Some(status) = shim.try_wait()?.filter(|_| !locked) {
+            let ended: Option<Ended> = read_json(&dir.join("exit.json")).ok().flatten();
+            return match ended {
+                Some(ended) if ended.ran => Ok(shim),
+                Some(ended) => Err(AppError::NotStarted(ended.status)),
+                None => Err(AppError::NotStarted(format!("its supervisor ended with {status}"))),
+            };
         }
         if Instant::now() > deadline {
             let _ = shim.kill();

@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
-use crate::machine::{boot_clock_ms, boot_identity};
+use crate::machine::{boot_clock_ms, boot_identity, random_text};
 use crate::place::{read_json, write_json};
 
 /// Lines of output told with a failure.
@@ -24,6 +24,12 @@ pub const LINES_TOLD: usize = 40;
 
 /// Output kept in memory: the end of it.
 const OUTPUT_KEPT: usize = 64 * 1024;
+
+/// By this variable a command's processes are found again.
+const MARK: &str = "FRIDAY_COMMAND";
+
+/// How often a command left behind is looked at.
+const LEFT_LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 
 /// A command that did not end well.
 #[derive(Debug)]
@@ -44,69 +50,6 @@ pub fn run(
     env: Environment,
     timeout: Duration,
 ) -> Result<(), CommandFailure> {
-    run_told(command, dir, env, timeout, |_| {})
-}
-
-/// As [`run`], for a command that must end in time whatever becomes of this process.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_recorded(
-    record: &Path,
-    command: &str,
-    dir: &Path,
-    env: Environment,
-    timeout: Duration,
-) -> Result<(), CommandFailure> {
-    let ended = run_told(command, dir, env, timeout, |first| {
-        let deadline_ms =
-            boot_clock_ms().saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
-        if let Some(start) = crate::process::start_time(first) {
-            let left = Left { boot: boot_identity(), first, start, deadline_ms };
-            if let Err(error) = write_json(record, &left) {
-                crate::note::note(&format!("a command's record could not be written: {error}"));
-            }
-        }
-    });
-    let _ = std::fs::remove_file(record);
-    ended
-}
-
-/// A command that an earlier serving process began and may have left behind.
-#[derive(Debug, Serialize, Deserialize)]
-struct Left {
-    boot: BootIdentity,
-    first: i32,
-    start: u64,
-    deadline_ms: u64,
-}
-
-/// Sees to it that a command left behind ends at its deadline.
-pub fn end_left_behind(record: PathBuf) {
-    let Some(left) = read_json::<Left>(&record).ok().flatten() else { return };
-    let lives = move || crate::process::start_time(left.first) == Some(left.start);
-    if left.boot != boot_identity() || !lives() {
-        let _ = std::fs::remove_file(record);
-        return;
-    }
-    crate::note::note("a command of before still runs; it is ended at its deadline");
-    thread::spawn(move || {
-        while lives() && boot_clock_ms() < left.deadline_ms {
-            thread::sleep(Duration::from_millis(200));
-        }
-        if lives() {
-            crate::process::send_to_group(left.first, Signal::KILL);
-        }
-    });
-}
-
-fn run_told(
-    command: &str,
-    dir: &Path,
-    env: Environment,
-    timeout: Duration,
-    begun: impl FnOnce(i32),
-) -> Result<(), CommandFailure> {
     let failed = |error: io::Error| CommandFailure {
         why: format!("the command could not be started: {error}"),
         log: Vec::new(),
@@ -125,7 +68,6 @@ fn run_told(
         .spawn()
         .map_err(failed)?;
     let deadline = Instant::now() + timeout;
-    begun(i32::try_from(child.id()).unwrap_or(0));
     let (output, read) = collect(reader);
     let mut pause = Duration::from_millis(2);
     let ended = loop {
@@ -155,6 +97,69 @@ fn run_told(
         |status| format!("the command ended with {status}"),
     );
     Err(CommandFailure { why, log })
+}
+
+/// As [`run`], for a command that must end in time whatever becomes of this process. The record is
+/// written first and names a mark in the command's environment: between a start and a note of its
+/// process id this process could be killed.
+///
+/// # Errors
+/// As [`run`], and when it cannot be recorded; then it was not started.
+pub fn run_recorded(
+    record: &Path,
+    command: &str,
+    dir: &Path,
+    mut env: Environment,
+    timeout: Duration,
+) -> Result<(), CommandFailure> {
+    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    let deadline_ms = boot_clock_ms().saturating_add(timeout_ms);
+    let recorded = random_text().and_then(|mark| {
+        write_json(record, &Left { boot: boot_identity(), mark: mark.clone(), deadline_ms })?;
+        Ok(mark)
+    });
+    let mark = recorded.map_err(|error| CommandFailure {
+        why: format!("the command could not be recorded: {error}"),
+        log: Vec::new(),
+    })?;
+    env.insert(MARK.to_owned(), mark.into());
+    let ended = run(command, dir, env, timeout);
+    let _ = std::fs::remove_file(record);
+    ended
+}
+
+/// A command that an earlier serving process began and may have left behind.
+#[derive(Debug, Serialize, Deserialize)]
+struct Left {
+    boot: BootIdentity,
+    mark: String,
+    deadline_ms: u64,
+}
+
+/// Sees to it that a command left behind ends at its deadline.
+pub fn end_left_behind(record: PathBuf) {
+    let Some(left) = read_json::<Left>(&record).ok().flatten() else { return };
+    let mark = format!("{MARK}={}", left.mark);
+    let family = move || crate::process::marked(&mark);
+    if left.boot != boot_identity() || family().is_empty() {
+        let _ = std::fs::remove_file(record);
+        return;
+    }
+    crate::note::note("a command of before still runs; it is ended at its deadline");
+    thread::spawn(move || {
+        loop {
+            let family = family();
+            if family.is_empty() {
+                return;
+            }
+            if boot_clock_ms() >= left.deadline_ms {
+                for process in family {
+                    crate::process::send(process.pid, Signal::KILL);
+                }
+            }
+            thread::sleep(LEFT_LOOKED_AT_EVERY);
+        }
+    });
 }
 
 fn collect(mut reader: io::PipeReader) -> (Arc<Mutex<Vec<u8>>>, mpsc::Receiver<()>) {

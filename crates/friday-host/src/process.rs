@@ -79,10 +79,12 @@ pub fn descendants(of: i32) -> Vec<Process> {
 /// Living processes of a session whose leader has ended, if they carry `mark` in the environment
 /// they were started with: a number alone might have been given to somebody else by now.
 pub fn orphans_of_session(session: i32, mark: &str) -> Vec<Process> {
-    all()
-        .into_iter()
-        .filter(|p| p.session == session && !p.zombie && carries(p.pid, mark))
-        .collect()
+    marked(mark).into_iter().filter(|process| process.session == session).collect()
+}
+
+/// Living processes of this user that were started with `mark`, `NAME=value`, in the environment.
+pub fn marked(mark: &str) -> Vec<Process> {
+    all().into_iter().filter(|process| !process.zombie && carries(process.pid, mark)).collect()
 }
 
 fn carries(pid: i32, mark: &str) -> bool {

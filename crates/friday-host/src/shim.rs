@@ -32,6 +32,10 @@ pub fn run(spec_path: &Path) -> Result<(), String> {
         .ok_or_else(|| format!("`{}` is not there", spec_path.display()))?;
     let dir = spec_path.parent().ok_or("the spec has no directory")?;
     let _lock = take_lock(dir).map_err(|error| format!("another shim runs it: {error}"))?;
+    // What an earlier start of this generation left; only who holds the lock may touch it.
+    for left in ["process.json", "exit.json"] {
+        crate::tree::remove_tree(&dir.join(left)).map_err(|error| error.to_string())?;
+    }
     // Fails only for one that leads a session already.
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(getpid()))

@@ -31,7 +31,8 @@ fn a_state_that_cannot_be_written_is_no_state() {
     let mut connection = server.connect();
     assert_eq!(connection.read().head.fence.number, 1, "what was not stored never was");
     assert!(matches!(connection.raise(&fence(3, FenceKind::Push)), Answer::Raised(_)));
-    assert_eq!(server.serving(), Some(pid), "it started over by itself");
+    // It starts over by itself, unless a connection's start came before it: then it leaves.
+    until("one serves", || (server.processes("serve").len() == 1).then_some(()));
 }
 
 /// Staged under an open push, not switched to.

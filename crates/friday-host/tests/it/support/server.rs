@@ -39,9 +39,12 @@ impl Server {
         connection
     }
 
-    /// The serving process, found by its command line.
+    /// The serving process, found by its command line. A child that has not become its program yet
+    /// still has its parent's.
     pub fn serving(&self) -> Option<i32> {
-        self.processes("serve").into_iter().max()
+        let found = self.processes("serve");
+        let is_child = |pid: &i32| stat(*pid).is_some_and(|(_, parent)| found.contains(&parent));
+        found.iter().copied().find(|pid| !is_child(pid))
     }
 
     /// Processes of friday-host with that command for this directory.
