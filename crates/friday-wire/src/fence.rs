@@ -77,3 +77,6 @@ impl fmt::Display for Fence {
         write!(f, "{} ({} {})", self.number, self.kind, self.start)
     }
 }
+
+#[cfg(test)]
+mod tests;

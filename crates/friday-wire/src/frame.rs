@@ -151,3 +151,6 @@ pub fn write_json(writer: &mut impl Write, message: &impl Serialize) -> Result<(
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
     serde_json::from_slice(body).map_err(FrameError::Json)
 }
+
+#[cfg(test)]
+mod tests;

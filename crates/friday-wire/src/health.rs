@@ -167,3 +167,6 @@ impl Clocks {
             .saturating_add(self.health_deadline_ms)
     }
 }
+
+#[cfg(test)]
+mod tests;

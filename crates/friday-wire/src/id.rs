@@ -154,3 +154,6 @@ text_id! {
     /// One set of secrets as put on a host. Random: it tells nothing of what the secrets are.
     SecretsVersion
 }
+
+#[cfg(test)]
+mod tests;

@@ -255,3 +255,6 @@ fn check_link(path: &str, target: &str, links: &BTreeMap<&str, &str>) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
