@@ -99,6 +99,11 @@ impl Drop for Server {
             kill(shim);
             family.into_iter().for_each(kill);
         }
+        // Commands that a failed story left behind work in this directory, or in a tree of it.
+        let works_here = |pid: &i32| {
+            fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(&self.dir))
+        };
+        all_processes().into_iter().filter(works_here).for_each(kill);
     }
 }
 
