@@ -10,7 +10,7 @@ use crate::fleet::Truth;
 use crate::journal::Event;
 use crate::journal::event::{End, Fact, Intent, RoundAsk};
 use crate::reason::Reason;
-use crate::rollout::run::{Phase, Round};
+use crate::rollout::run::{Phase, Rollout, Round};
 
 /// The next step of an act that is not in a round.
 pub fn advance(view: View<'_>) -> Vec<Event> {
@@ -31,8 +31,37 @@ pub fn advance(view: View<'_>) -> Vec<Event> {
 pub fn looked(view: View<'_>) -> Vec<Event> {
     let truth = Truth::merge(view.rollout.reads.values().map(Arc::as_ref));
     let mut events = facts(view, &truth);
+    events.extend(over_elsewhere(view, &truth));
     events.push(view.end(End::Done));
     events
+}
+
+/// Rollouts that this journal still holds open and that hosts say are closed: another laptop took
+/// them back, or went on with them.
+fn over_elsewhere(view: View<'_>, truth: &Truth) -> Vec<Event> {
+    let is_over = |other: &Rollout| {
+        let open = truth.open.as_ref().is_some_and(|found| found.open.id == other.id);
+        let closed =
+            view.rollout.reads.values().filter_map(|head| head.closed.as_ref()).any(|closed| {
+                closed.value == other.id
+                    || other.fence.as_ref().is_some_and(|fence| closed.fence > *fence)
+            });
+        other.bound.is_some() && !open && closed
+    };
+    let Some(by) = truth.fence.clone() else { return Vec::new() };
+    view.state
+        .abandoned()
+        .filter(|other| is_over(other))
+        .flat_map(|other| {
+            let rollout = other.id.clone();
+            [
+                Event::Observed {
+                    fact: Fact::Superseded { rollout: rollout.clone(), by: by.clone() },
+                },
+                Event::RolloutEnded { rollout, end: End::Fenced { by: by.clone() } },
+            ]
+        })
+        .collect()
 }
 
 /// Decides from the answers to the own raise. The lease keeps it from cutting into a running push.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use friday_wire::{HostName, OpenRollout, Quarantined, Refusal, ReleaseId, RolloutKind, StepState};
+use friday_wire::{
+    HostName, OpenRollout, Quarantined, Refusal, ReleaseId, RolloutId, RolloutKind, StepState,
+};
 
 use super::gate::facts;
 use super::{View, outcome, round, wave};
@@ -60,7 +62,7 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
     let mut events = facts(view, &truth);
     events.extend(superseded(view, &truth));
-    if *automatic && !still_open(view, &truth) {
+    if !still_open(view, &truth) {
         let by = truth.fence.unwrap_or_else(friday_wire::Fence::zero);
         events.push(view.end(End::Fenced { by }));
         return events;
