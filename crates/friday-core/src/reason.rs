@@ -60,6 +60,11 @@ pub enum Reason {
     },
     /// The heads changed between being read and being raised.
     HeadsChanged,
+    /// The stable release cannot be quarantined while it runs.
+    IsStable {
+        /// It.
+        release: ReleaseId,
+    },
     /// Nothing to return to.
     NoWayBack {
         /// Why.
@@ -155,6 +160,9 @@ impl fmt::Display for Reason {
             }
             Self::RolloutOpen { rollout, kind } => write!(f, "the {kind} {rollout} is still open"),
             Self::HeadsChanged => f.write_str("the hosts' state changed while it was being read"),
+            Self::IsStable { release } => {
+                write!(f, "release {} is the stable one, and runs", release.short())
+            }
             Self::NoWayBack { why } => write!(f, "there is nothing to return to: {why}"),
             Self::OneWay => {
                 f.write_str("a one-way migration began; the old release cannot use its data")
@@ -205,6 +213,7 @@ impl Reason {
                 "`friday resume --forward`, `friday resume --back` or `friday rollback`"
             }
             Self::HeadsChanged => "look with `friday status` and try again",
+            Self::IsStable { .. } => "`friday rollback` takes it off, and quarantines it",
             Self::NoWayBack { .. } => "see `friday history` for releases that can be named",
             Self::OneWay => {
                 "`friday resume --forward`, or `friday rollback RELEASE` when the data is put right"

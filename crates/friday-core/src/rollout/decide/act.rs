@@ -78,6 +78,13 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
         events.push(view.end(end));
         return events;
     }
+    if let Intent::Quarantine { release, active: true, .. } = &*view.rollout.intent
+        && truth.stable == Some(*release)
+    {
+        let reasons = vec![Reason::IsStable { release: *release }];
+        events.extend(view.wind_up(End::Refused { reasons }));
+        return events;
+    }
     if let Intent::Quarantine { release, active, reason, .. } = &*view.rollout.intent
         && let Some(fence) = view.rollout.fence.clone()
     {

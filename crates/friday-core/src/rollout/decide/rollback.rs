@@ -164,8 +164,9 @@ fn bind(view: View<'_>, truth: &Truth, to: BackTo) -> Result<Bound, Reason> {
     };
     if let BackTo::Release { release } = to {
         bound.to = Some(release);
-        bound.leaves = bound.leaves.filter(|leaves| *leaves != release);
     }
+    // A release that was pushed again over itself is not left, and not to blame.
+    bound.leaves = bound.leaves.filter(|leaves| Some(*leaves) != bound.to);
     let Some(target) = bound.to else { return Ok(bound) };
     if let Some(entry) = truth.refuses(&target) {
         return Err(Reason::Quarantined { release: target, why: entry.reason.clone() });
@@ -387,11 +388,20 @@ pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Eve
 /// Every host has gone back, failed or is left: see what is true.
 fn over(view: View<'_>) -> Vec<Event> {
     let on = view.rollout.hosts_where(|at| !matches!(at, HostState::Gone { .. }));
-    if on.is_empty() { vec![close(view)] } else { vec![round::begin(view, RoundAsk::Observe, on)] }
+    if on.is_empty() {
+        finish(view, view.all())
+    } else {
+        vec![round::begin(view, RoundAsk::Observe, on)]
+    }
 }
 
-fn close(view: View<'_>) -> Event {
-    round::begin(view, RoundAsk::Close, view.answering())
+/// Closes on every host that answers; the others are owed a sweep.
+fn finish(view: View<'_>, left: Vec<HostName>) -> Vec<Event> {
+    let end = if left.is_empty() { End::Converged } else { End::Owed { hosts: left } };
+    vec![
+        Event::EndDecided { rollout: view.id(), end },
+        round::begin(view, RoundAsk::Close, view.answering()),
+    ]
 }
 
 /// The convergence sweep at the end of a rollback or sweep.
@@ -420,8 +430,6 @@ pub fn observed(view: View<'_>, done: &Round) -> Vec<Event> {
         events.extend(view.hold(wrong));
         return events;
     }
-    let end = if left.is_empty() { End::Converged } else { End::Owed { hosts: left } };
-    events.push(Event::EndDecided { rollout: view.id(), end });
-    events.push(close(view));
+    events.extend(finish(view, left));
     events
 }
