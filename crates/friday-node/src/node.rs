@@ -143,6 +143,8 @@ impl Node {
         match request {
             Request::Read => Ok(Answer::Observed(Box::new(self.observation(now_ms)))),
             Request::Raise { fence, lease, keeper, keeper_fence, witness } => {
+                // A driver that is refused for its fence changes nothing here.
+                self.admits(&fence)?;
                 self.believe_keeper(&keeper, keeper_fence);
                 self.raise(now_ms, &fence, lease, keeper, witness)
             }

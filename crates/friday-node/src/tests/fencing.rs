@@ -300,3 +300,24 @@ fn a_manifest_that_climbs_out_is_not_stored() {
     assert!(matches!(answer, Answer::Error { .. }));
     assert!(world.disk.releases.is_empty());
 }
+
+#[test]
+fn a_host_that_missed_a_change_of_keeper_believes_only_a_higher_fence_of_a_driver_let_in() {
+    let mut world = World::new(Setting::plain());
+    world.raise(push(5));
+    let raise = |number, written| Request::Raise {
+        keeper_fence: Some(push(written)),
+        fence: push(number),
+        lease: None,
+        keeper: HostName::new("web-2"),
+        witness: None,
+    };
+    let keeper = |world: &World| world.disk.head.keeper.clone().expect("known").value;
+    let fenced = world.ask(raise(4, 9));
+    assert!(matches!(fenced, Answer::Refused(Refusal::Fenced { .. })), "{fenced:?}");
+    assert_eq!(keeper(&world), HostName::new("web-1"));
+    let older = world.ask(raise(6, 4));
+    assert!(matches!(older, Answer::Refused(Refusal::Keeper { .. })), "{older:?}");
+    assert!(matches!(world.ask(raise(10, 9)), Answer::Raised(_)));
+    assert_eq!(keeper(&world), HostName::new("web-2"));
+}

@@ -122,8 +122,13 @@ impl History {
                 let raised = Fence { number, start: StartId::new("start-1"), kind };
                 let keeper = HostName::new("web-1");
                 let lease = None;
-                let request =
-                    Request::Raise { fence: raised.clone(), lease, keeper, witness: None };
+                let request = Request::Raise {
+                    keeper_fence: None,
+                    fence: raised.clone(),
+                    lease,
+                    keeper,
+                    witness: None,
+                };
                 if let Some(Answer::Raised(_)) = self.ask(request) {
                     self.fence = raised;
                 }
