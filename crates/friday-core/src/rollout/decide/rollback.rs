@@ -98,13 +98,15 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     events
 }
 
-/// The rollback of a push is bound to it: it ends if that is no longer the one open.
+/// The rollback of a push is bound to it: it ends if that is no longer the one open. Somebody else
+/// has taken it back, or finished it; going back once more would take off what is stable.
 fn still_open(view: View<'_>, truth: &Truth) -> bool {
     let Some(push) = &view.rollout.because_of else { return true };
-    truth
-        .open
-        .as_ref()
-        .is_none_or(|found| found.open.id == *push || found.open.id == view.rollout.id)
+    let earlier = |id: &RolloutId| {
+        view.state.rollout(id).is_some_and(|other| other.because_of.as_ref() == Some(push))
+    };
+    let is_it = |id: &RolloutId| id == push || earlier(id);
+    truth.open.as_ref().is_some_and(|found| is_it(&found.open.id))
 }
 
 /// Own rollouts that hosts do not hold open any more.
@@ -205,11 +207,11 @@ pub fn prepared(view: View<'_>, done: &Round) -> Vec<Event> {
         round::not_ok(done).map(|(host, why)| gone(view, host, why)).collect();
     if done.ask == RoundAsk::Open {
         let on: Vec<HostName> = round::answers(done).cloned().collect();
-        events.push(if on.is_empty() {
-            close(view)
+        if on.is_empty() {
+            events.extend(finish(view, view.all()));
         } else {
-            round::begin(view, RoundAsk::Look, on)
-        });
+            events.push(round::begin(view, RoundAsk::Look, on));
+        }
         return events;
     }
     events.push(begin_back(view));
