@@ -16,6 +16,9 @@ impl World {
     }
 
     pub(crate) fn operator_looks_up(&mut self) {
+        if self.options.commands_every_ms == u64::MAX {
+            return;
+        }
         let laptop = self.rng.usize(..self.laptops.len());
         if self.laptops[laptop].sleeps_until <= self.now {
             self.operator_acts(laptop);

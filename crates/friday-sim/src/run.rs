@@ -218,17 +218,16 @@ impl World {
         let laptop = self.laptops.len() - 1;
         // Of a driver that was killed, the lease may still run its time.
         self.run_for(61_000);
-        // A person follows the hints of a refusal: the keeper's name, a sweep first.
-        for _ in 0..3 {
-            if self.failure.is_some() || self.is_at_rest() == Ok(Some(good)) {
-                return;
+        // A person follows the hints of a refusal: the keeper's name, going back first, a sweep first.
+        for means in [None, Some(Means::Back), Some(Means::Sweep), Some(Means::Rollback)] {
+            if let Some(command) = means.and_then(|means| self.means(laptop, means)) {
+                self.give(laptop, command);
             }
             if let Some(command) = self.push_command(laptop, &good) {
                 self.give(laptop, command);
             }
-            if self.is_at_rest() != Ok(Some(good)) {
-                let sweep = self.sweep_command(laptop);
-                self.give(laptop, sweep);
+            if self.failure.is_some() || self.is_at_rest() == Ok(Some(good)) {
+                return;
             }
         }
         if self.failure.is_some() {
