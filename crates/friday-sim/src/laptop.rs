@@ -461,10 +461,6 @@ impl World {
             && driver.controller.owed().is_empty()
             && driver.controller.next_wakeup().is_none()
         {
-            let summary = &self.summaries[driver.ledger];
-            let stuck: Vec<&RolloutId> =
-                summary.open.iter().filter(|rollout| !summary.held.contains(*rollout)).collect();
-            self.last_open = stuck.first().map(|rollout| (*rollout).clone());
             self.kill_friday(laptop, "nothing is owed any more");
         }
     }

@@ -255,6 +255,7 @@ impl World {
 
     fn check_end(&mut self, event: &Event) {
         let Event::RolloutEnded { rollout, end } = event else { return };
+        self.last_end = format!("{rollout} ended: {end:?}");
         if let End::Refused { reasons } = end {
             self.mend_the_configuration(reasons);
         }

@@ -238,9 +238,10 @@ impl World {
             let reasons: Vec<String> =
                 self.refusals[laptop].iter().map(ToString::to_string).collect();
             let what = format!(
-                "a good release cannot be pushed in the end: {} {}",
+                "a good release cannot be pushed in the end: {}; {}; {}",
                 at_rest.map_or_else(|why| why, |release| self.catalog.label(release.as_ref())),
-                reasons.join("; ")
+                reasons.join("; "),
+                self.last_end
             );
             self.fail(FailureClass::Liveness, what);
         }

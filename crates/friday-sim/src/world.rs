@@ -86,7 +86,8 @@ pub struct World {
     pub(crate) arrivals: BTreeMap<(usize, usize), u64>,
     /// Why the last command of each laptop was refused.
     pub(crate) refusals: Vec<Vec<Reason>>,
-    pub(crate) last_open: Option<RolloutId>,
+    /// How the last rollout ended, for messages.
+    pub(crate) last_end: String,
     /// The driver of a world without friday.
     pub(crate) rough: Rough,
     /// What the checks know of each rollout, from the journals.
@@ -132,7 +133,7 @@ impl World {
             cuts: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             refusals: vec![Vec::new(); options.laptops],
-            last_open: None,
+            last_end: String::new(),
             rough: Rough::default(),
             known: BTreeMap::new(),
             first_reads: BTreeMap::new(),
