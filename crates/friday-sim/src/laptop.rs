@@ -143,7 +143,7 @@ impl World {
             wakes_at: None,
             slept_through: VecDeque::new(),
         });
-        self.refusals[laptop].clear();
+        self.reasons.clear();
         self.drive(laptop, Input::Command(command));
     }
 

@@ -114,7 +114,7 @@ impl World {
             format!("refused: {}", said.join("; "))
         });
         self.check_refusal(laptop, &reasons);
-        self.refusals[laptop] = reasons;
+        self.reasons = reasons;
         let waits = self.laptops[laptop].process.as_ref().is_some_and(|driver| driver.taken);
         if !waits {
             self.kill_friday(laptop, "its command was refused");

@@ -254,10 +254,14 @@ impl World {
     }
 
     fn check_end(&mut self, event: &Event) {
+        if let Event::Held { reasons, .. } = event {
+            self.reasons.extend(reasons.iter().cloned());
+        }
         let Event::RolloutEnded { rollout, end } = event else { return };
         self.last_end = format!("{rollout} ended: {end:?}");
         if let End::Refused { reasons } = end {
             self.mend_the_configuration(reasons);
+            self.reasons.extend(reasons.iter().cloned());
         }
         let Some(known) = self.known.get(rollout).cloned() else { return };
         match end {

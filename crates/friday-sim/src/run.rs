@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use friday_core::controller::input::{BackTo, Command, Way};
+use friday_core::reason::Reason;
 use friday_wire::ReleaseId;
 
 use crate::catalog::Behaviour;
@@ -127,6 +128,7 @@ impl World {
             }
             if let Some(command) = self.means(laptop, means) {
                 self.give(laptop, command);
+                self.follow_hints(laptop);
                 self.run_for(1_000);
             }
         }
@@ -151,6 +153,29 @@ impl World {
             Means::Named => {
                 let release = self.good_release_held_everywhere()?;
                 Some(self.rollback_command(laptop, BackTo::Release { release }, false))
+            }
+        }
+    }
+
+    /// What a person does about the reasons of a refusal or a hold.
+    fn follow_hints(&mut self, laptop: usize) {
+        let reasons = std::mem::take(&mut self.reasons);
+        for reason in reasons {
+            let command = match reason {
+                Reason::Keeper { known, .. } => {
+                    self.keeper = known.clone();
+                    Some(self.keeper_command(laptop, known))
+                }
+                Reason::Locked { .. } => Some(self.lock_command(laptop, false)),
+                Reason::DriverGone => self.means(laptop, Means::Back),
+                Reason::RolloutOpen { .. } => self.means(laptop, Means::Rollback),
+                Reason::OneWay | Reason::MigrationUnknown => self.means(laptop, Means::Forward),
+                Reason::NoWayBack { .. } => self.means(laptop, Means::Named),
+                Reason::SweepOwed { .. } => self.means(laptop, Means::Sweep),
+                _ => None,
+            };
+            if let Some(command) = command {
+                self.give(laptop, command);
             }
         }
     }
@@ -218,25 +243,21 @@ impl World {
         let laptop = self.laptops.len() - 1;
         // Of a driver that was killed, the lease may still run its time.
         self.run_for(61_000);
-        // A person follows the hints of a refusal: the keeper's name, going back first, a sweep first.
-        for means in [None, Some(Means::Back), Some(Means::Sweep), Some(Means::Rollback)] {
-            if let Some(command) = means.and_then(|means| self.means(laptop, means)) {
-                self.give(laptop, command);
-            }
+        for _ in 0..6 {
             if let Some(command) = self.push_command(laptop, &good) {
                 self.give(laptop, command);
             }
             if self.failure.is_some() || self.is_at_rest() == Ok(Some(good)) {
                 return;
             }
+            self.follow_hints(laptop);
         }
         if self.failure.is_some() {
             return;
         }
         let at_rest = self.is_at_rest();
         if at_rest.as_ref() != Ok(&Some(good)) {
-            let reasons: Vec<String> =
-                self.refusals[laptop].iter().map(ToString::to_string).collect();
+            let reasons: Vec<String> = self.reasons.iter().map(ToString::to_string).collect();
             let what = format!(
                 "a good release cannot be pushed in the end: {}; {}; {}",
                 at_rest.map_or_else(|why| why, |release| self.catalog.label(release.as_ref())),

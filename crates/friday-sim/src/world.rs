@@ -84,8 +84,8 @@ pub struct World {
     pub(crate) cuts: BTreeMap<(usize, usize), u64>,
     /// The last arrival on each connection: a connection keeps its order.
     pub(crate) arrivals: BTreeMap<(usize, usize), u64>,
-    /// Why the last command of each laptop was refused.
-    pub(crate) refusals: Vec<Vec<Reason>>,
+    /// Why something was refused or is held, since a person last read it.
+    pub(crate) reasons: Vec<Reason>,
     /// How the last rollout ended, for messages.
     pub(crate) last_end: String,
     /// The driver of a world without friday.
@@ -132,7 +132,7 @@ impl World {
             summaries: Vec::new(),
             cuts: BTreeMap::new(),
             arrivals: BTreeMap::new(),
-            refusals: vec![Vec::new(); options.laptops],
+            reasons: Vec::new(),
             last_end: String::new(),
             rough: Rough::default(),
             known: BTreeMap::new(),
