@@ -75,7 +75,8 @@ pub(crate) struct Driver {
 #[derive(Debug, Clone)]
 pub(crate) struct InFlight {
     pub(crate) effect: Effect,
-    /// Questions of a standing effect so far.
+    /// The last question of a standing effect. Numbered through the whole run: an effect that ends and
+    /// is owed again under its old name must not hear what the former one was told.
     pub(crate) asked: u64,
     /// The last one has its answer.
     pub(crate) answered: bool,
@@ -351,19 +352,28 @@ impl World {
                 self.answered(after, caller(Purpose::Ask), outcome);
             }
             Effect::Watch { .. } => {
+                self.questions += 1;
+                let asked = self.questions;
+                if let Some(flight) =
+                    self.process_of(laptop, epoch).and_then(|driver| driver.in_flight.get_mut(&id))
+                {
+                    flight.asked = asked;
+                }
                 let at = self.now + self.rng.u64(1..500);
-                self.schedule.put(at, Happening::OutsideProbe { laptop, epoch, effect: id });
+                self.schedule.put(at, Happening::OutsideProbe { laptop, epoch, effect: id, asked });
             }
         }
     }
 
     /// One question of a standing effect.
     pub(crate) fn ask_again(&mut self, laptop: usize, epoch: u64, id: &EffectId) {
+        self.questions += 1;
+        let question = self.questions;
         let Some(driver) = self.process_of(laptop, epoch) else { return };
         let Some(flight) = driver.in_flight.get_mut(id) else { return };
-        flight.asked += 1;
+        flight.asked = question;
         flight.answered = false;
-        let asked = flight.asked;
+        let asked = question;
         let Effect::Follow { host, request, timeout_ms, .. } = flight.effect.clone() else {
             return;
         };

@@ -38,7 +38,7 @@ pub(crate) enum Happening {
     /// A standing effect asks again.
     QuestionAgain { laptop: usize, epoch: u64, effect: EffectId, asked: u64 },
     /// An outside probe.
-    OutsideProbe { laptop: usize, epoch: u64, effect: EffectId },
+    OutsideProbe { laptop: usize, epoch: u64, effect: EffectId, asked: u64 },
     /// The controller wanted to be woken.
     DriverWakes { laptop: usize, epoch: u64, at: u64 },
     /// A lid opens.
@@ -95,6 +95,7 @@ pub struct World {
     /// With deciding from the own raise switched off: what each laptop read first.
     pub(crate) first_reads: BTreeMap<(usize, HostName), Head>,
     pub(crate) next_id: u64,
+    pub(crate) questions: u64,
     pub(crate) failure: Option<Failure>,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) happened: u64,
@@ -138,6 +139,7 @@ impl World {
             known: BTreeMap::new(),
             first_reads: BTreeMap::new(),
             next_id: 0,
+            questions: 0,
             failure: None,
             trace: None,
             happened: 0,
@@ -355,9 +357,12 @@ impl World {
         }
     }
 
-    fn outside_probe(&mut self, laptop: usize, epoch: u64, effect: EffectId) {
+    fn outside_probe(&mut self, laptop: usize, epoch: u64, effect: EffectId, asked: u64) {
         let Some(driver) = self.process_of(laptop, epoch) else { return };
         let Some(flight) = driver.in_flight.get(&effect) else { return };
+        if flight.asked != asked {
+            return;
+        }
         let Effect::Watch { host, health, .. } = flight.effect.clone() else { return };
         let Some(number) = self.numbers.get(&host).copied() else { return };
         let cut = self.is_cut(laptop, number);
@@ -370,7 +375,7 @@ impl World {
             friday_wire::Sample::Fail { why: "status 502".to_owned() }
         };
         let at = self.now + health.interval_first_ms;
-        self.schedule.put(at, Happening::OutsideProbe { laptop, epoch, effect });
+        self.schedule.put(at, Happening::OutsideProbe { laptop, epoch, effect, asked });
         self.drive(laptop, Input::Sampled { host, sample });
     }
 }
