@@ -310,8 +310,8 @@ impl World {
                     self.ask_again(laptop, epoch, &effect);
                 }
             }
-            Happening::OutsideProbe { laptop, epoch, effect } => {
-                self.outside_probe(laptop, epoch, effect)
+            Happening::OutsideProbe { laptop, epoch, effect, asked } => {
+                self.outside_probe(laptop, epoch, effect, asked)
             }
             Happening::DriverWakes { laptop, epoch, at } => self.driver_wakes(laptop, epoch, at),
             Happening::LaptopWakes { laptop } => self.laptop_wakes(laptop),
