@@ -171,6 +171,10 @@ impl World {
                 Reason::RolloutOpen { .. } => self.means(laptop, Means::Rollback),
                 Reason::OneWay | Reason::MigrationUnknown => self.means(laptop, Means::Forward),
                 Reason::NoWayBack { .. } => self.means(laptop, Means::Named),
+                Reason::Leased { remaining_secs, .. } => {
+                    self.run_for(remaining_secs * 1_000 + 1_000);
+                    None
+                }
                 Reason::SweepOwed { .. } => self.means(laptop, Means::Sweep),
                 _ => None,
             };

@@ -2,6 +2,7 @@
 //! checks as in every run; only what goes wrong is written down instead of drawn.
 
 use friday_core::controller::input::{BackTo, Way};
+use friday_node::operation::Operation;
 use friday_wire::ReleaseId;
 
 use crate::catalog::{Behaviour, Catalog};
@@ -159,7 +160,10 @@ impl Walk {
 
     /// Hosts with a switch that waits for its confirm.
     pub fn armed(&self) -> Vec<usize> {
-        self.hosts_where(|walk, host| walk.world.hosts[host].durable.head.undo.is_some())
+        self.hosts_where(|walk, host| {
+            let operation = walk.world.hosts[host].durable.operation.as_ref();
+            operation.and_then(Operation::armed).is_some()
+        })
     }
 
     fn hosts_where(&self, test: impl Fn(&Self, usize) -> bool) -> Vec<usize> {

@@ -1,1 +1,3 @@
-//! The simulator's tests: one binary. The runs join as soon as node and core behave.
+//! The simulator's tests: one binary.
+
+mod walks;
