@@ -20,6 +20,7 @@ use std::process::{Command, Output};
 
 use ground::Ground;
 use machine::Machine;
+pub use shell::{collect, describe};
 
 /// Room on each host's disk where nothing else is asked: enough for the host program, several
 /// releases of the guestbook and logs, and small enough that six hosts fit into memory.

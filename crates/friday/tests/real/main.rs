@@ -5,3 +5,7 @@
 
 mod bed;
 mod bed_holds;
+mod broken_off;
+mod project;
+mod push_and_back;
+mod truth;

@@ -1,0 +1,126 @@
+//! The stories in which something dies: hosts, the network, friday itself.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use crate::bed::Bed;
+use crate::project::{Project, Quality};
+use crate::truth::{all_run, current, names, page_inside, until};
+
+const HOSTS: usize = 6;
+
+fn fleet_with_v1() -> (Bed, Project) {
+    let bed = Bed::up(HOSTS);
+    let laptop = Project::new(&bed, "laptop", HOSTS);
+    laptop.release("v1", Quality::Good);
+    laptop.ends_with(&bed, 0, &["push", "v1"]);
+    (bed, laptop)
+}
+
+/// The first host that is seen on a release.
+fn first_on(bed: &Bed, label: &str) -> String {
+    let mut found = None;
+    until(&format!("some host is on {label}"), || {
+        found = names(HOSTS).into_iter().find(|host| current(bed, host).as_deref() == Some(label));
+        found.is_some()
+    });
+    found.expect("just found")
+}
+
+fn end(mut friday: Child) {
+    friday.kill().expect("it is our own child");
+    friday.wait().expect("it is our own child");
+}
+
+fn ended_with(mut friday: Child) -> Option<i32> {
+    let mut status = None;
+    until("friday ends", || {
+        status = friday.try_wait().expect("it is our own child");
+        status.is_some()
+    });
+    status.and_then(|status| status.code())
+}
+
+#[test]
+fn a_host_that_dies_in_mid_push_is_put_right_when_it_returns() {
+    let (mut bed, laptop) = fleet_with_v1();
+    laptop.release("v2", Quality::Good);
+    let push = laptop.begin(&bed, &["push", "v2"], "push");
+    let dead = first_on(&bed, "v2");
+    bed.kill(&dead);
+    assert_eq!(ended_with(push), Some(6), "the dead host is still owed the way back");
+    let others: Vec<String> = names(HOSTS).into_iter().filter(|host| *host != dead).collect();
+    all_run(&bed, &others, "v1");
+    bed.start(&dead);
+    laptop.ends_with(&bed, 0, &["sweep"]);
+    all_run(&bed, &names(HOSTS), "v1");
+}
+
+#[test]
+fn a_host_cut_off_before_its_confirm_undoes_alone() {
+    let (bed, laptop) = fleet_with_v1();
+    laptop.release("v2", Quality::SlowOutside);
+    let push = laptop.begin(&bed, &["push", "v2"], "push");
+    let cut = first_on(&bed, "v2");
+    bed.partition(&cut);
+    until(&format!("{cut} is back on v1 by itself"), || {
+        page_inside(&bed, &cut).as_deref() == Some("v1")
+    });
+    bed.heal(&cut);
+    let status = ended_with(push);
+    assert!(matches!(status, Some(5 | 6)), "{status:?}");
+    laptop.run(&bed, &["sweep"]);
+    all_run(&bed, &names(HOSTS), "v1");
+}
+
+#[test]
+fn a_reboot_with_an_armed_timer_starts_the_old_release() {
+    let (mut bed, laptop) = fleet_with_v1();
+    laptop.release("v2", Quality::SlowOutside);
+    for host in names(HOSTS) {
+        let dir = "/home/deploy/.friday-host/shop";
+        let line = format!("@reboot {dir}/bin/friday-host boot --dir {dir}");
+        bed.tell(&host, &format!("echo '{line}' | crontab -u deploy -"));
+    }
+    let push = laptop.begin(&bed, &["push", "v2"], "push");
+    let armed = first_on(&bed, "v2");
+    end(push);
+    bed.kill(&armed);
+    bed.start(&armed);
+    all_run(&bed, &[armed], "v1");
+    laptop.ends_with(&bed, 0, &["resume", "--back"]);
+    all_run(&bed, &names(HOSTS), "v1");
+}
+
+/// Points in time are spread over the length of a whole push; each is jittered by the clock.
+#[test]
+fn friday_killed_at_thirty_points_resumes_or_goes_back() {
+    let (bed, laptop) = fleet_with_v1();
+    let began = Instant::now();
+    laptop.release("whole", Quality::Good);
+    laptop.ends_with(&bed, 0, &["push", "whole"]);
+    let whole = began.elapsed();
+    let mut stable = "whole".to_owned();
+    for point in 0..30_u32 {
+        let label = format!("p{point}");
+        laptop.release(&label, Quality::Good);
+        let push = laptop.begin(&bed, &["push", &label], &label);
+        let jitter = Duration::from_nanos(u64::from(Instant::now().elapsed().subsec_nanos()));
+        std::thread::sleep(whole * point / 30 + jitter);
+        end(push);
+        let way = if point % 2 == 0 { "--forward" } else { "--back" };
+        let done = laptop.run(&bed, &["resume", way]);
+        let told = crate::bed::describe(&done);
+        match (done.status.code(), way) {
+            (Some(0), "--forward") => stable = label,
+            (Some(0 | 5), _) => {}
+            // Killed before it began, or after it was done: nothing is open.
+            (Some(4), _) if told.contains("nothing to resume") => {
+                stable = current(&bed, "h1").expect("every host runs something");
+            }
+            (status, way) => panic!("killed at point {point}, resumed {way}: {status:?}\n{told}"),
+        }
+        all_run(&bed, &names(HOSTS), &stable);
+    }
+    laptop.ends_with(&bed, 0, &["log", "verify"]);
+}

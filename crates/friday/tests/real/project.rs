@@ -1,0 +1,130 @@
+//! A person's laptop: a directory with a configuration and releases, and friday run from it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::bed::Bed;
+
+/// The configuration; clocks are short, everything else is the default.
+const CONFIGURATION: &str = r#"
+name = "shop"
+
+[release]
+path = "v1"
+run = "exec perl app.pl"
+port = 8080
+
+[health]
+http = "/healthz"
+outside = "http://{host}:8080/"
+passes = 2
+steady = "200ms"
+interval = "200ms"
+interval_after = "300ms"
+timeout = "2s"
+failures = 2
+deadline = "40s"
+
+[hosts]
+web = [HOSTS]
+
+[rollout]
+waves = ["1", "50%", "100%"]
+soak = "1s"
+bake = "2s"
+settle = "0s"
+drain = "0s"
+stop = "2s"
+confirm = "12s"
+observe = "500ms"
+out_at_once = "50%"
+"#;
+
+/// A web server in what every Debian has. Behaves as the file `quality` beside it says.
+const APPLICATION: &str = include_str!("app.pl");
+
+/// How a release behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    /// Well.
+    Good,
+    /// Its own health page is fine; `/` fails from the third second on.
+    BadOutside,
+    /// `/` fails during the first minute, so that a switch waits long for its confirm.
+    SlowOutside,
+}
+
+impl Quality {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::BadOutside => "bad-outside",
+            Self::SlowOutside => "slow-outside",
+        }
+    }
+}
+
+/// A laptop's directory. Several may push to the same fleet.
+#[derive(Debug)]
+pub struct Project {
+    directory: PathBuf,
+}
+
+impl Project {
+    /// A new directory in the bed, for its first `hosts` hosts.
+    pub fn new(bed: &Bed, laptop: &str, hosts: usize) -> Self {
+        let directory = bed.directory().join(laptop);
+        fs::create_dir(&directory).expect("the bed's directory takes directories");
+        let names: Vec<String> = (1..=hosts).map(|n| format!("\"deploy@h{n}\"")).collect();
+        let text = CONFIGURATION.replace("HOSTS", &names.join(", "));
+        fs::write(directory.join("friday.toml"), text).expect("a new directory takes files");
+        Self { directory }
+    }
+
+    /// Writes a release; its label is what `/` answers.
+    pub fn release(&self, label: &str, quality: Quality) -> PathBuf {
+        let release = self.directory.join(label);
+        fs::create_dir(&release).expect("each label is written once");
+        for (name, text) in [("app.pl", APPLICATION), ("label", label), ("quality", quality.word())]
+        {
+            fs::write(release.join(name), text).expect("a new directory takes files");
+        }
+        release
+    }
+
+    /// friday in this directory and in the bed's network; the child is friday itself.
+    pub fn friday(&self, bed: &Bed, words: &[&str]) -> Command {
+        let mut friday = bed.command(env!("CARGO_BIN_EXE_friday"));
+        friday.args(words).args(["--yes", "--color", "never"]).current_dir(&self.directory);
+        friday
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, bed: &Bed, words: &[&str]) -> Output {
+        crate::bed::collect(&mut self.friday(bed, words))
+    }
+
+    /// Runs it to its end, which must have this exit status.
+    pub fn ends_with(&self, bed: &Bed, status: i32, words: &[&str]) -> Output {
+        let done = self.run(bed, words);
+        let told = crate::bed::describe(&done);
+        assert_eq!(done.status.code(), Some(status), "`friday {}`: {told}", words.join(" "));
+        done
+    }
+
+    /// Starts it and goes on; what it says is in `NAME.out`.
+    pub fn begin(&self, bed: &Bed, words: &[&str], name: &str) -> Child {
+        let said = fs::File::create(self.directory.join(format!("{name}.out")));
+        let said = said.expect("our own directory takes files");
+        let also = said.try_clone().expect("an open file can be cloned");
+        let mut friday = self.friday(bed, words);
+        friday.stdin(Stdio::null()).stdout(said).stderr(also);
+        friday.spawn().expect("friday was just built")
+    }
+
+    /// Where it lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}

@@ -1,0 +1,44 @@
+//! The plain stories on six hosts: push, a bad release, a rollback by hand, two laptops.
+
+use crate::bed::Bed;
+use crate::project::{Project, Quality};
+use crate::truth::{all_run, names, page};
+
+#[test]
+fn a_push_reaches_six_hosts_and_a_bad_release_comes_back() {
+    let bed = Bed::up(6);
+    let laptop = Project::new(&bed, "laptop", 6);
+    laptop.release("v1", Quality::Good);
+    laptop.release("v2", Quality::Good);
+    laptop.release("v3", Quality::BadOutside);
+    laptop.ends_with(&bed, 0, &["push", "v1"]);
+    all_run(&bed, &names(6), "v1");
+    laptop.ends_with(&bed, 0, &["push", "v2"]);
+    all_run(&bed, &names(6), "v2");
+
+    laptop.ends_with(&bed, 5, &["push", "v3"]);
+    all_run(&bed, &names(6), "v2");
+    laptop.ends_with(&bed, 4, &["push", "v3"]);
+    all_run(&bed, &names(6), "v2");
+
+    laptop.ends_with(&bed, 0, &["rollback", "--reason", "a test"]);
+    all_run(&bed, &names(6), "v1");
+    laptop.ends_with(&bed, 0, &["log", "verify"]);
+}
+
+#[test]
+fn two_laptops_push_in_turn_and_one_rolls_the_other_back() {
+    let bed = Bed::up(6);
+    let (anna, bela) = (Project::new(&bed, "anna", 6), Project::new(&bed, "bela", 6));
+    anna.release("v1", Quality::Good);
+    bela.release("v2", Quality::Good);
+    anna.ends_with(&bed, 0, &["push", "v1"]);
+    bela.ends_with(&bed, 0, &["push", "v2"]);
+    all_run(&bed, &names(6), "v2");
+    // Anna's journal has never heard of v2: the hosts' heads tell.
+    anna.ends_with(&bed, 0, &["rollback"]);
+    all_run(&bed, &names(6), "v1");
+    // Nor has Bela's of the rollback, and v2 is quarantined now.
+    bela.ends_with(&bed, 4, &["push", "v2"]);
+    assert_eq!(page(&bed, "h6").as_deref(), Some("v1"));
+}
