@@ -68,7 +68,12 @@ impl Bed {
 
     /// A program in the operator's network, where `ssh h1` works without any option. The child is the program itself, so killing it kills it.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = self.ground.enter();
+        self.command_at(Path::new("/"), program)
+    }
+
+    /// The same in a directory.
+    pub fn command_at(&self, directory: &Path, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.ground.enter_at(directory);
         command.arg(program).env_remove("SSH_AUTH_SOCK");
         command
     }
@@ -80,7 +85,8 @@ impl Bed {
 
     /// Power cut: everything on the host ends at once, and its address falls silent.
     pub fn kill(&mut self, host: &str) {
-        self.machine_mut(host).power_off();
+        let machine = self.machines.iter_mut().find(|machine| machine.name() == host);
+        machine.unwrap_or_else(|| panic!("no host `{host}`")).cut_power(&self.ground);
     }
 
     /// Power on, with the disk as it was.
@@ -129,11 +135,6 @@ impl Bed {
 
     fn machine(&self, host: &str) -> &Machine {
         let machine = self.machines.iter().find(|machine| machine.name() == host);
-        machine.unwrap_or_else(|| panic!("no host `{host}`"))
-    }
-
-    fn machine_mut(&mut self, host: &str) -> &mut Machine {
-        let machine = self.machines.iter_mut().find(|machine| machine.name() == host);
         machine.unwrap_or_else(|| panic!("no host `{host}`"))
     }
 }

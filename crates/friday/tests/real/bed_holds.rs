@@ -101,3 +101,14 @@ fn nothing_is_left_behind() {
     let listed = processes.map(|done| String::from_utf8_lossy(&done.stdout).into_owned());
     assert!(listed.is_ok_and(|list| !list.contains("sleep 1001")));
 }
+
+#[test]
+fn a_boot_runs_what_the_crontab_says() {
+    let mut bed = Bed::up(1);
+    bed.tell("h1", "echo '@reboot date >>/home/deploy/booted' | crontab -u deploy -");
+    bed.kill("h1");
+    bed.start("h1");
+    crate::truth::until("the crontab's line ran", || {
+        bed.file("h1", "/home/deploy/booted").is_some()
+    });
+}

@@ -1,7 +1,7 @@
 //! A person's laptop: a directory with a configuration and releases, and friday run from it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::bed::Bed;
@@ -95,8 +95,8 @@ impl Project {
 
     /// friday in this directory and in the bed's network; the child is friday itself.
     pub fn friday(&self, bed: &Bed, words: &[&str]) -> Command {
-        let mut friday = bed.command(env!("CARGO_BIN_EXE_friday"));
-        friday.args(words).args(["--yes", "--color", "never"]).current_dir(&self.directory);
+        let mut friday = bed.command_at(&self.directory, env!("CARGO_BIN_EXE_friday"));
+        friday.args(words).args(["--yes", "--color", "never"]);
         friday
     }
 
@@ -121,10 +121,5 @@ impl Project {
         let mut friday = self.friday(bed, words);
         friday.stdin(Stdio::null()).stdout(said).stderr(also);
         friday.spawn().expect("friday was just built")
-    }
-
-    /// Where it lies.
-    pub fn directory(&self) -> &Path {
-        &self.directory
     }
 }

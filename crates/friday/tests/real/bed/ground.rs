@@ -63,9 +63,14 @@ impl Ground {
 
     /// Begins a command in the operator's network; the process that runs is the command itself.
     pub fn enter(&self) -> Command {
+        self.enter_at(Path::new("/"))
+    }
+
+    /// The same in a directory: entering forgets the one that a command is given otherwise.
+    pub fn enter_at(&self, directory: &Path) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.pid.to_string(), "--mount", "--net", "--wdns=."]);
-        command.arg("--");
+        command.args(["--target", &self.pid.to_string(), "--mount", "--net"]);
+        command.arg(format!("--wdns={}", directory.display())).arg("--");
         command
     }
 

@@ -126,8 +126,13 @@ impl Machine {
         );
     }
 
-    /// Ends everything that runs on it, at once. Nothing happens to a host that is off.
-    pub fn power_off(&mut self) {
+    /// Ends everything that runs on it. The cable goes first: a dying host must not refuse anybody.
+    pub fn cut_power(&mut self, ground: &Ground) {
+        shell::must(ground.enter().args(["ip", "link", "delete", &self.cable()]));
+        self.end();
+    }
+
+    fn end(&mut self) {
         if let Some(mut running) = self.running.take() {
             shell::signal("KILL", running.pid);
             let _ = running.holder.wait();
@@ -213,7 +218,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        self.power_off();
+        self.end();
     }
 }
 
