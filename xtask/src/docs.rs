@@ -35,6 +35,20 @@ pub fn write() -> Result<(), String> {
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         crate::print(&format!("wrote {}\n", document.path));
     }
+    write_reference()
+}
+
+/// The pages that the product itself knows; its own tests see to it that they are not stale.
+fn write_reference() -> Result<(), String> {
+    for page in ["exit-codes", "commands"] {
+        let mut friday = workspace::cargo();
+        friday.args(["run", "--quiet", "--package", "friday", "--", "__docs", page]);
+        let text = workspace::output(&mut friday)?;
+        let path = format!("docs/reference/{page}.md");
+        std::fs::write(workspace::root().join(&path), text)
+            .map_err(|error| format!("cannot write {path}: {error}"))?;
+        crate::print(&format!("wrote {path}\n"));
+    }
     Ok(())
 }
 
