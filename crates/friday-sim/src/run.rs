@@ -169,7 +169,10 @@ impl World {
                 Reason::Locked { .. } => Some(self.lock_command(laptop, false)),
                 Reason::DriverGone => self.means(laptop, Means::Back),
                 Reason::RolloutOpen { .. } => self.means(laptop, Means::Rollback),
-                Reason::OneWay | Reason::MigrationUnknown => self.means(laptop, Means::Forward),
+                Reason::OneWay | Reason::MigrationUnknown => {
+                    // Forward where there is a push; else a person puts the data right and names a release.
+                    self.means(laptop, Means::Forward).or_else(|| self.means(laptop, Means::Named))
+                }
                 Reason::NoWayBack { .. } => self.means(laptop, Means::Named),
                 Reason::Leased { remaining_secs, .. } => {
                     self.run_for(remaining_secs * 1_000 + 1_000);

@@ -62,7 +62,7 @@ fn reboot_between_switch_and_confirm_with_the_driver_dead_and_the_migration_done
     walk.reboots(host, 30);
     walk.after_seconds(600);
     // The old release cannot use the data any more: the host keeps the new one, which is well.
-    assert_eq!(walk.running(one).contains(&host), false);
+    assert!(!walk.running(one).contains(&host));
     assert_eq!(walk.serving(two), vec![host]);
     // Only a person may decide, and forward is the way that is safe.
     walk.resumes_forward(ANNA);
