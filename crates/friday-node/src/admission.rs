@@ -61,7 +61,9 @@ impl Node {
         }
         self.let_in(now_ms, fence)?;
         if self.durable.head.keeper.is_none() {
-            self.durable.head.keeper = Some(Stamped { fence: fence.clone(), value: keeper });
+            // Lower than any act that names a keeper: one that this host then misses, though it was
+            // begun under this very fence, must outrank what the raise left here.
+            self.durable.head.keeper = Some(Stamped { fence: Fence::zero(), value: keeper });
         }
         if let Some(ask) = lease {
             self.durable.lease = Some(HeldLease {

@@ -154,7 +154,9 @@ fn migrate(rollout: &Rollout) -> Option<Effect> {
     let (plan, release, secrets) = match &*rollout.intent {
         Intent::Push { plan } => (plan.migration.as_ref()?, plan.release, plan.secrets.clone()),
         Intent::Rollback { migration, .. } => {
-            (migration.as_ref()?, rollout.bound.as_ref()?.leaves?, None)
+            // A release that was pushed over itself is not left, and knows the way back as well.
+            let bound = rollout.bound.as_ref()?;
+            (migration.as_ref()?, bound.leaves.or(bound.release)?, None)
         }
         _ => return None,
     };

@@ -305,6 +305,9 @@ fn a_manifest_that_climbs_out_is_not_stored() {
 fn a_host_that_missed_a_change_of_keeper_believes_only_a_higher_fence_of_a_driver_let_in() {
     let mut world = World::new(Setting::plain());
     world.raise(push(5));
+    // Named by an act; what a raise leaves on a new host is lower than every act.
+    let named = Request::Keeper { fence: push(5), keeper: HostName::new("web-1") };
+    assert_eq!(world.ask(named), Answer::Ok);
     let raise = |number, written| Request::Raise {
         keeper_fence: Some(push(written)),
         fence: push(number),

@@ -18,7 +18,8 @@ fn two_laptops_in_turn_and_one_dies_in_mid_wave() {
 
     walk.begins_push(ANNA, three);
     walk.until("two hosts are switched and a third is at it", |walk| {
-        walk.serving(three).len() >= 2 && walk.armed().iter().any(|host| !walk.serving(three).contains(host))
+        walk.serving(three).len() >= 2
+            && walk.armed().iter().any(|host| !walk.serving(three).contains(host))
     });
     walk.kills_friday(ANNA);
     walk.after_seconds(300);
