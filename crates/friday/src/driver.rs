@@ -11,13 +11,14 @@ mod place;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use friday_core::controller::Controller;
 use friday_core::controller::input::{self, Command, Input, Way};
 use friday_core::controller::turn::{self, Reply, TurnError};
 use friday_core::journal::record::JOURNAL_FORMAT;
 use friday_core::journal::{AppendError, Event, Position, Record, Store as _};
+use friday_core::reason::Reason;
 use friday_core::view::words::size;
 use friday_core::view::{Chronicle, Line};
 use friday_edge::dispatcher::{Dispatcher, DispatcherSetup};
@@ -50,6 +51,9 @@ const PROGRESS_MAX: usize = 1_024;
 
 /// How long the thread sleeps at most: requests by other processes are seen by then.
 const POLL: Duration = Duration::from_millis(200);
+
+/// How often a resumed push waits for a lease. A second time means that somebody prolongs it.
+const LEASE_WAITS_MAX: u32 = 1;
 
 /// How often one input is decided again because others appended. Each time somebody got further.
 const TRIES_MAX: u32 = 100;
@@ -238,6 +242,8 @@ impl<'a> Session<'a> {
             _ => id.clone(),
         };
         let noun = noun(&command);
+        let again =
+            matches!(command, Command::Resume { way: Way::Forward, .. }).then(|| command.clone());
         if let Reply::Refused(reasons) = self.take(Input::Command(command))? {
             return Err(CommandError::for_reasons(
                 Exit::Refused,
@@ -245,12 +251,52 @@ impl<'a> Session<'a> {
                 &reasons,
             ));
         }
-        let exit = self.follow(&follow)?;
+        let mut exit = self.follow(&follow)?;
+        if let Some(again) = again {
+            for _ in 0..LEASE_WAITS_MAX {
+                let Some(wait) = self.lease_left(&follow) else { break };
+                self.wait_for_lease(wait)?;
+                if let Reply::Refused(_) = self.take(Input::Command(again.clone()))? {
+                    break;
+                }
+                exit = self.follow(&follow)?;
+            }
+        }
         self.dispatcher.stop();
         self.board.clear();
         // Who asked for the way back got what was asked for.
         let exit = if wanted_back && exit == Exit::TakenBack { Exit::Done } else { exit };
         self.finish(&follow, exit)
+    }
+
+    /// How long the lease lasts that a resumed push was refused for.
+    fn lease_left(&self, id: &RolloutId) -> Option<Duration> {
+        let held = &self.chronicle.rollout(id)?.held;
+        held.iter().find_map(|reason| match reason {
+            Reason::Leased { remaining_secs, .. } => {
+                Some(Duration::from_secs(remaining_secs.saturating_add(1)))
+            }
+            _ => None,
+        })
+    }
+
+    /// The driver that was killed still holds the lease, and nobody but time may end it: somebody
+    /// else's living push looks the same.
+    fn wait_for_lease(&mut self, wait: Duration) -> Result<(), CommandError> {
+        self.board.clear();
+        self.board = self.ui.board();
+        self.ui.say(format!(
+            "Waiting {} s: until then the lease could be a living push's. (`friday resume --back` waits for nothing.)",
+            wait.as_secs()
+        ));
+        let until = Instant::now() + wait;
+        while Instant::now() < until {
+            if self.interrupt.came() {
+                return Err(left());
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
     }
 
     fn follow(&mut self, id: &RolloutId) -> Result<Exit, CommandError> {

@@ -10,7 +10,7 @@ use friday_wire::{HostName, JournalId, Lock, OpenRollout, Quarantined, ReleaseId
 use serde::Serialize;
 
 use super::rollout::{RolloutView, RolloutWord};
-use super::story::{self, Line};
+use super::story::{self, Line, News};
 use crate::journal::event::{End, Event, Fact, Intent, Requested};
 use crate::time::Timestamp;
 
@@ -87,8 +87,29 @@ impl Chronicle {
     /// Takes in the next event and tells what it means to people: one renderer for what happens now
     /// and for what happened long ago.
     pub fn take_in(&mut self, at: Timestamp, event: &Event) -> Vec<Line> {
+        let news = match event {
+            Event::Observed { fact } => self.news_of(fact),
+            _ => News::Fresh,
+        };
         self.apply(at, event);
-        story::tell(self, at, event)
+        story::tell(self, at, event, news)
+    }
+
+    fn news_of(&self, fact: &Fact) -> News {
+        let known = match fact {
+            Fact::Stable { release, .. } => self.stable == *release,
+            Fact::Quarantine { entries } => entries.iter().all(|(release, entry)| {
+                let known = self.releases.get(release);
+                known.is_some_and(|known| known.quarantined.is_some()) == entry.active
+            }),
+            Fact::Lock { lock } => self.lock == *lock,
+            Fact::Keeper { .. } => true,
+            Fact::OpenRollout { open, .. } => {
+                self.foreign.as_ref().is_some_and(|foreign| foreign.open.id == open.id)
+            }
+            Fact::Superseded { .. } => false,
+        };
+        if known { News::Known } else { News::Fresh }
     }
 
     /// A rollout by its id.

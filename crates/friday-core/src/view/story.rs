@@ -30,6 +30,15 @@ pub enum Tone {
     Bad,
 }
 
+/// Whether what hosts told was known already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It was not.
+    Fresh,
+    /// It was.
+    Known,
+}
+
 /// One line, and what stands below it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
@@ -61,7 +70,7 @@ impl Line {
 }
 
 /// Tells an event that the chronicle has just taken in.
-pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event) -> Vec<Line> {
+pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> Vec<Line> {
     let rollout = rollout_of(event);
     let line = |tone: Tone, text: String| Line {
         at,
@@ -96,7 +105,7 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event) -> Vec<Line> {
         Event::FenceChosen { fence, .. } => line(Tone::Fine, format!("the fence is {fence}")),
         Event::Observed { fact } => {
             let (tone, text) = observed(chronicle, fact);
-            line(tone, text)
+            line(if news == News::Known { Tone::Fine } else { tone }, text)
         }
         Event::GateJudged { result, says, .. } => match result {
             GateResult::Pass => line(Tone::Fine, format!("gate passed: {says}")),
@@ -111,6 +120,8 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event) -> Vec<Line> {
                 _ => line(Tone::Plain, format!("going back to {to}")),
             }
         }
+        // Each host says so by itself.
+        Event::WorkBegun { work: Work::Back, .. } => line(Tone::Fine, "hosts go back".to_owned()),
         Event::WorkBegun { work, .. } => line(Tone::Plain, working(*work).to_owned()),
         Event::MigrationWentBack { failed: None, .. } => {
             line(Tone::Plain, "the migration was undone".to_owned())
@@ -328,8 +339,13 @@ fn observed(chronicle: &Chronicle, fact: &Fact) -> (Tone, String) {
             (Tone::Warn, format!("learned from the hosts: a {} took over from {rollout}", by.kind))
         }
         Fact::Quarantine { entries } => {
-            let entries = count(entries.len(), "release");
-            (Tone::Plain, format!("learned from the hosts: what is quarantined ({entries})"))
+            let active = entries.iter().filter(|(_, entry)| entry.active);
+            let said: Vec<String> =
+                active.map(|(release, _)| chronicle.release_says(release)).collect();
+            match said.as_slice() {
+                [] => (Tone::Fine, "nothing is in quarantine".to_owned()),
+                some => (Tone::Plain, format!("in quarantine: {}", some.join(", "))),
+            }
         }
         Fact::Lock { lock: Some(lock) } => (
             Tone::Warn,

@@ -8,8 +8,10 @@ pub fn count(number: usize, noun: &str) -> String {
 /// A length of time, milliseconds in: `0.4 s`, `12 s`, `5 min`, `1 h 5 min`, `3 d 2 h`.
 pub fn duration(ms: u64) -> String {
     let secs = ms / 1_000;
+    // What took any time at all did not take none.
+    let tenths = (ms.saturating_add(50) / 100).max(1);
     match secs {
-        0..=9 if !ms.is_multiple_of(1_000) => format!("{secs}.{} s", ms % 1_000 / 100),
+        0..=9 if !ms.is_multiple_of(1_000) => format!("{}.{} s", tenths / 10, tenths % 10),
         0..=119 => format!("{secs} s"),
         120..=3_599 => with_rest(secs / 60, "min", secs % 60, "s"),
         3_600..=172_799 => with_rest(secs / 3_600, "h", secs % 3_600 / 60, "min"),

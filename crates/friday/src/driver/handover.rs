@@ -71,8 +71,12 @@ pub fn ask(
     let asked = Instant::now();
     loop {
         watched.read(Some(ui))?;
-        let taken_up = watched.chronicle.rollout(id).is_some()
-            || watched.chronicle.requests.iter().all(|request| request.rollout != *id);
+        // An abort may end a push without a rollback; then only the request is gone. A request for a
+        // rollback can be overtaken by the beginning of a push, and is then nobody's.
+        let gone_from_list =
+            watched.chronicle.requests.iter().all(|request| request.rollout != *id);
+        let taken_up =
+            watched.chronicle.rollout(id).is_some() || (gone_from_list && !is_rollback);
         if let Some(exit) = outcome::over(&watched.chronicle, &follow) {
             return finish(&watched.chronicle, &follow, exit).map(Some);
         }

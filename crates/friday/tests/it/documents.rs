@@ -1,0 +1,31 @@
+//! The generated reference is what the code says now. `UPDATE_DOCS=1` writes it.
+
+use std::fs;
+use std::path::Path;
+
+use crate::sandbox::Sandbox;
+
+fn fresh(page: &str, file: &str) {
+    let said = Sandbox::empty().friday(&["__docs", page]);
+    assert_eq!(said.exit, 0, "{}", said.stderr);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(file);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::create_dir_all(path.parent().expect("inside")).expect("a directory");
+        fs::write(&path, &said.stdout).expect("written");
+    }
+    let stored = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == said.stdout,
+        "docs/reference/{file} is stale: UPDATE_DOCS=1 cargo nextest run -p friday documents"
+    );
+}
+
+#[test]
+fn the_reference_of_commands_is_fresh() {
+    fresh("commands", "commands.md");
+}
+
+#[test]
+fn the_reference_of_exit_codes_is_fresh() {
+    fresh("exit-codes", "exit-codes.md");
+}

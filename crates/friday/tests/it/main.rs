@@ -1,0 +1,24 @@
+//! `friday` as people and scripts meet it: the real program, real hosts that are directories, and
+//! everything it says on stdout and stderr with its exit status.
+
+mod documents;
+mod first_steps;
+mod interrupted;
+mod journals;
+mod refusals;
+mod sandbox;
+mod scripts;
+mod the_way_back;
+
+/// A file that no `mod` line names would never be run, and nobody would notice.
+#[test]
+fn no_test_file_is_forgotten() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = std::fs::read_to_string(here.join("main.rs")).expect("this file");
+    for entry in std::fs::read_dir(here).expect("this directory") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a name");
+        let Some(module) = name.strip_suffix(".rs") else { continue };
+        let named = main.lines().any(|line| line == format!("mod {module};"));
+        assert!(module == "main" || named, "`{name}` is not named in main.rs");
+    }
+}
