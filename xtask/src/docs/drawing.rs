@@ -34,9 +34,7 @@ pub fn markdown() -> String {
         rows.entry((event, to)).or_default().insert(from);
     }
     for ((event, to), from) in rows {
-        let from: Vec<String> = from.into_iter().map(state_word).collect();
-        let _ =
-            writeln!(page, "| {} | {} | {} |", event_word(event), from.join(", "), state_word(to));
+        let _ = writeln!(page, "| {} | {} | {} |", event_word(event), places(from), state_word(to));
     }
     page
 }
@@ -62,6 +60,30 @@ fn state_word(state: State) -> String {
         State::Ended => "ended".to_owned(),
         State::Switch(phase) => format!("switch: {}", format!("{phase:?}").to_lowercase()),
         State::Return(phase) => format!("return: {}", format!("{phase:?}").to_lowercase()),
+    }
+}
+
+/// A list that says "any return" where it names every phase of one.
+fn places(mut from: BTreeSet<State>) -> String {
+    let every: BTreeSet<State> = transitions().into_iter().map(|one| one.from).collect();
+    let mut words = Vec::new();
+    for kind in ["switch", "return"] {
+        let phases = every.iter().filter(|state| kind_word(state) == kind);
+        if phases.clone().all(|state| from.contains(state)) {
+            from.retain(|state| kind_word(state) != kind);
+            words.push(format!("any {kind}"));
+        }
+    }
+    words.extend(from.into_iter().map(state_word));
+    words.join(", ")
+}
+
+fn kind_word(state: &State) -> &'static str {
+    match state {
+        State::Idle => "idle",
+        State::Ended => "ended",
+        State::Switch(_) => "switch",
+        State::Return(_) => "return",
     }
 }
 
