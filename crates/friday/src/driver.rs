@@ -320,13 +320,14 @@ impl<'a> Session<'a> {
         let until = due.map_or(POLL, |due| Duration::from_millis(due.since_ms(now())).min(POLL));
         match self.inbox.recv_timeout(until) {
             Ok(input) => {
-                return self.take(input).map(drop);
+                let _ = self.take(input)?;
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(CommandError::bug("whatever runs effects has ended"));
             }
         }
+        // After every input too: a busy inbox must not keep requests and wake-ups waiting.
         let version = self.place.version();
         let moved = version != self.version;
         if moved {

@@ -75,8 +75,7 @@ pub fn ask(
         // rollback can be overtaken by the beginning of a push, and is then nobody's.
         let gone_from_list =
             watched.chronicle.requests.iter().all(|request| request.rollout != *id);
-        let taken_up =
-            watched.chronicle.rollout(id).is_some() || (gone_from_list && !is_rollback);
+        let taken_up = watched.chronicle.rollout(id).is_some() || (gone_from_list && !is_rollback);
         if let Some(exit) = outcome::over(&watched.chronicle, &follow) {
             return finish(&watched.chronicle, &follow, exit).map(Some);
         }

@@ -8,7 +8,8 @@ use crate::sandbox::{Sandbox, config};
 fn killed() -> Sandbox {
     let sandbox = Sandbox::fleet();
     assert_eq!(sandbox.friday(&["push"]).exit, 0);
-    sandbox.write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"3s\""));
+    sandbox
+        .write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"3s\""));
     let mut push = sandbox.spawn(&["push", "v2"]);
     sandbox.wait_for_bake("v2");
     push.kill().expect("killed");
@@ -92,11 +93,14 @@ fn there_is_nothing_to_resume_after_a_good_push() {
 #[test]
 fn ctrl_c_leaves_and_says_how_to_go_on() {
     let sandbox = Sandbox::fleet();
-    sandbox.write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"3s\""));
+    sandbox
+        .write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"3s\""));
     let push = sandbox.spawn(&["push"]);
     sandbox.wait_for_bake("v1");
     let pid = push.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    assert!(
+        std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill").success()
+    );
     let push = sandbox.finish(push);
     assert_eq!(push.exit, 6, "{}", push.all());
     assert!(push.stderr.contains("`friday resume --forward` goes on"), "{}", push.all());

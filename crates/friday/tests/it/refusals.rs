@@ -87,7 +87,8 @@ fn a_host_that_cannot_be_reached_refuses_a_push() {
 #[test]
 fn another_friday_that_drives_here_refuses_a_push() {
     let sandbox = Sandbox::fleet();
-    sandbox.write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"5s\""));
+    sandbox
+        .write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"5s\""));
     let push = sandbox.spawn(&["push"]);
     sandbox.wait_for_bake("v1");
     let second = sandbox.friday(&["push", "v2"]);

@@ -256,9 +256,11 @@ fn redact_line(line: &str) -> String {
     let mut rest = line;
     while let Some(first) = rest.chars().next() {
         let begins_word = !out.ends_with(|before: char| before.is_alphanumeric());
-        let found = begins_word.then(|| PATTERNS.iter().find_map(|(name, matches)| {
-            matches(rest).filter(|length| *length > 0).map(|length| (name, length))
-        }));
+        let found = begins_word.then(|| {
+            PATTERNS.iter().find_map(|(name, matches)| {
+                matches(rest).filter(|length| *length > 0).map(|length| (name, length))
+            })
+        });
         match found.flatten() {
             Some((name, length)) => {
                 out.push_str(name);

@@ -45,7 +45,8 @@ fn errors_are_json_too() {
     assert_eq!(said.json()[0]["error"]["exit"], 4);
     let bad = sandbox.friday(&["push", "bad", "--json"]);
     assert_eq!(bad.exit, 5, "{}", bad.all());
-    let results: Vec<_> = bad.json().into_iter().filter(|line| line["result"].is_object()).collect();
+    let results: Vec<_> =
+        bad.json().into_iter().filter(|line| line["result"].is_object()).collect();
     assert_eq!(results[0]["result"]["kind"], "taken_back");
     assert!(results[0]["result"]["taken_back_by"]["rollout"].is_string(), "{}", bad.all());
 }

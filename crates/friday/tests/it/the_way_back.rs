@@ -106,7 +106,8 @@ fn rollback_takes_off_what_became_stable() {
 fn an_abort_from_another_terminal_takes_the_push_back() {
     let sandbox = Sandbox::fleet();
     assert_eq!(sandbox.friday(&["push"]).exit, 0);
-    sandbox.write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"60s\""));
+    sandbox
+        .write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"60s\""));
     let push = sandbox.spawn(&["push", "v2"]);
     sandbox.wait_for_bake("v2");
     let abort = sandbox.friday(&["abort", "--reason", "wrong branch"]);
@@ -121,7 +122,8 @@ fn an_abort_from_another_terminal_takes_the_push_back() {
 fn a_rollback_from_another_terminal_is_taken_up_by_the_driver() {
     let sandbox = Sandbox::fleet();
     assert_eq!(sandbox.friday(&["push"]).exit, 0);
-    sandbox.write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"60s\""));
+    sandbox
+        .write("friday.toml", &config("local:[1-3]").replace("bake = \"500ms\"", "bake = \"60s\""));
     let push = sandbox.spawn(&["push", "v2"]);
     sandbox.wait_for_bake("v2");
     let rollback = sandbox.friday(&["rollback", "--reason", "orders vanish"]);
