@@ -11,8 +11,7 @@ use crate::exit::Exit;
 use crate::ui::Ui;
 
 /// Said on each page, so that nobody mends the wrong file.
-const MADE: &str =
-    "<!-- Made from the code: UPDATE_DOCS=1 cargo nextest run -p friday reference -->";
+const MADE: &str = "<!-- Made from the code: `cargo xtask docs` -->";
 
 /// The pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -226,7 +226,7 @@ impl Ui {
 
     /// What is shown live while a rollout runs.
     pub fn board(&self) -> Board {
-        if self.is_live() { Board::live() } else { Board::off() }
+        if self.is_live() { Board::live(self.err) } else { Board::off() }
     }
 
     /// A story's line while a board is shown: above it.

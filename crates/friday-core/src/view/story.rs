@@ -109,8 +109,9 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
         }
         Event::GateJudged { result, says, .. } => match result {
             GateResult::Pass => line(Tone::Fine, format!("gate passed: {says}")),
-            GateResult::Inconclusive => line(Tone::Bad, format!("gate inconclusive: {says}")),
-            GateResult::Fail => line(Tone::Bad, format!("gate failed: {says}")),
+            // The end that follows says it with all the others.
+            GateResult::Inconclusive => line(Tone::Fine, format!("gate inconclusive: {says}")),
+            GateResult::Fail => line(Tone::Fine, format!("gate failed: {says}")),
         },
         Event::RolloutBound { open, .. } => {
             let to = chronicle.target_says(open.release.as_ref());
@@ -480,7 +481,21 @@ fn ended(chronicle: &Chronicle, at: Timestamp, id: &RolloutId, end: &End) -> Lin
             Tone::Warn,
             format!("the {noun} was dropped: its friday ended before it had changed anything"),
         ),
-        End::Done => line(Tone::Good, format!("the {noun} is done, after {took}")),
+        End::Done => line(Tone::Good, format!("{}, after {took}", acted(word))),
+    }
+}
+
+/// What a lesser act came to.
+fn acted(word: RolloutWord) -> &'static str {
+    match word {
+        RolloutWord::Lock => "locked on every host",
+        RolloutWord::Unlock => "unlocked on every host",
+        RolloutWord::Quarantine => "every host refuses it",
+        RolloutWord::Lift => "hosts take it again",
+        RolloutWord::Keeper => "every host knows the keeper",
+        RolloutWord::Push | RolloutWord::Rollback | RolloutWord::Sweep | RolloutWord::Look => {
+            "done"
+        }
     }
 }
 

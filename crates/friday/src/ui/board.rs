@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anstream::ColorChoice;
 use friday_core::time::Timestamp;
 use friday_core::view::words::{count, duration};
 use friday_core::view::{HostStage, RolloutHost, RolloutView, Standing};
@@ -27,13 +28,14 @@ pub struct Board {
 struct Live {
     multi: MultiProgress,
     lines: Vec<ProgressBar>,
+    color: ColorChoice,
 }
 
 impl Board {
     /// Draws on stderr.
-    pub fn live() -> Self {
+    pub fn live(color: ColorChoice) -> Self {
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        Self { live: Some(Live { multi, lines: Vec::new() }) }
+        Self { live: Some(Live { multi, lines: Vec::new(), color }) }
     }
 
     /// Draws nothing.
@@ -62,7 +64,10 @@ impl Board {
         let lines = board_lines(view, progress, now);
         live.fit(lines.len());
         for (bar, line) in live.lines.iter().zip(lines) {
-            bar.set_message(line.painted());
+            bar.set_message(match live.color {
+                ColorChoice::Never => line.bare(),
+                _ => line.painted(),
+            });
         }
     }
 

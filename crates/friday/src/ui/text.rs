@@ -42,6 +42,7 @@ impl Ink {
 #[derive(Debug, Clone, Default)]
 pub struct Text {
     painted: String,
+    bare: String,
     width: usize,
 }
 
@@ -60,6 +61,7 @@ impl Text {
     pub fn ink(mut self, ink: Ink, text: &str) -> Self {
         let safe = shown(text);
         self.width += safe.chars().count();
+        self.bare.push_str(&safe);
         let style = ink.style();
         self.painted.push_str(&format!("{}{safe}{}", style.render(), style.render_reset()));
         self
@@ -68,6 +70,7 @@ impl Text {
     /// Adds another text.
     pub fn append(mut self, other: Self) -> Self {
         self.painted.push_str(&other.painted);
+        self.bare.push_str(&other.bare);
         self.width += other.width;
         self
     }
@@ -76,6 +79,7 @@ impl Text {
     pub fn pad_to(mut self, width: usize) -> Self {
         if let Some(missing) = width.checked_sub(self.width) {
             self.painted.push_str(&" ".repeat(missing));
+            self.bare.push_str(&" ".repeat(missing));
             self.width = width;
         }
         self
@@ -84,6 +88,11 @@ impl Text {
     /// How many columns it takes.
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// Without styles.
+    pub fn bare(&self) -> String {
+        self.bare.clone()
     }
 
     /// With styles; the stream strips them where they are not wanted.

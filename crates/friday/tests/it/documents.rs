@@ -1,4 +1,5 @@
-//! The generated reference is what the code says now. `UPDATE_DOCS=1` writes it.
+//! The generated reference is what the code says now. `cargo xtask docs` writes it; so does this test
+//! with `UPDATE_DOCS=1`.
 
 use std::fs;
 use std::path::Path;
@@ -14,10 +15,7 @@ fn fresh(page: &str, file: &str) {
         fs::write(&path, &said.stdout).expect("written");
     }
     let stored = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        stored == said.stdout,
-        "docs/reference/{file} is stale: UPDATE_DOCS=1 cargo nextest run -p friday documents"
-    );
+    assert!(stored == said.stdout, "docs/reference/{file} is stale: cargo xtask docs");
 }
 
 #[test]

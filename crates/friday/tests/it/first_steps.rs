@@ -95,16 +95,16 @@ fn a_first_push_and_a_second() {
     [time]   shipping to 3 hosts
     [time]   staging on 3 hosts
     [time]   wave 1 of 3: `local-2`
-    [time] ✓ local-2: runs it, healthy, in rotation, confirmed
     [time]   local-2: switching
+    [time] ✓ local-2: runs it, healthy, in rotation, confirmed
     [time]   wave 1 soaks for [long]
     [time]   wave 2 of 3: `local-1`
-    [time] ✓ local-1: runs it, healthy, in rotation, confirmed
     [time]   local-1: switching
+    [time] ✓ local-1: runs it, healthy, in rotation, confirmed
     [time]   wave 2 soaks for [long]
     [time]   wave 3 of 3: `local-3`
-    [time] ✓ local-3: runs it, healthy, in rotation, confirmed
     [time]   local-3: switching
+    [time] ✓ local-3: runs it, healthy, in rotation, confirmed
     [time]   every host runs it; it bakes for [long]
     [time]   the bake ended well
     [time]   observing 3 hosts

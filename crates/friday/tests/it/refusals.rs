@@ -13,13 +13,12 @@ fn a_lock_refuses_a_push_and_never_a_rollback() {
     exit 0
     --- stderr
     [time]   anna locks the fleet: the database moves
-    [time] ✓ the lock is done, after [long]
+    [time] ✓ locked on every host, after [long]
     "#);
     assert_snapshot!(sandbox.friday(&["push", "v1"]).all(), @r#"
     exit 4
     --- stderr
     [time]   push of `v1` ([id]) to 3 hosts in 3 waves
-    [time] ✗ gate failed: anna locked the fleet: the database moves
     [time] ✗ the push was refused; nothing was changed
                | anna locked the fleet: the database moves
     Error: the push was refused; nothing was changed
@@ -32,7 +31,7 @@ fn a_lock_refuses_a_push_and_never_a_rollback() {
     exit 0
     --- stderr
     [time]   unlocking the fleet
-    [time] ✓ the unlock is done, after [long]
+    [time] ✓ unlocked on every host, after [long]
     "#);
     assert_eq!(sandbox.friday(&["push", "v2"]).exit, 0);
 }
@@ -48,14 +47,13 @@ fn a_quarantined_release_is_refused_until_that_is_lifted() {
     --- stderr
     [time]   quarantine of `v1` ([id]): loses orders
     [time]   in quarantine: `v1` ([id])
-    [time] ✓ the quarantine is done, after [long]
+    [time] ✓ every host refuses it, after [long]
     "#
     );
     assert_snapshot!(sandbox.friday(&["push", "v1"]).all(), @r#"
     exit 4
     --- stderr
     [time]   push of `v1` ([id]) to 3 hosts in 3 waves
-    [time] ✗ gate failed: release [id] is quarantined: loses orders
     [time] ✗ the push was refused; nothing was changed
                | release [id] is quarantined: loses orders
     Error: the push was refused; nothing was changed
@@ -67,7 +65,7 @@ fn a_quarantined_release_is_refused_until_that_is_lifted() {
     exit 0
     --- stderr
     [time]   lifting the quarantine of `v1` ([id]): it was the network
-    [time] ✓ the lift of a quarantine is done, after [long]
+    [time] ✓ hosts take it again, after [long]
     "#
     );
     assert_eq!(sandbox.friday(&["push", "v1"]).exit, 0);

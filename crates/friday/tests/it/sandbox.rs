@@ -240,7 +240,10 @@ fn sort_hosts(lines: &[String]) -> String {
         if group.is_empty() {
             group.push(&lines[at]);
         }
-        group.sort_by_key(|line| line.split_once(" local-").map(|(_, rest)| rest.to_owned()));
+        group.sort_by_key(|line| {
+            let (_, rest) = line.split_once(" local-")?;
+            Some(rest.split(':').next().unwrap_or_default().to_owned())
+        });
         for line in group {
             out.push_str(line);
             out.push('\n');

@@ -15,8 +15,8 @@ fn a_bad_release_comes_back_by_itself() {
     [time]   shipping to 3 hosts
     [time]   staging on 3 hosts
     [time]   wave 1 of 3: `local-2`
-    [time] ✗ local-2: failed: exited: exit status 3
     [time]   local-2: switching
+    [time] ✗ local-2: failed: exited: exit status 3
                | cannot open the database
     [time]   friday rolls back on 3 hosts: `local-2` failed: exited: exit status 3
     [time]   going back to `v1` ([id])
@@ -55,7 +55,6 @@ fn a_bad_release_comes_back_by_itself() {
     exit 4
     --- stderr
     [time]   push of `bad` ([id]) to 3 hosts in 3 waves
-    [time] ✗ gate failed: release [id] is quarantined: `local-2` failed: exited: exit status 3
     [time] ✗ the push was refused; nothing was changed
                | release [id] is quarantined: `local-2` failed: exited: exit status 3
     Error: the push was refused; nothing was changed
