@@ -297,6 +297,7 @@ impl State {
             | Intent::Rollback { .. }
             | Intent::Sweep { .. }
             | Intent::Quarantine { .. }
+            | Intent::Upgrade { .. }
             | Intent::Look { .. } => {}
         }
     }

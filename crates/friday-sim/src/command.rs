@@ -227,6 +227,7 @@ impl World {
                 if *active { "quarantine" } else { "quarantine --lift" },
                 self.catalog.label(Some(release))
             ),
+            Command::Upgrade { rollout, .. } => format!("hosts upgrade as {rollout}"),
             Command::SetKeeper { rollout, keeper, .. } => {
                 format!("hosts keeper {keeper} as {rollout}")
             }

@@ -93,6 +93,7 @@ pub(crate) fn named(command: &Command) -> &RolloutId {
         | Command::SetLock { rollout, .. }
         | Command::SetQuarantine { rollout, .. }
         | Command::SetKeeper { rollout, .. }
+        | Command::Upgrade { rollout, .. }
         | Command::Look { rollout, .. } => rollout,
     }
 }
@@ -342,6 +343,10 @@ impl World {
                 self.schedule
                     .put(at, Happening::Sends { caller: caller(Purpose::Ship), host, request });
             }
+            Effect::Upgrade { .. } => {
+                let after = self.rng.u64(20..3_000);
+                self.answered(after, caller(Purpose::Ship), Outcome::Done);
+            }
             Effect::Hook { name, .. } => {
                 let outcome = if self.chance(self.faults.failed_actions) {
                     Outcome::Failed { why: format!("the hook `{name}` exited with 1") }
@@ -415,6 +420,7 @@ impl World {
             }
             Effect::Ask { .. }
             | Effect::Ship { .. }
+            | Effect::Upgrade { .. }
             | Effect::Hook { .. }
             | Effect::Watch { .. } => {
                 driver.in_flight.remove(effect);
@@ -497,6 +503,7 @@ impl World {
                 Effect::Ask { host, request } => Some((host.clone(), request.clone())),
                 Effect::Follow { .. }
                 | Effect::Ship { .. }
+                | Effect::Upgrade { .. }
                 | Effect::Hook { .. }
                 | Effect::Watch { .. } => None,
             });

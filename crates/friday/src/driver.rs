@@ -506,6 +506,7 @@ fn noun(command: &Command) -> &'static str {
         Command::SetLock { lock: None, .. } => "unlock",
         Command::SetQuarantine { .. } => "quarantine",
         Command::SetKeeper { .. } => "change of keeper",
+        Command::Upgrade { .. } => "upgrade of friday-host",
         Command::Look { .. } => "look",
     }
 }

@@ -55,6 +55,10 @@ pub fn handle(draft: &mut Draft, command: Command) -> Reply {
             start(draft, &driver);
             begin(draft, rollout, Intent::Keeper { keeper, proven, fleet: *fleet }, None)
         }
+        Command::Upgrade { rollout, driver, fleet } => {
+            start(draft, &driver);
+            begin(draft, rollout, Intent::Upgrade { fleet: *fleet }, None)
+        }
         Command::Look { rollout, driver, fleet } => {
             start(draft, &driver);
             begin(draft, rollout, Intent::Look { fleet: *fleet }, None)
@@ -117,6 +121,7 @@ fn kind(rollout: &Rollout) -> &'static str {
         Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Upgrade { .. }
         | Intent::Look { .. } => "act",
     }
 }
@@ -133,6 +138,7 @@ fn leaves_nothing(rollout: &Rollout) -> bool {
         | Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Upgrade { .. }
         | Intent::Look { .. } => true,
     }
 }

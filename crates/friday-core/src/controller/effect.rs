@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use friday_wire::{HealthSpec, HostName, ReleaseId, Request, SecretsVersion};
+use friday_wire::{Fence, HealthSpec, HostName, ReleaseId, Request, SecretsVersion};
 
 use crate::time::Timestamp;
 
@@ -59,6 +59,14 @@ pub enum Effect {
         /// Which secrets.
         secrets: Option<SecretsVersion>,
     },
+    /// Replaces friday-host on a host by the program that this friday carries, and confirms it on a
+    /// new connection. Ends in `Done`, also when nothing is to be replaced, `Failed` or `Unknown`.
+    Upgrade {
+        /// Where.
+        host: HostName,
+        /// Under which fence.
+        fence: Fence,
+    },
     /// A command where friday runs. Ends in `Done`, `Failed` or `Unknown`.
     Hook {
         /// `before` or `after`.
@@ -90,6 +98,7 @@ impl Effect {
             | Self::Follow { host, .. }
             | Self::Ship { host, .. }
             | Self::Watch { host, .. } => Some(host),
+            Self::Upgrade { host, .. } => Some(host),
             Self::Hook { .. } => None,
         }
     }

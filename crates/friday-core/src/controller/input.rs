@@ -162,6 +162,15 @@ pub enum Command {
         /// The hosts.
         fleet: Box<FleetPlan>,
     },
+    /// Replaces friday-host everywhere by the program that this friday carries.
+    Upgrade {
+        /// Names this act in the journal.
+        rollout: RolloutId,
+        /// Who drives.
+        driver: Driver,
+        /// The hosts.
+        fleet: Box<FleetPlan>,
+    },
     /// Only looks: reads every head and notes what the journal lacks.
     Look {
         /// Names this act in the journal.

@@ -340,6 +340,11 @@ pub enum Intent {
         /// The hosts.
         fleet: FleetPlan,
     },
+    /// Replace friday-host by the program that this friday carries.
+    Upgrade {
+        /// The hosts.
+        fleet: FleetPlan,
+    },
     /// Only look.
     Look {
         /// The hosts.
@@ -357,6 +362,7 @@ impl Intent {
             | Self::Lock { fleet, .. }
             | Self::Quarantine { fleet, .. }
             | Self::Keeper { fleet, .. }
+            | Self::Upgrade { fleet }
             | Self::Look { fleet } => fleet,
         }
     }
@@ -370,6 +376,7 @@ impl Intent {
             Self::Lock { .. }
             | Self::Quarantine { .. }
             | Self::Keeper { .. }
+            | Self::Upgrade { .. }
             | Self::Look { .. } => None,
         }
     }
@@ -401,6 +408,8 @@ pub enum RoundAsk {
     Quarantine,
     /// Store the lock or the keeper.
     Act,
+    /// Replace friday-host, commit-confirmed: one host first, then the others.
+    Upgrade,
     /// Be observed under the own fence: the convergence sweep.
     Observe,
     /// Close the rollout.

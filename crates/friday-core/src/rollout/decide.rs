@@ -61,6 +61,7 @@ pub fn advance(view: View<'_>) -> Vec<Event> {
         Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Upgrade { .. }
         | Intent::Look { .. } => act::advance(view),
     }
 }

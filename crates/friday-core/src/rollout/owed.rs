@@ -291,6 +291,10 @@ fn round(
         let effect = Effect::Ship { host: host.clone(), release, secrets };
         return Some((id(rollout, host, &what), Owed { effect, deadline: round.deadline }));
     }
+    if ask == RoundAsk::Upgrade {
+        let effect = Effect::Upgrade { host: host.clone(), fence: rollout.fence.clone()? };
+        return Some((id(rollout, host, &what), Owed { effect, deadline: round.deadline }));
+    }
     let request = round_request(state, rollout, ask, host)?;
     Some(ask_host(rollout, host, &what, request, round.deadline))
 }
@@ -309,7 +313,7 @@ fn round_request(
     let (keeper, keeper_fence) = rollout.keeper();
     let witness = || Some((state.journal.clone()?, rollout.round.as_ref()?.witness.clone()?));
     Some(match ask {
-        RoundAsk::Read | RoundAsk::Ship => return None,
+        RoundAsk::Read | RoundAsk::Ship | RoundAsk::Upgrade => return None,
         RoundAsk::Raise | RoundAsk::RaiseWave => Request::Raise {
             lease: (*host == keeper && fence.kind != FenceKind::Sweep)
                 .then(|| LeaseAsk { holder: holder(state), period_ms: fleet.lease_ms }),
@@ -351,6 +355,7 @@ fn act_request(state: &State, rollout: &Rollout, fence: Fence) -> Option<Request
         Intent::Push { .. }
         | Intent::Rollback { .. }
         | Intent::Sweep { .. }
+        | Intent::Upgrade { .. }
         | Intent::Look { .. } => return None,
     })
 }

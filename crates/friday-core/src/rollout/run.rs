@@ -188,6 +188,7 @@ impl Phase {
                 RoundAsk::Look => "looking",
                 RoundAsk::Quarantine => "quarantining",
                 RoundAsk::Act => "acting",
+                RoundAsk::Upgrade => "upgrading friday-host",
                 RoundAsk::Observe => "observing",
                 RoundAsk::Close => "closing",
                 RoundAsk::Release => "releasing the lease",

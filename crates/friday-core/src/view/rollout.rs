@@ -28,6 +28,8 @@ pub enum RolloutWord {
     Lift,
     /// `friday hosts keeper`.
     Keeper,
+    /// Replaces friday-host.
+    Upgrade,
     /// Only looked.
     Look,
 }
@@ -44,6 +46,7 @@ impl RolloutWord {
             Self::Quarantine => "quarantine",
             Self::Lift => "lift of a quarantine",
             Self::Keeper => "change of keeper",
+            Self::Upgrade => "upgrade of friday-host",
             Self::Look => "look",
         }
     }
@@ -58,6 +61,7 @@ impl RolloutWord {
             Intent::Quarantine { active: true, .. } => Self::Quarantine,
             Intent::Quarantine { active: false, .. } => Self::Lift,
             Intent::Keeper { .. } => Self::Keeper,
+            Intent::Upgrade { .. } => Self::Upgrade,
             Intent::Look { .. } => Self::Look,
         }
     }
@@ -281,9 +285,10 @@ impl RolloutView {
             Intent::Quarantine { release, reason, .. } => {
                 (Some(*release), None, Some(reason.clone()), false)
             }
-            Intent::Sweep { .. } | Intent::Keeper { .. } | Intent::Look { .. } => {
-                (None, None, None, false)
-            }
+            Intent::Sweep { .. }
+            | Intent::Keeper { .. }
+            | Intent::Upgrade { .. }
+            | Intent::Look { .. } => (None, None, None, false),
         };
         Self {
             rollout,
@@ -453,6 +458,7 @@ impl RolloutView {
             RoundAsk::Look => "looking at the hosts",
             RoundAsk::Quarantine => "storing the quarantine",
             RoundAsk::Act => "storing it on the hosts",
+            RoundAsk::Upgrade => "replacing friday-host",
             RoundAsk::Observe => "observing every host",
             RoundAsk::Close => "closing the rollout on the hosts",
             RoundAsk::Release => "giving the lease back",

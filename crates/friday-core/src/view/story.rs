@@ -235,6 +235,7 @@ fn begun(chronicle: &Chronicle, intent: &Intent, takes_back: bool) -> String {
             format!("lifting the quarantine of {}: {reason}", chronicle.release_says(release))
         }
         Intent::Keeper { keeper, .. } => format!("`{keeper}` becomes the keeper"),
+        Intent::Upgrade { .. } => format!("replacing friday-host on {hosts} where it differs"),
         Intent::Look { .. } => format!("looking at {hosts}"),
     }
 }
@@ -265,6 +266,7 @@ fn round(ask: RoundAsk, hosts: usize) -> (Tone, String) {
         }
         RoundAsk::Look => (Tone::Fine, format!("looking at {hosts}")),
         RoundAsk::Quarantine => (Tone::Fine, format!("storing the quarantine on {hosts}")),
+        RoundAsk::Upgrade => (Tone::Plain, format!("replacing friday-host on {hosts}")),
         RoundAsk::Act => (Tone::Fine, format!("storing it on {hosts}")),
         RoundAsk::Observe => (Tone::Plain, format!("observing {hosts}")),
         RoundAsk::Close => (Tone::Fine, format!("closing the rollout on {hosts}")),
@@ -412,6 +414,7 @@ fn done(word: RolloutWord) -> &'static str {
         | RolloutWord::Quarantine
         | RolloutWord::Lift
         | RolloutWord::Keeper
+        | RolloutWord::Upgrade
         | RolloutWord::Look => "is as it should be",
     }
 }

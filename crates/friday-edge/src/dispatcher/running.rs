@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use friday_core::controller::effect::{Effect, EffectId, Owed};
 use friday_core::controller::input::{Input, Outcome};
-use friday_wire::{HealthSpec, HostName, Request, Sample, Streak};
+use friday_wire::{Fence, HealthSpec, HostName, Request, Sample, Streak};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::clock;
-use crate::fleet::{AskError, Fleet};
+use crate::fleet::{AskError, Fleet, UpgradeError};
 use crate::hook::{self, CommandEnd, ShellCommand};
 use crate::probe::{ProbeTarget, Prober};
 use crate::progress::{Progress, ProgressSender};
@@ -37,6 +37,7 @@ pub(super) async fn run(world: World, id: EffectId, owed: Owed, inputs: mpsc::Se
         Effect::Ship { host, release, secrets } => {
             world.ship(&Shipment { host, release, secrets }, deadline).await
         }
+        Effect::Upgrade { host, fence } => world.upgrade(&host, &fence, deadline).await,
         Effect::Hook { name, command, env } => world.hook(&name, &command, &env, deadline).await,
         Effect::Follow { host, request, every_ms, timeout_ms } => {
             let pace = Pace { every: ms(every_ms), timeout: ms(timeout_ms) };
@@ -73,6 +74,15 @@ impl World {
             Ok(Err(ShipError::Ask(error))) => from_ask(&error),
             Ok(Err(error)) => Outcome::Failed { why: error.to_string() },
             Err(_) => Outcome::Unknown { why: "it was not there in time".to_owned() },
+        }
+    }
+
+    async fn upgrade(&self, host: &HostName, fence: &Fence, deadline: Instant) -> Outcome {
+        match timeout_at(deadline, self.fleet.upgrade(host, fence, deadline)).await {
+            Ok(Ok(_)) => Outcome::Done,
+            Ok(Err(UpgradeError::Connect(error))) => Outcome::Failed { why: error.to_string() },
+            Ok(Err(error)) => Outcome::Unknown { why: error.to_string() },
+            Err(_) => Outcome::Unknown { why: "it was not replaced in time".to_owned() },
         }
     }
 

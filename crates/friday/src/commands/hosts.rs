@@ -37,6 +37,12 @@ pub enum HostsCommand {
         after_help = "Examples:\n  friday hosts keeper web-2\n  friday hosts keeper web-2 --proven anna    the old keeper does not answer"
     )]
     Keeper(KeeperArgs),
+    /// Replace friday-host on every host by the program that this friday carries.
+    ///
+    /// One host first, then the others. Applications are not touched. A host whose new program does
+    /// not answer goes back to the old one by itself.
+    #[command(after_help = "Example:\n  friday hosts upgrade")]
+    Upgrade,
 }
 
 /// Which host.
@@ -64,6 +70,9 @@ pub fn run(ui: &Ui, global: &Global, args: &HostsArgs) -> Result<Exit, CommandEr
     if let Some(HostsCommand::Keeper(keeper)) = &args.command {
         return name_keeper(ui, &context, keeper);
     }
+    if let Some(HostsCommand::Upgrade) = &args.command {
+        return upgrade(ui, &context);
+    }
     let journal = Journal::read(&context)?;
     let hosts = sight::hosts(&context, &journal.chronicle)?;
     if ui.is_json() {
@@ -83,6 +92,15 @@ fn name_keeper(ui: &Ui, context: &Context, args: &KeeperArgs) -> Result<Exit, Co
         driver,
         keeper,
         proven: args.proven.clone(),
+        fleet: Box::new(context.settings.fleet_plan()),
+    };
+    driver::drive(ui, context, Purpose::Act, command)
+}
+
+fn upgrade(ui: &Ui, context: &Context) -> Result<Exit, CommandError> {
+    let command = |rollout, driver| input::Command::Upgrade {
+        rollout,
+        driver,
         fleet: Box::new(context.settings.fleet_plan()),
     };
     driver::drive(ui, context, Purpose::Act, command)

@@ -94,8 +94,33 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
             fact: Fact::Quarantine { entries: [(*release, entry)].into() },
         });
     }
-    events.push(round::begin(view, RoundAsk::Act, view.answering()));
+    events.push(match &*view.rollout.intent {
+        // One host goes first: what keeps it from answering keeps the others from being tried.
+        Intent::Upgrade { .. } => round::begin(view, RoundAsk::Upgrade, first_of(view.answering())),
+        _ => round::begin(view, RoundAsk::Act, view.answering()),
+    });
     events
+}
+
+fn first_of(hosts: Vec<HostName>) -> Vec<HostName> {
+    hosts.into_iter().rev().take(1).collect()
+}
+
+/// friday-host was replaced on one host, or on all.
+pub fn upgraded(view: View<'_>, done: &Round) -> Vec<Event> {
+    let failed: Vec<Reason> = round::not_ok(done)
+        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
+        .collect();
+    if !failed.is_empty() {
+        return view.wind_up(End::NotSwitched { reasons: failed });
+    }
+    let left: Vec<HostName> =
+        view.answering().into_iter().filter(|host| !done.answers.contains_key(host)).collect();
+    let was_first = done.answers.len() == 1 && !left.is_empty();
+    if was_first {
+        return vec![round::begin(view, RoundAsk::Upgrade, left)];
+    }
+    view.wind_up(End::Done)
 }
 
 /// Naming another keeper where the old one does not answer needs a proven person.

@@ -15,7 +15,7 @@ const RAISES_MAX: u32 = 20;
 pub fn begin(view: View<'_>, ask: RoundAsk, hosts: Vec<HostName>) -> Event {
     let fleet = view.rollout.fleet();
     let allowance = match ask {
-        RoundAsk::Ship | RoundAsk::Stage => fleet.stage_deadline_ms,
+        RoundAsk::Ship | RoundAsk::Stage | RoundAsk::Upgrade => fleet.stage_deadline_ms,
         RoundAsk::Read
         | RoundAsk::Raise
         | RoundAsk::RaiseWave
@@ -75,10 +75,12 @@ fn conclude(view: View<'_>, round: &Round) -> Vec<Event> {
             Intent::Lock { .. }
             | Intent::Quarantine { .. }
             | Intent::Keeper { .. }
+            | Intent::Upgrade { .. }
             | Intent::Look { .. } => Vec::new(),
         },
         RoundAsk::MigrationBegins | RoundAsk::MigrationEnds => push::migration_stored(view, round),
         RoundAsk::Act => act::acted(view, round),
+        RoundAsk::Upgrade => act::upgraded(view, round),
         RoundAsk::Observe => match &*view.rollout.intent {
             Intent::Push { plan } => push::observed(view, plan, round),
             _ => rollback::observed(view, round),
@@ -118,6 +120,7 @@ pub fn raise(view: View<'_>, number: u64) -> Vec<Event> {
         | Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Upgrade { .. }
         | Intent::Look { .. } => FenceKind::Push,
     };
     let fence = Fence { number, start: view.rollout.start.clone(), kind };
@@ -139,6 +142,7 @@ fn raised(view: View<'_>, round: &Round) -> Vec<Event> {
         Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Upgrade { .. }
         | Intent::Look { .. } => act::raised(view, round),
     }
 }
