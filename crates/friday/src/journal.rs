@@ -2,8 +2,10 @@
 
 use friday_core::journal::{Position, Record, RecordError, Store as _};
 use friday_core::time::Timestamp;
+use friday_core::view::chronicle::ReleaseView;
 use friday_core::view::{Chronicle, Line};
 use friday_edge::journal_file::{OpenJournalError, SqliteStore};
+use friday_edge::stock::Stock;
 use friday_wire::{Digest, ReleaseId, RolloutId};
 
 use crate::context::Context;
@@ -36,13 +38,41 @@ impl Journal {
     pub fn read(context: &Context) -> Result<Self, CommandError> {
         let mut store = match SqliteStore::open_read_only(context.state.path()) {
             Ok(store) => store,
-            Err(OpenJournalError::Missing { .. }) => return Ok(Self::default()),
+            Err(OpenJournalError::Missing { .. }) => {
+                let mut journal = Self::default();
+                journal.take_labels(context);
+                return Ok(journal);
+            }
             Err(error) => return Err(not_opened(&error)),
         };
         let records = store
             .read_after(0)
             .map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
-        Ok(Self::fold(records))
+        let mut journal = Self::fold(records);
+        journal.take_labels(context);
+        Ok(journal)
+    }
+
+    /// Releases that hosts run and this journal never pushed are called what the stock calls them:
+    /// after a lost journal people still know them by name.
+    fn take_labels(&mut self, context: &Context) {
+        let releases = &mut self.chronicle.releases;
+        let nameless = releases.is_empty() || releases.values().any(|known| known.label.is_none());
+        if !nameless || !context.state.path().join("releases").is_dir() {
+            return;
+        }
+        // A stock that cannot be read names nothing; what needs its files will say so.
+        let stocked = Stock::open(&context.state).and_then(|stock| stock.releases());
+        for stocked in stocked.unwrap_or_default() {
+            let known = releases.entry(stocked.release).or_insert(ReleaseView {
+                release: stocked.release,
+                label: None,
+                first_pushed: None,
+                stable_since: None,
+                quarantined: None,
+            });
+            known.label.get_or_insert(stocked.label);
+        }
     }
 
     /// As `read`, and refuses a damaged one.

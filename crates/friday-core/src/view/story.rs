@@ -107,12 +107,9 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
             let (tone, text) = observed(chronicle, fact);
             line(if news == News::Known { Tone::Fine } else { tone }, text)
         }
-        Event::GateJudged { result, says, .. } => match result {
-            GateResult::Pass => line(Tone::Fine, format!("gate passed: {says}")),
-            // The end that follows says it with all the others.
-            GateResult::Inconclusive => line(Tone::Fine, format!("gate inconclusive: {says}")),
-            GateResult::Fail => line(Tone::Fine, format!("gate failed: {says}")),
-        },
+        Event::GateJudged { result, says, .. } => {
+            line(Tone::Fine, format!("gate {}: {says}", judged(*result)))
+        }
         Event::RolloutBound { open, .. } => {
             let to = chronicle.target_says(open.release.as_ref());
             let back = chronicle.target_says(open.returns_to.as_ref());
@@ -485,6 +482,15 @@ fn ended(chronicle: &Chronicle, at: Timestamp, id: &RolloutId, end: &End) -> Lin
             format!("the {noun} was dropped: its friday ended before it had changed anything"),
         ),
         End::Done => line(Tone::Good, format!("{}, after {took}", acted(word))),
+    }
+}
+
+/// Always a fine point: the end that follows tells a refusal, with all the others.
+fn judged(result: GateResult) -> &'static str {
+    match result {
+        GateResult::Pass => "passed",
+        GateResult::Inconclusive => "inconclusive",
+        GateResult::Fail => "failed",
     }
 }
 

@@ -107,6 +107,9 @@ fn releases(ui: &Ui, chronicle: &Chronicle, limit: usize) {
                 (Ink::Plain, "stable before; `friday rollback` goes here".to_owned())
             }
             None if known.stable_since.is_some() => (Ink::Plain, "was stable".to_owned()),
+            None if known.first_pushed.is_none() => {
+                (Ink::Faint, "this journal did not push it".to_owned())
+            }
             None => (Ink::Faint, "never became stable".to_owned()),
         };
         let pushed = known.first_pushed.map(|at| ui.clock().long(at)).unwrap_or_default();

@@ -116,7 +116,7 @@ fn a_first_push_and_a_second() {
     assert_snapshot!(sandbox.friday(&["status"]).all(), @r#"
     exit 0
     --- stdout
-    shop: `v2` ([id]) is stable since [date] [time] (0 s ago)
+    shop: `v2` ([id]) is stable since [date] [time] ([long] ago)
     HOST     RELEASE              HEALTH   ROTATION  NOTE
     local-1  `v2` ([id])  healthy  in
     local-2  `v2` ([id])  healthy  in
@@ -156,7 +156,7 @@ fn an_environment_has_hosts_and_a_journal_of_its_own() {
     assert_snapshot!(sandbox.friday(&["status", "--env", "staging"]).all(), @r#"
     exit 0
     --- stdout
-    shop-staging: `v1` ([id]) is stable since [date] [time] (0 s ago)
+    shop-staging: `v1` ([id]) is stable since [date] [time] ([long] ago)
     HOST     RELEASE              HEALTH   ROTATION  NOTE
     local-9  `v1` ([id])  healthy  in
     "#);

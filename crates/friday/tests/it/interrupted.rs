@@ -32,7 +32,7 @@ fn the_next_push_is_refused_and_says_both_ways_on() {
     assert_snapshot!(sandbox.friday(&["status", "--offline"]).all(), @r#"
     exit 0
     --- stdout
-    shop: `v1` ([id]) is stable since [date] [time] (2 s ago)
+    shop: `v1` ([id]) is stable since [date] [time] ([long] ago)
       push of `v2` ([id]) was interrupted ([rollout], 3 of 3 hosts done)
         `friday resume` goes on, forward or back
     "#);

@@ -18,10 +18,10 @@ fn a_lost_journal_is_rebuilt_from_the_hosts() {
     exit 0
     --- stdout
     shop: nothing was pushed from here yet (there is no journal)
-    HOST     RELEASE       HEALTH   ROTATION  NOTE
-    local-1  [id]  healthy  in
-    local-2  [id]  healthy  in
-    local-3  [id]  healthy  in
+    HOST     RELEASE              HEALTH   ROTATION  NOTE
+    local-1  `v2` ([id])  healthy  in
+    local-2  `v2` ([id])  healthy  in
+    local-3  `v2` ([id])  healthy  in
     "#);
     let rollback = sandbox.friday(&["rollback"]);
     assert_eq!(rollback.exit, 0, "{}", rollback.all());

@@ -280,13 +280,15 @@ fn redact_line(line: &str) -> String {
 
 type Pattern = (&'static str, fn(&str) -> Option<usize>);
 
-const PATTERNS: [Pattern; 6] = [
+const PATTERNS: [Pattern; 8] = [
     ("[rollout]", |text| shaped(text, "r-dddddddd-xxxxxx")),
     ("[date]", |text| shaped(text, "dddd-dd-dd")),
     ("[time]", |text| shaped(text, "dd:dd:dd")),
     ("[hash]", |text| shaped(text, &"x".repeat(64))),
     ("[id]", |text| shaped(text, "xxxxxxxxxxxx")),
     ("[long]", duration),
+    ("[long] ago", |text| whole_seconds(text, "", " s ago")),
+    ("after [long]", |text| whole_seconds(text, "after ", " s")),
 ];
 
 /// The length of a text that has a shape: `d` a digit, `x` a hexadecimal digit.
@@ -307,4 +309,12 @@ fn duration(text: &str) -> Option<usize> {
     let number = text.find(|found: char| !found.is_ascii_digit() && found != '.')?;
     let fraction = text[..number].contains('.');
     (fraction && text[number..].starts_with(" s")).then_some(number + 2)
+}
+
+/// The length of a whole number of seconds between these words.
+fn whole_seconds(text: &str, before: &str, after: &str) -> Option<usize> {
+    let rest = text.strip_prefix(before)?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let fits = digits > 0 && rest[digits..].starts_with(after);
+    fits.then_some(before.len() + digits + after.len())
 }
