@@ -502,6 +502,7 @@ fn acted(word: RolloutWord) -> &'static str {
         RolloutWord::Quarantine => "every host refuses it",
         RolloutWord::Lift => "hosts take it again",
         RolloutWord::Keeper => "every host knows the keeper",
+        RolloutWord::Upgrade => "every host runs this friday's friday-host",
         RolloutWord::Push | RolloutWord::Rollback | RolloutWord::Sweep | RolloutWord::Look => {
             "done"
         }
