@@ -1,6 +1,7 @@
 //! What a rollout came to, as an exit status, a last word and a result for scripts.
 
 use friday_core::journal::event::End;
+use friday_core::reason::Reason;
 use friday_core::view::{Chronicle, RolloutView, RolloutWord, Standing};
 use friday_wire::RolloutId;
 use serde::Serialize;
@@ -60,6 +61,8 @@ fn ended(word: RolloutWord, end: &End) -> Exit {
         // Taken back by a rollback that this journal does not hold.
         End::TakenBack { .. } => Exit::Person,
         End::Owed { .. } | End::Fenced { .. } | End::TakenOver { .. } => Exit::Person,
+        // Not a gate's no: it cannot be safe without a person's word.
+        End::Refused { reasons } if reasons.contains(&Reason::OneWay) => Exit::Person,
         End::Refused { .. } => Exit::Refused,
         End::Unreachable { .. } => Exit::Unreachable,
         End::Dropped if word == RolloutWord::Push => Exit::TakenBack,

@@ -70,8 +70,11 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     let migration = truth.open.as_ref().map(|found| found.open.migration);
     let one_way = migration.is_some_and(friday_wire::Migration::forbids_automatic_return);
     let named = matches!(to, BackTo::Release { .. });
-    // Going back to nothing leaves no old release that could not use the data.
-    let needs_a_name = |bound: &Bound| one_way && (*automatic || (!named && bound.to.is_some()));
+    // Going back to nothing leaves no old release that could not use the data, and an open rollback
+    // was named by a person already.
+    let begun = truth.open.as_ref().is_some_and(|found| found.open.kind == RolloutKind::Rollback);
+    let needs_a_name =
+        |bound: &Bound| one_way && (*automatic || (!named && !begun && bound.to.is_some()));
     let bound = bind(view, &truth, *to)
         .and_then(|bound| if needs_a_name(&bound) { Err(Reason::OneWay) } else { Ok(bound) });
     let bound = match bound {
