@@ -1,0 +1,425 @@
+//! The values of the golden journal. What stands here stays: the records were written once. Add at
+//! the end of [`records`] only.
+
+mod nouns;
+
+use friday_core::controller::input::{BackTo, Way};
+use friday_core::journal::event::{
+    End, Fact, Gate, GateResult, HostAnswer, Intent, Requested, RoundAsk, StepAnswer, Watcher, Work,
+};
+use friday_core::journal::record::JOURNAL_FORMAT;
+use friday_core::journal::{Event, Position, Record};
+use friday_core::reason::Reason;
+use friday_core::time::Timestamp;
+use friday_wire::{
+    FenceKind, HostName, JournalId, Migration, Refusal, RolloutId, StartId, StepReport, StepState,
+};
+
+use nouns::{
+    fence, fleet, head, host, key, lease, lock, migration, nonce, observation, open, plan,
+    quarantined, release, rollout,
+};
+
+/// 2026-01-02 03:04:05 UTC.
+const FIRST: Timestamp = Timestamp(1_767_323_045_000);
+
+struct Book {
+    position: Position,
+    at: Timestamp,
+    records: Vec<Record>,
+}
+
+impl Book {
+    fn write(&mut self, event: &Event) {
+        let record = Record::after(&self.position, self.at, event);
+        self.position = record.position();
+        self.at = self.at.plus_ms(250);
+        self.records.push(record);
+    }
+
+    fn write_all(&mut self, events: impl IntoIterator<Item = Event>) {
+        events.into_iter().for_each(|event| self.write(&event));
+    }
+
+    fn begin(&mut self, id: &str, intent: Intent, because_of: Option<&str>) {
+        self.write(&Event::RolloutBegun {
+            rollout: rollout(id),
+            intent: Box::new(intent),
+            because_of: because_of.map(rollout),
+        });
+    }
+
+    fn end(&mut self, id: &str, end: End) {
+        self.write(&Event::EndDecided { rollout: rollout(id), end: end.clone() });
+        self.write(&Event::RolloutEnded { rollout: rollout(id), end });
+    }
+}
+
+/// Everything an event can say, as records of one legal journal.
+pub fn records() -> Vec<Record> {
+    let mut book = Book { position: Position::START, at: FIRST, records: Vec::new() };
+    book.write(&Event::JournalCreated {
+        journal: JournalId::new("j-0001"),
+        format: JOURNAL_FORMAT,
+        fleet: "shop".to_owned(),
+    });
+    drive(&mut book, "s-0001");
+    book.begin("push-1", Intent::Push { plan: plan() }, None);
+    rounds(&mut book, &rollout("push-1"));
+    judged_and_found(&mut book, &rollout("push-1"));
+    worked(&mut book, &rollout("push-1"));
+    switched(&mut book, &rollout("push-1"));
+    watched_and_held(&mut book, &rollout("push-1"));
+    book.end("push-1", End::Stable);
+    taken_back(&mut book);
+    lesser_acts(&mut book);
+    other_ends(&mut book);
+    book.records
+}
+
+fn drive(book: &mut Book, start: &str) {
+    book.write(&Event::DriverStarted {
+        start: StartId::new(start),
+        person: "anna".to_owned(),
+        machine: "laptop-1".to_owned(),
+        version: "0.1.0".to_owned(),
+    });
+}
+
+fn hosts() -> Vec<HostName> {
+    vec![host("web-1"), host("web-2"), host("db-1")]
+}
+
+fn asks() -> [RoundAsk; 14] {
+    [
+        RoundAsk::Read,
+        RoundAsk::Raise,
+        RoundAsk::RaiseWave,
+        RoundAsk::Open,
+        RoundAsk::Ship,
+        RoundAsk::Stage,
+        RoundAsk::MigrationBegins,
+        RoundAsk::MigrationEnds,
+        RoundAsk::Look,
+        RoundAsk::Quarantine,
+        RoundAsk::Act,
+        RoundAsk::Observe,
+        RoundAsk::Close,
+        RoundAsk::Release,
+    ]
+}
+
+fn refusals() -> Vec<Refusal> {
+    let running = StepState::Running { doing: "draining".to_owned() };
+    vec![
+        Refusal::Fenced { highest: fence(9, FenceKind::Rollback) },
+        Refusal::Leased { lease: lease() },
+        Refusal::LeaseLost,
+        Refusal::Keeper { keeper: host("web-2") },
+        Refusal::NotOpen { open: Some(rollout("push-0")) },
+        Refusal::NotOpen { open: None },
+        Refusal::RollbackOpen { rollout: rollout("back-0") },
+        Refusal::Quarantined { release: release(3), reason: "it lost \"orders\"\n".to_owned() },
+        Refusal::Stale { attempt: 4 },
+        Refusal::Busy { with: StepReport { key: key("push-0", 1), state: running } },
+        Refusal::OneWay,
+        Refusal::NotHeld { release: release(1) },
+        Refusal::Locked { person: "bela".to_owned(), reason: "inventory".to_owned() },
+    ]
+}
+
+/// Every ask, and every answer to some.
+fn rounds(book: &mut Book, id: &RolloutId) {
+    let failed = |why: &str| HostAnswer::Failed { why: why.to_owned() };
+    let mut answers = vec![
+        HostAnswer::Seen { observation: Box::new(observation()) },
+        HostAnswer::Unreachable { why: "connection refused".to_owned() },
+        failed("no space left on device"),
+        HostAnswer::Head { head: Box::new(head()) },
+        HostAnswer::Unknown { why: "no answer in time".to_owned() },
+        HostAnswer::Ok,
+    ];
+    answers.extend(refusals().into_iter().map(|refusal| HostAnswer::Refused { refusal }));
+    let mut answers = answers.into_iter().cycle();
+    for (round, ask) in (1..).zip(asks()) {
+        let deadline = book.at.plus_ms(20_000);
+        if ask == RoundAsk::Raise {
+            let fence = fence(7, FenceKind::Push);
+            book.write(&Event::FenceChosen { rollout: id.clone(), fence });
+        }
+        book.write(&Event::RoundBegun {
+            rollout: id.clone(),
+            round,
+            ask,
+            hosts: hosts(),
+            deadline,
+        });
+        for host in hosts() {
+            let answer = answers.next().expect("it goes on for ever");
+            book.write(&Event::HostAnswered { rollout: id.clone(), round, host, answer });
+        }
+    }
+}
+
+fn judged_and_found(book: &mut Book, id: &RolloutId) {
+    let gates = [
+        Gate::Reachable,
+        Gate::Unlocked,
+        Gate::Lease,
+        Gate::Quarantine,
+        Gate::NothingOpen,
+        Gate::WayBack,
+        Gate::Room,
+    ];
+    let results = [GateResult::Pass, GateResult::Inconclusive, GateResult::Fail];
+    for (gate, result) in gates.into_iter().zip(results.into_iter().cycle()) {
+        let says = "3 of 3 hosts answer".to_owned();
+        book.write(&Event::GateJudged { rollout: id.clone(), gate, result, says });
+    }
+    for one_way in [false, true] {
+        for migration in migrations(one_way) {
+            let open = open("push-1", migration);
+            book.write(&Event::RolloutBound { rollout: id.clone(), open });
+            book.write(&Event::MigrationMoved { rollout: id.clone(), migration });
+        }
+    }
+    let foreign = open("push-9", Migration::Begun { one_way: true });
+    let by = fence(9, FenceKind::Sweep);
+    let facts = [
+        Fact::Stable { release: Some(release(1)), previous: Some(release(0)) },
+        Fact::Stable { release: None, previous: None },
+        Fact::OpenRollout { open: foreign, fence: fence(9, FenceKind::Push) },
+        Fact::Superseded { rollout: rollout("push-9"), by },
+        Fact::Quarantine {
+            entries: [(release(3), quarantined(true)), (release(4), quarantined(false))].into(),
+        },
+        Fact::Lock { lock: Some(lock()) },
+        Fact::Lock { lock: None },
+        Fact::Keeper { keeper: host("web-1") },
+    ];
+    book.write_all(facts.map(|fact| Event::Observed { fact }));
+}
+
+fn migrations(one_way: bool) -> [Migration; 4] {
+    [
+        Migration::NotBegun,
+        Migration::Begun { one_way },
+        Migration::Unknown { one_way },
+        Migration::Done { one_way },
+    ]
+}
+
+fn worked(book: &mut Book, id: &RolloutId) {
+    let works = [
+        Work::Sweep,
+        Work::HookBefore,
+        Work::Migrate,
+        Work::MigrateBack,
+        Work::Back,
+        Work::HookAfter,
+    ];
+    for work in works {
+        let deadline = book.at.plus_ms(600_000);
+        book.write(&Event::WorkBegun { rollout: id.clone(), work, deadline });
+    }
+    for failed in [None, Some("exited with 1".to_owned())] {
+        book.write_all([
+            Event::MigrationWentBack { rollout: id.clone(), failed: failed.clone() },
+            Event::HookEnded {
+                rollout: id.clone(),
+                name: "before".to_owned(),
+                failed: failed.clone(),
+            },
+            Event::HookEnded { rollout: id.clone(), name: "after".to_owned(), failed },
+        ]);
+    }
+}
+
+/// Every answer to an order, under an attempt of its own.
+fn switched(book: &mut Book, id: &RolloutId) {
+    let why = || "exited with 1".to_owned();
+    let log = vec!["listening".to_owned(), "panicked".to_owned()];
+    let states = vec![
+        StepState::Running { doing: "draining".to_owned() },
+        StepState::Failed { why: why(), log: log.clone() },
+        StepState::Lost { why: why() },
+        StepState::Undone { why: why() },
+        StepState::Ended { doing: "starting".to_owned() },
+        StepState::Sealed,
+        StepState::NeverSeen,
+        StepState::Done,
+        StepState::AwaitingConfirm { nonce: nonce(), remaining_ms: 29_500 },
+    ];
+    let report = |state| StepAnswer::Report { report: StepReport { key: key("push-1", 1), state } };
+    let mut answers = vec![
+        StepAnswer::NotSent { why: "no connection".to_owned() },
+        StepAnswer::Unknown { why: "no answer in time".to_owned() },
+    ];
+    answers.extend(refusals().into_iter().map(|refusal| StepAnswer::Refused { refusal }));
+    answers.extend(states.into_iter().map(report));
+    book.write(&Event::WaveBegun {
+        rollout: id.clone(),
+        wave: 1,
+        hosts: vec![host("web-2"), host("web-1")],
+    });
+    for (attempt, answer) in (1..).zip(answers) {
+        let deadline = book.at.plus_ms(360_000);
+        let (rollout, host) = (id.clone(), host("web-1"));
+        let at_once = attempt % 2 == 0;
+        let order = Event::StepBegun {
+            rollout: rollout.clone(),
+            host: host.clone(),
+            attempt,
+            at_once,
+            deadline,
+        };
+        book.write_all([order, Event::StepAnswered { rollout, host, answer }]);
+    }
+    book.write_all([
+        Event::OutsideProved { rollout: id.clone(), host: host("web-1") },
+        Event::HostDone { rollout: id.clone(), host: host("web-1") },
+        Event::HostFailed { rollout: id.clone(), host: host("web-2"), why: why(), log },
+        Event::HostLeft { rollout: id.clone(), host: host("db-1"), why: why() },
+    ]);
+}
+
+fn watched_and_held(book: &mut Book, id: &RolloutId) {
+    let changed = |by, sick: Option<&str>| Event::HealthChanged {
+        rollout: id.clone(),
+        host: host("web-1"),
+        by,
+        sick: sick.map(str::to_owned),
+    };
+    let until = book.at.plus_ms(300_000);
+    book.write_all([
+        changed(Watcher::Host, Some("503 of 3")),
+        changed(Watcher::Outside, Some("timed out")),
+        changed(Watcher::Host, None),
+        Event::SoakBegun { rollout: id.clone(), wave: 1, until },
+        Event::BakeBegun { rollout: id.clone(), until },
+        Event::BakeEnded { rollout: id.clone() },
+        Event::LeaseRenewed { rollout: id.clone(), ok: true },
+        Event::LeaseRenewed { rollout: id.clone(), ok: false },
+        Event::Held { rollout: id.clone(), reasons: reasons() },
+        Event::Requested {
+            rollout: rollout("back-7"),
+            person: "bela".to_owned(),
+            request: Requested::Abort { reason: "wrong branch".to_owned() },
+        },
+        Event::Requested {
+            rollout: rollout("back-8"),
+            person: "bela".to_owned(),
+            request: Requested::Rollback {
+                to: BackTo::Release { release: release(1) },
+                now: true,
+                reason: "orders are lost".to_owned(),
+            },
+        },
+        Event::Resumed { rollout: id.clone(), start: StartId::new("s-0001"), way: Way::Forward },
+    ]);
+}
+
+fn reasons() -> Vec<Reason> {
+    let why = || "no answer in time".to_owned();
+    let (person, reason) = (|| "anna".to_owned(), || "inventory".to_owned());
+    vec![
+        Reason::Unreachable { host: host("web-1"), why: why() },
+        Reason::Locked { person: person(), reason: reason() },
+        Reason::Leased { holder: "anna@laptop-1".to_owned(), remaining_secs: 41 },
+        Reason::LeaseLost,
+        Reason::Fenced { by: "rollback".to_owned() },
+        Reason::Keeper { known: host("web-1"), configured: host("web-2") },
+        Reason::Quarantined { release: release(3), why: why() },
+        Reason::RolloutOpen { rollout: rollout("push-0"), kind: "push".to_owned() },
+        Reason::HeadsChanged,
+        Reason::IsStable { release: release(1) },
+        Reason::NoWayBack { why: why() },
+        Reason::OneWay,
+        Reason::MigrationUnknown,
+        Reason::MigrationFailed { why: why() },
+        Reason::HookFailed { name: "before".to_owned(), why: why() },
+        Reason::HostFailed { host: host("web-1"), why: why() },
+        Reason::BudgetSpent { failed: 2, allowed: 1 },
+        Reason::StoodStill { secs: 600, waiting: "wave 2".to_owned() },
+        Reason::Asked { person: person(), reason: reason() },
+        Reason::DriverGone,
+        Reason::SweepOwed { hosts: hosts() },
+        Reason::NothingToDo { what: "no open push to resume".to_owned() },
+        Reason::NotHeld { host: host("web-1"), release: release(1) },
+        Reason::Full { host: host("web-1"), why: why() },
+    ]
+}
+
+fn rollback(to: BackTo, automatic: bool) -> Intent {
+    Intent::Rollback {
+        to,
+        now: !automatic,
+        quarantine: automatic,
+        reason: "`web-1` failed: exited with 1".to_owned(),
+        automatic,
+        migration: automatic.then(|| migration("one-way")),
+        fleet: fleet(),
+    }
+}
+
+fn taken_back(book: &mut Book) {
+    drive(book, "s-0002");
+    book.begin("push-2", Intent::Push { plan: plan() }, None);
+    book.begin("push-2-back1", rollback(BackTo::LastStable, true), Some("push-2"));
+    book.write_all([
+        Event::FenceChosen {
+            rollout: rollout("push-2-back1"),
+            fence: fence(8, FenceKind::Rollback),
+        },
+        Event::Resumed {
+            rollout: rollout("push-2-back1"),
+            start: StartId::new("s-0002"),
+            way: Way::Back,
+        },
+    ]);
+    book.end("push-2-back1", End::Converged);
+    book.end("push-2", End::TakenBack { by: rollout("push-2-back1") });
+    book.begin("back-3", rollback(BackTo::Release { release: release(1) }, false), None);
+    book.end("back-3", End::TakenOver { by: rollout("back-4") });
+    book.begin("sweep-1", Intent::Sweep { fleet: fleet() }, None);
+    book.write(&Event::FenceChosen {
+        rollout: rollout("sweep-1"),
+        fence: fence(10, FenceKind::Sweep),
+    });
+    book.end("sweep-1", End::Owed { hosts: hosts() });
+}
+
+fn lesser_acts(book: &mut Book) {
+    book.begin("lock-1", Intent::Lock { lock: Some(lock()), fleet: fleet() }, None);
+    book.end("lock-1", End::Done);
+    book.begin("lock-2", Intent::Lock { lock: None, fleet: fleet() }, None);
+    book.end("lock-2", End::Done);
+    let reason = "it lost orders".to_owned();
+    let quarantine =
+        Intent::Quarantine { release: release(3), active: true, reason, fleet: fleet() };
+    book.begin("quarantine-1", quarantine, None);
+    book.end("quarantine-1", End::Refused { reasons: vec![Reason::HeadsChanged] });
+    for (id, proven) in [("keeper-1", None), ("keeper-2", Some("anna".to_owned()))] {
+        let intent = Intent::Keeper { keeper: host("web-2"), proven, fleet: fleet() };
+        book.begin(id, intent, None);
+        let why = "connection refused".to_owned();
+        let reasons = vec![Reason::Unreachable { host: host("web-1"), why }];
+        book.end(id, End::Unreachable { reasons });
+    }
+    book.begin("look-1", Intent::Look { fleet: fleet() }, None);
+    book.end("look-1", End::Dropped);
+}
+
+/// A push under every other choice of its plan.
+fn other_ends(book: &mut Book) {
+    for (id, back) in [("push-3", "safe"), ("push-4", "one-way")] {
+        let mut plan = plan();
+        plan.migration = Some(migration(back));
+        book.begin(id, Intent::Push { plan }, None);
+    }
+    let reasons = vec![Reason::HookFailed { name: "before".to_owned(), why: "no".to_owned() }];
+    book.end("push-3", End::NotSwitched { reasons });
+    book.end("push-4", End::Fenced { by: fence(11, FenceKind::Rollback) });
+    book.begin("push-5", Intent::Push { plan: nouns::plain_plan() }, None);
+    book.end("push-5", End::Dropped);
+}

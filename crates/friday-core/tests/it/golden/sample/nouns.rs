@@ -1,0 +1,218 @@
+//! The nouns in the golden journal's events, each with every field filled in somewhere.
+
+use friday_core::rollout::plan::{
+    FleetPlan, Hooks, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedHost,
+};
+use friday_wire::{
+    BootDefault, BootIdentity, Clocks, Digest, Fence, FenceKind, FleetName, Head, HealthSpec,
+    HealthState, HostFacts, HostName, HttpCheck, JournalId, Lease, Lock, Migration, Nonce,
+    Observation, OpenRollout, Ports, Quarantined, ReleaseId, RolloutId, RolloutKind, Rotation,
+    RunningApp, SecretsVersion, Stamped, StartId, StepKey, StepName, StepReport, StepState, TreeId,
+    Undo, Witness,
+};
+
+pub fn host(name: &str) -> HostName {
+    HostName::new(name)
+}
+
+pub fn rollout(id: &str) -> RolloutId {
+    RolloutId::new(id)
+}
+
+pub fn release(number: u8) -> ReleaseId {
+    ReleaseId(Digest([number; 32]))
+}
+
+fn tree(number: u8) -> TreeId {
+    TreeId(Digest([0xf0 | number; 32]))
+}
+
+pub fn nonce() -> Nonce {
+    Nonce::new("n-0001")
+}
+
+pub fn fence(number: u64, kind: FenceKind) -> Fence {
+    Fence { number, start: StartId::new("s-0001"), kind }
+}
+
+pub fn key(id: &str, attempt: u32) -> StepKey {
+    StepKey { rollout: rollout(id), step: StepName::Switch, attempt }
+}
+
+pub fn lease() -> Lease {
+    let holder = "anna@laptop-1".to_owned();
+    Lease { start: StartId::new("s-0009"), holder, remaining_ms: 41_000 }
+}
+
+pub fn lock() -> Lock {
+    let (person, reason) = ("bela".to_owned(), "inventory".to_owned());
+    Lock { person, reason, at_ms: 1_767_323_000_000 }
+}
+
+pub fn quarantined(active: bool) -> Quarantined {
+    Quarantined {
+        fence: fence(6, FenceKind::Rollback),
+        tree: active.then(|| tree(3)),
+        reason: "it lost orders".to_owned(),
+        active,
+    }
+}
+
+pub fn open(id: &str, migration: Migration) -> OpenRollout {
+    OpenRollout {
+        id: rollout(id),
+        kind: RolloutKind::Push,
+        release: Some(release(2)),
+        returns_to: Some(release(1)),
+        leaves: None,
+        migration,
+    }
+}
+
+pub fn head() -> Head {
+    let stamp = |number| fence(number, FenceKind::Push);
+    Head {
+        fleet: FleetName::new("shop"),
+        user: "deploy".to_owned(),
+        keeper: Some(Stamped { fence: stamp(1), value: host("web-1") }),
+        fence: stamp(6),
+        current: Some(release(2)),
+        open: Some(release(2)),
+        stable: Some(release(1)),
+        stable_fence: stamp(4),
+        previous_stable: Some(release(0)),
+        undo: Some(Undo::To { release: release(1) }),
+        rollout: Some(Stamped { fence: stamp(6), value: open("push-1", Migration::NotBegun) }),
+        closed: Some(Stamped { fence: stamp(4), value: rollout("push-0") }),
+        quarantine: [(release(3), quarantined(true)), (release(4), quarantined(false))].into(),
+        lock: Some(Stamped { fence: stamp(5), value: None }),
+        lease: Some(lease()),
+        witnesses: [(JournalId::new("j-0001"), Witness { seq: 3, hash: Digest([9; 32]) })].into(),
+        boot: Some(BootIdentity { boot_id: "0b6f".to_owned(), init_start: 12 }),
+        held: vec![release(0), release(1), release(2)],
+    }
+}
+
+pub fn observation() -> Observation {
+    let state = StepState::AwaitingConfirm { nonce: nonce(), remaining_ms: 100 };
+    Observation {
+        head: head(),
+        app: Some(RunningApp {
+            release: release(2),
+            port: Some(8_001),
+            running: true,
+            health: HealthState::Sick { why: "503".to_owned() },
+            in_rotation: false,
+            restarts: 2,
+        }),
+        warm: Some(release(1)),
+        last: Some(StepReport { key: key("push-1", 1), state }),
+        armed: true,
+        boot_default: BootDefault::Start { release: release(1) },
+        facts: HostFacts {
+            version: "0.1.0".to_owned(),
+            program: "ab".repeat(32),
+            disk_free: 1 << 33,
+            disk_total: 1 << 40,
+            boot_hook: true,
+            clock_ms: 1_767_323_045_123,
+            drift: Some("`current` points elsewhere".to_owned()),
+        },
+    }
+}
+
+fn health() -> HealthSpec {
+    let http = HttpCheck { path: "/healthz".to_owned(), expect: Some(204) };
+    HealthSpec {
+        http: Some(http),
+        tcp: true,
+        command: Some("bin/check".to_owned()),
+        ..HealthSpec::default()
+    }
+}
+
+pub fn fleet() -> FleetPlan {
+    let planned = |name: &str, role: &str, ports| PlannedHost {
+        name: host(name),
+        role: role.to_owned(),
+        ports,
+        outside_url: Some(format!("https://{name}.example.com/healthz")),
+    };
+    FleetPlan {
+        hosts: vec![
+            planned("web-1", "web", Ports::PerRelease { first: 8_000, last: 8_009 }),
+            planned("web-2", "web", Ports::Fixed { port: 8_000 }),
+            planned("db-1", "db", Ports::None),
+        ],
+        keeper: host("web-1"),
+        clocks: Clocks::default(),
+        rotation: Rotation::Commands {
+            into: "lb in".to_owned(),
+            out: "lb out".to_owned(),
+            timeout_ms: 10_000,
+        },
+        out_at_once_percent: 25,
+        outside: Some(OutsideProbe { expect: Some(200), health: health() }),
+        progress_deadline_ms: 600_000,
+        answer_deadline_ms: 20_000,
+        stage_deadline_ms: 600_000,
+        lease_ms: 60_000,
+        heartbeat_ms: 15_000,
+        observe_ms: 5_000,
+        keep: (5, 3),
+    }
+}
+
+/// `safe`, `one-way`, or a command.
+pub fn migration(back: &str) -> MigrationPlan {
+    MigrationPlan {
+        command: "bin/shop migrate".to_owned(),
+        host: host("db-1"),
+        back: match back {
+            "safe" => MigrationBack::Safe,
+            "one-way" => MigrationBack::OneWay,
+            command => MigrationBack::Command { command: command.to_owned() },
+        },
+        stop_all: false,
+        timeout_ms: 600_000,
+    }
+}
+
+pub fn plan() -> Plan {
+    Plan {
+        release: release(2),
+        tree: tree(2),
+        label: "v2 — \u{201c}frühling\u{201d}".to_owned(),
+        fleet: fleet(),
+        waves: vec![vec![host("web-2")], vec![host("web-1"), host("db-1")]],
+        soak_ms: vec![300_000, 600_000],
+        bake_ms: 3_600_000,
+        hooks: Hooks {
+            before: Some("bin/before".to_owned()),
+            after: Some("bin/after".to_owned()),
+            timeout_ms: 300_000,
+        },
+        migration: Some(migration("bin/shop migrate --back")),
+        secrets: Some(SecretsVersion::new("v-0001")),
+        secrets_stay: true,
+        quarantine_override: Some("the index was rebuilt".to_owned()),
+    }
+}
+
+/// Without anything that can be left out.
+pub fn plain_plan() -> Plan {
+    let mut plan = plan();
+    plan.fleet.outside = None;
+    plan.fleet.rotation = Rotation::Page { listen: "0.0.0.0:9090".to_owned() };
+    plan.fleet.hosts.truncate(1);
+    plan.fleet.hosts[0].outside_url = None;
+    plan.waves = vec![vec![host("web-1")]];
+    Plan {
+        hooks: Hooks::default(),
+        migration: None,
+        secrets: None,
+        secrets_stay: false,
+        quarantine_override: None,
+        ..plan
+    }
+}

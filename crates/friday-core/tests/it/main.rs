@@ -1,0 +1,3 @@
+//! friday-core's tests from outside: one binary.
+
+mod golden;
