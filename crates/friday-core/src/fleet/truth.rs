@@ -133,3 +133,6 @@ pub fn merge_quarantine<'a>(
     }
     merged
 }
+
+#[cfg(test)]
+mod tests;

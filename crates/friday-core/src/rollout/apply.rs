@@ -105,12 +105,14 @@ pub(crate) fn apply_to_rollout(
                 rollout.soaked = Soaked::Yes;
             }
             let answers = hosts.iter().map(|host| (host.clone(), None)).collect();
+            let keeper = rollout.keeper();
             rollout.round = Some(Round {
                 number: *round,
                 ask: *ask,
                 answers,
                 deadline: *deadline,
                 witness: None,
+                keeper,
             });
         }
         Event::HostAnswered { round, host, answer, .. } => {

@@ -86,3 +86,6 @@ impl Rollout {
         self.bound.as_ref().is_some_and(|open| open.returns_to.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;

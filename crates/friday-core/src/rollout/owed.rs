@@ -310,7 +310,7 @@ fn round_request(
     }
     let fence = rollout.fence.clone()?;
     let fleet = rollout.fleet();
-    let (keeper, keeper_fence) = rollout.keeper();
+    let (keeper, keeper_fence) = rollout.round.as_ref()?.keeper.clone();
     let witness = || Some((state.journal.clone()?, rollout.round.as_ref()?.witness.clone()?));
     Some(match ask {
         RoundAsk::Read | RoundAsk::Ship | RoundAsk::Upgrade => return None,

@@ -169,6 +169,9 @@ pub struct Round {
     pub deadline: Timestamp,
     /// The journal when it was begun, for hosts to keep.
     pub witness: Option<Witness>,
+    /// The keeper as known when it was begun, and its fence: every host of a round is asked the same,
+    /// whatever the first answers say.
+    pub keeper: (HostName, Option<Fence>),
 }
 
 impl Phase {

@@ -1,3 +1,8 @@
 //! friday-core's tests from outside: one binary.
 
+mod audits;
 mod golden;
+mod pushes;
+mod resumes;
+mod rollbacks;
+mod scene;

@@ -1,0 +1,141 @@
+//! Stories of pushes that are broken off: friday dies, a person resumes, a person aborts.
+
+use friday_core::controller::input::{Command, Way};
+use friday_core::controller::turn::Reply;
+use friday_core::journal::Event;
+use friday_core::journal::event::{End, Requested, RoundAsk};
+use friday_core::journal::{Record, Store};
+use friday_core::reason::Reason;
+use friday_core::rollout::run::Phase;
+use friday_wire::RolloutId;
+
+use crate::scene::{Scene, release};
+
+fn begin(count: usize) -> Scene {
+    let mut scene = Scene::with_hosts(count);
+    let plan = scene.plan();
+    assert_eq!(scene.push("push", plan), Reply::Taken);
+    scene
+}
+
+fn resume(scene: &mut Scene, id: &str, way: Way) -> Reply {
+    let driver = scene.driver();
+    scene.give(Command::Resume { rollout: RolloutId::new(id), driver, way })
+}
+
+fn soaks(scene: &Scene) -> usize {
+    scene.events().iter().filter(|event| matches!(event, Event::SoakBegun { .. })).count()
+}
+
+#[test]
+fn resumed_forward_it_skips_hosts_that_are_done_and_soaks_again() {
+    let mut scene = begin(3);
+    scene.until("it soaks", |scene| matches!(scene.rollout("push").phase, Phase::Soak { .. }));
+    assert_eq!(soaks(&scene), 1);
+    scene.friday_dies();
+    assert_eq!(resume(&mut scene, "unused", Way::Forward), Reply::Taken);
+    scene.run();
+    assert_eq!(scene.end("push"), &End::Stable);
+    assert_eq!(scene.count("web-2", "switch"), 1, "it was done before");
+    assert_eq!(scene.count_all("switch"), 3);
+    // The soak that friday's death cut off is made from its beginning.
+    assert_eq!(soaks(&scene), 2);
+    assert_eq!(scene.running(), [Some(release(2))].into());
+}
+
+#[test]
+fn resumed_back_it_is_taken_back() {
+    let mut scene = begin(3);
+    scene.until("it soaks", |scene| matches!(scene.rollout("push").phase, Phase::Soak { .. }));
+    scene.friday_dies();
+    assert_eq!(resume(&mut scene, "back", Way::Back), Reply::Taken);
+    scene.run();
+    assert_eq!(scene.end("push"), &End::TakenBack { by: RolloutId::new("back") });
+    assert_eq!(scene.running(), [Some(release(1))].into());
+}
+
+#[test]
+fn nothing_is_owed_by_a_driver_that_is_gone_and_nothing_else_is_pushed() {
+    let mut scene = begin(3);
+    scene.until("it soaks", |scene| matches!(scene.rollout("push").phase, Phase::Soak { .. }));
+    scene.friday_dies();
+    let plan = scene.plan();
+    let Reply::Refused(reasons) = scene.push("another", plan) else { panic!("it was taken") };
+    let open = |reason: &Reason| matches!(reason, Reason::RolloutOpen { rollout, .. } if rollout.as_str() == "push");
+    assert!(reasons.iter().any(open), "{reasons:?}");
+    assert!(reasons.contains(&Reason::DriverGone), "{reasons:?}");
+}
+
+#[test]
+fn what_left_nothing_on_hosts_is_dropped_by_the_next_push() {
+    let mut scene = begin(2);
+    scene.until("it reads", |scene| scene.count_all("read") == 1);
+    scene.friday_dies();
+    let plan = scene.plan();
+    assert_eq!(scene.push("another", plan), Reply::Taken);
+    scene.run();
+    assert_eq!(scene.end("push"), &End::Dropped);
+    assert_eq!(scene.end("another"), &End::Stable);
+}
+
+#[test]
+fn nothing_is_resumed_where_nothing_is_open() {
+    let mut scene = begin(2);
+    scene.run();
+    for way in [Way::Forward, Way::Back] {
+        let reply = resume(&mut scene, "unused", way);
+        assert!(
+            matches!(&reply, Reply::Refused(reasons) if matches!(reasons[..], [Reason::NothingToDo { .. }])),
+            "{reply:?}"
+        );
+    }
+}
+
+fn abort(scene: &mut Scene) -> Reply {
+    let (person, reason) = ("bela".to_owned(), "wrong branch".to_owned());
+    scene.give(Command::Abort { rollout: RolloutId::new("aborted"), person, reason })
+}
+
+#[test]
+fn aborted_before_any_switch_it_is_only_put_away() {
+    let mut scene = begin(3);
+    scene.wait("web-3", "stage");
+    scene.until("the others are staged", |scene| scene.count_all("stage") == 2);
+    assert_eq!(abort(&mut scene), Reply::Taken);
+    scene.run();
+    let asked = Reason::Asked { person: "bela".to_owned(), reason: "wrong branch".to_owned() };
+    assert_eq!(scene.end("push"), &End::NotSwitched { reasons: vec![asked] });
+    assert_eq!(scene.count_all("switch") + scene.count_all("back"), 0);
+    let last: Vec<RoundAsk> = scene.rounds("push").into_iter().rev().take(2).collect();
+    assert_eq!(last, [RoundAsk::Release, RoundAsk::Close]);
+    assert!(scene.hosts.values().all(|host| host.head.rollout.is_none()));
+}
+
+#[test]
+fn aborted_after_a_switch_it_goes_back() {
+    let mut scene = begin(3);
+    scene.until("it soaks", |scene| matches!(scene.rollout("push").phase, Phase::Soak { .. }));
+    assert_eq!(abort(&mut scene), Reply::Taken);
+    scene.run();
+    assert_eq!(scene.end("push"), &End::TakenBack { by: RolloutId::new("aborted") });
+    assert_eq!(scene.running(), [Some(release(1))].into());
+}
+
+#[test]
+fn what_another_process_asks_for_is_taken_up_by_the_driver() {
+    let mut scene = begin(3);
+    scene.until("it soaks", |scene| matches!(scene.rollout("push").phase, Phase::Soak { .. }));
+    let event = Event::Requested {
+        rollout: RolloutId::new("asked"),
+        person: "bela".to_owned(),
+        request: Requested::Abort { reason: "wrong branch".to_owned() },
+    };
+    let position = scene.controller.position().clone();
+    let record = Record::after(&position, scene.now, &event);
+    scene.journal.append(&position, std::slice::from_ref(&record)).expect("it is the last");
+    scene.controller.take_in(&[record]).expect("it follows");
+    scene.run();
+    // It was noticed when the driver woke at the latest; nothing further was switched.
+    assert_eq!(scene.count_all("switch"), 1);
+    assert_eq!(scene.end("push"), &End::TakenBack { by: RolloutId::new("asked") });
+}
