@@ -278,7 +278,11 @@ fn abort(draft: &mut Draft, id: RolloutId, person: String, reason: String) -> Re
     };
     let Some(push) = running_push(&draft.state) else { return nothing() };
     let Some(view) = draft.view(&push) else { return nothing() };
-    if matches!(view.rollout.phase, Phase::GoingBack { .. }) {
+    // What has baked is stable on some hosts already: only a rollback takes that off.
+    if view.rollout.ending == Some(End::Stable) {
+        return nothing();
+    }
+    if matches!(view.rollout.phase, Phase::GoingBack { .. }) || view.rollout.ending.is_some() {
         return Reply::Taken;
     }
     let events = aborted(view, id, Reason::Asked { person, reason });

@@ -122,6 +122,43 @@ fn aborted_after_a_switch_it_goes_back() {
 }
 
 #[test]
+fn what_has_baked_is_not_aborted() {
+    for word in ["close", "hook"] {
+        let mut scene = Scene::with_hosts(2);
+        let mut plan = scene.plan();
+        plan.hooks.after = Some("announce".to_owned());
+        plan.hooks.timeout_ms = 60_000;
+        let host = if word == "hook" { "" } else { "web-2" };
+        scene.wait(host, word);
+        let _ = scene.push("push", plan);
+        scene.until("it ends stable", |scene| {
+            let phase = scene.rollout("push").phase.name();
+            phase == "hook after" || (word == "close" && scene.count("web-1", "close") == 1)
+        });
+        let reply = abort(&mut scene);
+        assert!(
+            matches!(&reply, Reply::Refused(reasons) if matches!(reasons[..], [Reason::NothingToDo { .. }])),
+            "{word}: {reply:?}"
+        );
+        scene.answer_again(host, word);
+        scene.run();
+        assert_eq!(scene.end("push"), &End::Stable, "{word}");
+    }
+}
+
+#[test]
+fn aborted_twice_it_is_put_away_once() {
+    let mut scene = begin(3);
+    scene.wait("web-3", "stage");
+    scene.until("the others are staged", |scene| scene.count_all("stage") == 2);
+    assert_eq!(abort(&mut scene), Reply::Taken);
+    assert_eq!(abort(&mut scene), Reply::Taken);
+    scene.run();
+    let closes = scene.rounds("push").into_iter().filter(|ask| *ask == RoundAsk::Close).count();
+    assert_eq!(closes, 1);
+}
+
+#[test]
 fn what_another_process_asks_for_is_taken_up_by_the_driver() {
     let mut scene = begin(3);
     scene.until("it soaks", |scene| matches!(scene.rollout("push").phase, Phase::Soak { .. }));

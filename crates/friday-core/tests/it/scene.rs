@@ -264,9 +264,10 @@ impl Scene {
         let input = match effect {
             Effect::Follow { .. } => Input::Followed { effect: id, outcome },
             Effect::Watch { host, .. } => Input::Sampled { host, sample: Sample::Pass },
-            Effect::Ask { .. } | Effect::Ship { .. } | Effect::Hook { .. } => {
-                Input::Finished { effect: id, outcome }
-            }
+            Effect::Ask { .. }
+            | Effect::Ship { .. }
+            | Effect::Hook { .. }
+            | Effect::Upgrade { .. } => Input::Finished { effect: id, outcome },
         };
         let _ = self.take(input);
         true
@@ -285,7 +286,10 @@ impl Scene {
                 let machine = self.hosts.get_mut(host).expect("the host is there");
                 Outcome::Answered(Box::new(machine.answer(request)))
             }
-            Effect::Ship { .. } | Effect::Hook { .. } | Effect::Watch { .. } => Outcome::Done,
+            Effect::Ship { .. }
+            | Effect::Hook { .. }
+            | Effect::Watch { .. }
+            | Effect::Upgrade { .. } => Outcome::Done,
         }
     }
 
@@ -356,6 +360,7 @@ pub fn named(effect: &Effect) -> (String, &'static str) {
     let host = effect.host().map_or_else(String::new, ToString::to_string);
     let word = match effect {
         Effect::Ship { .. } => "ship",
+        Effect::Upgrade { .. } => "upgrade",
         Effect::Hook { .. } => "hook",
         Effect::Watch { .. } => "watch",
         Effect::Ask { request, .. } | Effect::Follow { request, .. } => match &**request {

@@ -192,13 +192,13 @@ fn any_head() -> impl Strategy<Value = Head> {
             let stamped_lock = |number: u64| {
                 let reason = number.to_string();
                 let lock = Lock { person: "anna".to_owned(), reason, at_ms: 0 };
-                Stamped { fence: fence(number), value: (number % 2 == 0).then_some(lock) }
+                Stamped { fence: fence(number), value: (number.is_multiple_of(2)).then_some(lock) }
             };
             let entry = |number: u64| Quarantined {
                 fence: fence(number),
                 tree: None,
                 reason: number.to_string(),
-                active: number % 2 == 0,
+                active: number.is_multiple_of(2),
             };
             Head {
                 fence: fence(stable),

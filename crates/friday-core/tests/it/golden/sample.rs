@@ -74,6 +74,7 @@ pub fn records() -> Vec<Record> {
     taken_back(&mut book);
     lesser_acts(&mut book);
     other_ends(&mut book);
+    upgraded(&mut book);
     book.records
 }
 
@@ -422,4 +423,20 @@ fn other_ends(book: &mut Book) {
     book.end("push-4", End::Fenced { by: fence(11, FenceKind::Rollback) });
     book.begin("push-5", Intent::Push { plan: nouns::plain_plan() }, None);
     book.end("push-5", End::Dropped);
+}
+
+fn upgraded(book: &mut Book) {
+    book.begin("upgrade-1", Intent::Upgrade { fleet: fleet() }, None);
+    let id = rollout("upgrade-1");
+    let deadline = book.at.plus_ms(600_000);
+    book.write(&Event::RoundBegun {
+        rollout: id.clone(),
+        round: 1,
+        ask: RoundAsk::Upgrade,
+        hosts: vec![host("web-1")],
+        deadline,
+    });
+    let answer = HostAnswer::Ok;
+    book.write(&Event::HostAnswered { rollout: id, round: 1, host: host("web-1"), answer });
+    book.end("upgrade-1", End::Done);
 }

@@ -37,9 +37,9 @@ lists! {
         GateJudged RolloutBound WorkBegun MigrationMoved MigrationWentBack HookEnded WaveBegun
         StepBegun StepAnswered OutsideProved HostDone HostFailed HostLeft HealthChanged SoakBegun
         BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed;
-    Intent: Push Rollback Sweep Lock Quarantine Keeper Look;
+    Intent: Push Rollback Sweep Lock Quarantine Keeper Look Upgrade;
     RoundAsk: Read Raise RaiseWave Open Ship Stage MigrationBegins MigrationEnds Look Quarantine Act
-        Observe Close Release;
+        Observe Close Release Upgrade;
     Work: Sweep HookBefore Migrate MigrateBack Back HookAfter;
     HostAnswer: Head Seen Ok Refused Failed Unreachable Unknown;
     StepAnswer: Report Refused Unknown NotSent;
