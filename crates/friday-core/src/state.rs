@@ -15,6 +15,9 @@ use crate::rollout::run::{HostState, Phase, Rollout};
 use crate::time::Timestamp;
 use friday_wire::Fence;
 
+/// A lease lasts a minute; nobody starts friday more often than this in it.
+const EARLIER_STARTS_MAX: usize = 16;
+
 /// Everything friday knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
@@ -26,6 +29,8 @@ pub struct State {
     pub fleet: String,
     /// Who drives, or drove last.
     pub driver: Option<DriverSeen>,
+    /// Starts before that one, newest last, as many as could still hold a lease.
+    pub earlier_starts: Vec<StartId>,
     /// The fleet's stable release, once known.
     pub stable: Option<Option<ReleaseId>>,
     /// The one before.
@@ -92,6 +97,7 @@ impl Default for State {
             journal: None,
             fleet: String::new(),
             driver: None,
+            earlier_starts: Vec::new(),
             stable: None,
             previous_stable: None,
             quarantine: BTreeMap::new(),
@@ -129,6 +135,11 @@ impl State {
                 self.fleet = fleet.clone();
             }
             Event::DriverStarted { start, person, machine, .. } => {
+                if let Some(before) = self.driver.take() {
+                    self.earlier_starts.push(before.start);
+                    let surplus = self.earlier_starts.len().saturating_sub(EARLIER_STARTS_MAX);
+                    self.earlier_starts.drain(..surplus);
+                }
                 self.driver = Some(DriverSeen {
                     start: start.clone(),
                     person: person.clone(),

@@ -59,6 +59,13 @@ impl Node {
         {
             return Err(Refusal::Keeper { keeper: known.clone() });
         }
+        let held = self.durable.lease.as_ref().map(|held| held.start.clone());
+        if let (Some(ask), Some(held)) = (&lease, held)
+            && ask.supersedes.contains(&held)
+        {
+            self.durable.lease = None;
+            self.dirty = true;
+        }
         self.let_in(now_ms, fence)?;
         if self.durable.head.keeper.is_none() {
             // Lower than any act that names a keeper: one that this host then misses, though it was

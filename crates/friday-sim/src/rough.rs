@@ -87,8 +87,11 @@ impl World {
                 }
             }
             let keeper = self.keeper.clone();
-            let lease = (host == 0 && kind == RolloutKind::Push)
-                .then(|| LeaseAsk { holder: "rough".to_owned(), period_ms: 60_000 });
+            let lease = (host == 0 && kind == RolloutKind::Push).then(|| LeaseAsk {
+                holder: "rough".to_owned(),
+                period_ms: 60_000,
+                supersedes: Vec::new(),
+            });
             self.say(
                 host,
                 Request::Raise {

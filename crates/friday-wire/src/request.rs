@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::fence::Fence;
 use crate::head::{Lock, Migration, OpenRollout, Quarantined, Witness};
 use crate::id::{
-    Digest, FleetName, HostName, JournalId, Nonce, ReleaseId, RolloutId, SecretsVersion,
+    Digest, FleetName, HostName, JournalId, Nonce, ReleaseId, RolloutId, SecretsVersion, StartId,
 };
 use crate::manifest::Manifest;
 use crate::step::{Step, StepKey};
@@ -19,6 +19,10 @@ pub struct LeaseAsk {
     pub holder: String,
     /// Default 60 000.
     pub period_ms: u64,
+    /// Earlier starts of the same journal. The file lock beside the journal proves that they are dead,
+    /// so their lease need not be waited out.
+    #[serde(default)]
+    pub supersedes: Vec<StartId>,
 }
 
 /// One request; exactly one answer.

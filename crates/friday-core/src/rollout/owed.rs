@@ -315,8 +315,11 @@ fn round_request(
     Some(match ask {
         RoundAsk::Read | RoundAsk::Ship | RoundAsk::Upgrade => return None,
         RoundAsk::Raise | RoundAsk::RaiseWave => Request::Raise {
-            lease: (*host == keeper && fence.kind != FenceKind::Sweep)
-                .then(|| LeaseAsk { holder: holder(state), period_ms: fleet.lease_ms }),
+            lease: (*host == keeper && fence.kind != FenceKind::Sweep).then(|| LeaseAsk {
+                holder: holder(state),
+                period_ms: fleet.lease_ms,
+                supersedes: state.earlier_starts.clone(),
+            }),
             fence,
             keeper,
             keeper_fence,

@@ -324,3 +324,24 @@ fn a_host_that_missed_a_change_of_keeper_believes_only_a_higher_fence_of_a_drive
     assert!(matches!(world.ask(raise(10, 9)), Answer::Raised(_)));
     assert_eq!(keeper(&world), HostName::new("web-2"));
 }
+
+#[test]
+fn a_lease_of_a_start_known_dead_is_superseded() {
+    let mut world = World::new(Setting::plain());
+    let keeper = HostName::new("web-1");
+    let dead = Fence { number: 1, start: StartId::new("dead"), kind: FenceKind::Push };
+    let raise = |fence: &Fence, supersedes: Vec<StartId>| Request::Raise {
+        fence: fence.clone(),
+        lease: Some(LeaseAsk { holder: "anna".to_owned(), period_ms: 60_000, supersedes }),
+        keeper: keeper.clone(),
+        keeper_fence: None,
+        witness: None,
+    };
+    assert!(matches!(world.ask(raise(&dead, Vec::new())), Answer::Raised(_)));
+    let next = Fence { number: 2, start: StartId::new("next"), kind: FenceKind::Push };
+    let refused = world.ask(raise(&next, vec![StartId::new("other")]));
+    assert!(matches!(refused, Answer::Refused(Refusal::Leased { .. })), "{refused:?}");
+    let raised = world.ask(raise(&next, vec![StartId::new("dead")]));
+    let Answer::Raised(head) = raised else { panic!("{raised:?}") };
+    assert_eq!(head.lease.map(|lease| lease.start), Some(StartId::new("next")));
+}

@@ -405,7 +405,8 @@ impl World {
     }
 
     pub fn lease(&mut self, fence: Fence) -> Answer {
-        let lease = Some(LeaseAsk { holder: "anna".to_owned(), period_ms: 60_000 });
+        let lease =
+            Some(LeaseAsk { holder: "anna".to_owned(), period_ms: 60_000, supersedes: Vec::new() });
         let keeper = HostName::new("web-1");
         self.ask(Request::Raise { keeper_fence: None, fence, lease, keeper, witness: None })
     }
