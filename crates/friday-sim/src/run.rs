@@ -187,17 +187,15 @@ impl World {
         }
     }
 
+    /// A good release where one is held everywhere; else the one most hosts call stable: after a one-way
+    /// migration it may be all there is.
     fn good_release_held_everywhere(&self) -> Option<ReleaseId> {
-        self.catalog
-            .all()
-            .iter()
-            .filter(|release| release.behaviour.is_good())
-            .map(|release| release.id)
-            .find(|id| {
-                self.hosts
-                    .iter()
-                    .all(|host| host.trees.contains(id) && !host.durable.head.refuses(id))
-            })
+        let held = |id: &ReleaseId| {
+            self.hosts.iter().all(|host| host.trees.contains(id) && !host.durable.head.refuses(id))
+        };
+        let good = self.catalog.all().iter().filter(|release| release.behaviour.is_good());
+        let stable = self.hosts.iter().filter_map(|host| host.durable.head.stable);
+        good.map(|release| release.id).chain(stable).find(held)
     }
 
     fn rests_on_a_bad_release(&self) -> bool {

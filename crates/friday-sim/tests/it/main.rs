@@ -1,3 +1,5 @@
 //! The simulator's tests: one binary.
 
+mod seeds;
+mod switches;
 mod walks;
