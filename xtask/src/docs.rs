@@ -17,12 +17,13 @@ struct Document {
 }
 
 /// All of them.
-const DOCUMENTS: [Document; 2] = [
+const DOCUMENTS: [Document; 3] = [
     Document {
         path: "docs/reference/configuration.md",
         text: friday_core::config::reference_markdown,
     },
     Document { path: "docs/state-machine.md", text: drawing::markdown },
+    Document { path: "docs/rollouts.md", text: drawing::rollouts },
 ];
 
 /// Writes every document.

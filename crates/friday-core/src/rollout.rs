@@ -6,6 +6,7 @@
 pub(crate) mod apply;
 pub mod budget;
 pub mod decide;
+pub mod drawing;
 pub mod owed;
 pub mod plan;
 pub mod run;

@@ -1,4 +1,5 @@
-//! Draws a host's operation: the table in friday-node, as a picture and whole.
+//! Draws a host's operation, the table in friday-node, as a picture and whole; and rollouts, the table
+//! in friday-core.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -20,7 +21,24 @@ nothing to do is skipped. friday-node's tests check that every transition it eve
 stateDiagram-v2
 ";
 
-/// The whole page.
+const ROLLOUTS: &str = "\
+# A rollout
+
+<!-- Generated from crates/friday-core/src/rollout/drawing.rs by `cargo xtask docs`. -->
+
+What friday itself does from being asked to being done: one drawing for each kind of rollout. An arrow
+is a step on the way; what can come between, from many phases, stands below each drawing. The
+simulator's tests check that every transition ever taken is here, and that what is here is taken.
+What happens on each host meanwhile is in [a host's operation](state-machine.md).
+
+";
+
+/// The page about rollouts.
+pub fn rollouts() -> String {
+    format!("{ROLLOUTS}{}", friday_core::rollout::drawing::mermaid())
+}
+
+/// The whole page about hosts.
 pub fn markdown() -> String {
     let all = transitions();
     let mut page = HEAD.to_owned();

@@ -6,3 +6,4 @@ mod pushes;
 mod resumes;
 mod rollbacks;
 mod scene;
+mod upgrades;

@@ -116,8 +116,8 @@ pub fn upgraded(view: View<'_>, done: &Round) -> Vec<Event> {
     }
     let left: Vec<HostName> =
         view.answering().into_iter().filter(|host| !done.answers.contains_key(host)).collect();
-    let was_first = done.answers.len() == 1 && !left.is_empty();
-    if was_first {
+    let was_first = first_of(view.answering()).iter().all(|host| done.answers.contains_key(host));
+    if was_first && !left.is_empty() {
         return vec![round::begin(view, RoundAsk::Upgrade, left)];
     }
     view.wind_up(End::Done)
