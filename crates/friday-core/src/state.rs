@@ -313,6 +313,16 @@ impl State {
         }
     }
 
+    /// Quarantine without the entry of a release that is stable by now: it became so after it was
+    /// quarantined, by somebody who did not know or knew better.
+    pub fn quarantine_but(&self, stable: Option<ReleaseId>) -> BTreeMap<ReleaseId, Quarantined> {
+        let mut entries = self.quarantine.clone();
+        if let Some(stable) = stable {
+            entries.remove(&stable);
+        }
+        entries
+    }
+
     /// The rollouts that this driver start drives and that have not ended, oldest first; also a push
     /// of an earlier start that one of them takes back.
     pub fn driven(&self) -> impl Iterator<Item = &Arc<Rollout>> {

@@ -85,12 +85,20 @@ pub struct Streak {
     passes: u32,
     failures: u32,
     passing_since_ms: Option<u64>,
+    #[serde(default)]
+    last_failure: Option<String>,
     state: HealthState,
 }
 
 impl Default for Streak {
     fn default() -> Self {
-        Self { passes: 0, failures: 0, passing_since_ms: None, state: HealthState::Unproven }
+        Self {
+            passes: 0,
+            failures: 0,
+            passing_since_ms: None,
+            last_failure: None,
+            state: HealthState::Unproven,
+        }
     }
 }
 
@@ -110,6 +118,7 @@ impl Streak {
                 self.passes = 0;
                 self.failures = self.failures.saturating_add(1);
                 self.passing_since_ms = None;
+                self.last_failure = Some(why.clone());
                 let lost = self.state == HealthState::Healthy && self.failures >= spec.failures;
                 if lost || matches!(self.state, HealthState::Sick { .. }) {
                     self.state = HealthState::Sick { why: why.clone() };
@@ -123,6 +132,11 @@ impl Streak {
     /// `failures` in a row; then sick until enough have passed again.
     pub fn state(&self) -> &HealthState {
         &self.state
+    }
+
+    /// What the last probe that failed said.
+    pub fn last_failure(&self) -> Option<&str> {
+        self.last_failure.as_deref()
     }
 
     /// Whether the last probe passed, or the release was proven healthy: the slower interval holds.

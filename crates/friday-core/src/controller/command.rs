@@ -245,7 +245,8 @@ fn resume(draft: &mut Draft, id: RolloutId, driver: &Driver, way: Way) -> Reply 
             let asked = Asked {
                 to: BackTo::LastStable,
                 now: false,
-                quarantine: true,
+                // A push that was only interrupted has shown no harm.
+                quarantine: push.phase == Phase::Held,
                 reason: format!("{} resumed back", driver.person),
             };
             let event = rollback_event(id, asked, Some(push), push.fleet().clone());

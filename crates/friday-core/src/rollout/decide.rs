@@ -14,10 +14,13 @@ pub mod sweep;
 pub mod wave;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use friday_wire::{HostName, RolloutId, Streak};
 
 use super::run::{Phase, Rollout};
+use crate::fleet::Truth;
+use crate::fleet::truth::merge_quarantine;
 use crate::journal::Event;
 use crate::journal::event::{End, Intent, Work};
 use crate::reason::Reason;
@@ -125,6 +128,15 @@ impl View<'_> {
             events.push(self.end(end));
         }
         events
+    }
+
+    /// What the heads answered to the own raise say together, and the releases that only this journal
+    /// knows to be quarantined because no host could be told.
+    pub fn truth(&self) -> Truth {
+        let mut truth = Truth::merge(self.rollout.heads.values().map(Arc::as_ref));
+        let known = self.state.quarantine_but(truth.stable);
+        truth.quarantine = merge_quarantine([&truth.quarantine, &known].into_iter());
+        truth
     }
 
     /// Hosts that answered the own raise.

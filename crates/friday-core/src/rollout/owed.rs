@@ -335,7 +335,10 @@ fn round_request(
             Request::Migration { fence, rollout: rollout.id.clone(), migration: rollout.migration }
         }
         RoundAsk::Look | RoundAsk::Observe => Request::Observe { fence, seal: None },
-        RoundAsk::Quarantine => Request::Quarantine { fence, entries: state.quarantine.clone() },
+        RoundAsk::Quarantine => {
+            let stable = rollout.bound.as_ref().and_then(|open| open.release);
+            Request::Quarantine { fence, entries: state.quarantine_but(stable) }
+        }
         RoundAsk::Act => act_request(state, rollout, fence)?,
         RoundAsk::Close => Request::Close {
             fence,
@@ -352,7 +355,8 @@ fn act_request(state: &State, rollout: &Rollout, fence: Fence) -> Option<Request
     Some(match &*rollout.intent {
         Intent::Lock { lock, .. } => Request::Lock { fence, lock: lock.clone() },
         Intent::Quarantine { .. } => {
-            Request::Quarantine { fence, entries: state.quarantine.clone() }
+            let entries = state.quarantine_but(state.stable.flatten());
+            Request::Quarantine { fence, entries }
         }
         Intent::Keeper { keeper, .. } => Request::Keeper { fence, keeper: keeper.clone() },
         Intent::Push { .. }

@@ -1,13 +1,11 @@
 //! A push: what follows what, from the raise to stable.
 
-use std::sync::Arc;
 
 use friday_wire::{Answer, Migration, OpenRollout, RolloutId, RolloutKind, StepState};
 
 use super::gate::{facts, judge_push};
 use super::{View, outcome, round, wave};
 use crate::controller::input::{BackTo, Outcome};
-use crate::fleet::Truth;
 use crate::fleet::truth::further;
 use crate::journal::Event;
 use crate::journal::event::{End, Fact, Intent, RoundAsk, Work};
@@ -31,7 +29,7 @@ pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
 
 /// Decides from the answers to the own raise.
 pub fn raised(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
-    let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
+    let truth = view.truth();
     let mut events = facts(view, &truth);
     let judged = judge_push(view, plan, &truth, raised);
     events.extend(judged.iter().map(|judged| judged.event(view)));

@@ -1,6 +1,5 @@
 //! A rollback: raises over pushes, goes back on every host it can reach, and says what is left.
 
-use std::sync::Arc;
 
 use friday_wire::{
     HostName, OpenRollout, Quarantined, Refusal, ReleaseId, RolloutId, RolloutKind, StepState,
@@ -59,7 +58,7 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     let Intent::Rollback { to, automatic, quarantine, reason, .. } = &*view.rollout.intent else {
         return Vec::new();
     };
-    let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
+    let truth = view.truth();
     let mut events = facts(view, &truth);
     events.extend(superseded(view, &truth));
     if !still_open(view, &truth) {

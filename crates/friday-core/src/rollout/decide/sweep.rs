@@ -1,12 +1,10 @@
 //! A sweep: makes every host what the fleet's truth says, where nobody else is at work.
 
-use std::sync::Arc;
 
 use friday_wire::{HostName, Migration, OpenRollout, RolloutKind};
 
 use super::gate::{facts, kind_of};
 use super::{View, outcome, rollback, round};
-use crate::fleet::Truth;
 use crate::journal::Event;
 use crate::journal::event::{End, RoundAsk, Work};
 use crate::reason::Reason;
@@ -30,7 +28,7 @@ pub fn advance(view: View<'_>) -> Vec<Event> {
 
 /// Decides from the answers to the own raise.
 pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
-    let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
+    let truth = view.truth();
     let mut events = facts(view, &truth);
     if let Some(found) = &truth.open
         && found.open.kind != RolloutKind::Sweep
@@ -75,7 +73,7 @@ pub fn prepared(view: View<'_>, done: &Round) -> Vec<Event> {
 
 /// Hosts that are as they should be are done; the others are put right.
 fn after_look(view: View<'_>, done: &Round, on: &[HostName]) -> Vec<Event> {
-    let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
+    let truth = view.truth();
     let drifts = |host: &&HostName| {
         let seen = view.rollout.seen.get(*host);
         seen.is_none_or(|seen| {

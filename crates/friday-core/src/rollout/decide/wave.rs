@@ -234,8 +234,8 @@ pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Eve
             StepState::Sealed | StepState::NeverSeen if attempts < ATTEMPTS_MAX => {
                 vec![order(view, host, false)]
             }
-            StepState::Undone { .. }
-            | StepState::Ended { .. }
+            StepState::Undone { why } => vec![fail(view, host, undone(view, host, why))],
+            StepState::Ended { .. }
             | StepState::Sealed
             | StepState::NeverSeen
             | StepState::Lost { .. }
@@ -250,6 +250,18 @@ pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Eve
         StepAnswer::NotSent { .. } if attempts < ATTEMPTS_MAX => vec![order(view, host, false)],
         StepAnswer::NotSent { why } => vec![fail(view, host, format!("does not answer: {why}"))],
         StepAnswer::Unknown { .. } => Vec::new(),
+    }
+}
+
+/// Why a host undid its switch: where the outside probe kept it from being confirmed, what that saw.
+fn undone(view: View<'_>, host: &HostName, why: &str) -> String {
+    let streak = view.memory.streaks.get(&(view.id(), host.clone()));
+    let seen = streak
+        .filter(|streak| *streak.state() != HealthState::Healthy)
+        .and_then(|streak| streak.last_failure());
+    match (seen, view.rollout.planned(host).and_then(|planned| planned.outside_url.as_ref())) {
+        (Some(seen), Some(url)) => format!("the outside probe of {url} did not pass: {seen}"),
+        _ => why.to_owned(),
     }
 }
 
