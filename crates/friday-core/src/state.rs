@@ -351,3 +351,6 @@ impl State {
         self.rollouts.get(id).map(AsRef::as_ref)
     }
 }
+
+#[cfg(test)]
+mod tests;

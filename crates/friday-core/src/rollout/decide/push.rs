@@ -1,6 +1,5 @@
 //! A push: what follows what, from the raise to stable.
 
-
 use friday_wire::{Answer, Migration, OpenRollout, RolloutId, RolloutKind, StepState};
 
 use super::gate::{facts, judge_push};

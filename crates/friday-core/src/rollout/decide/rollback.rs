@@ -1,6 +1,5 @@
 //! A rollback: raises over pushes, goes back on every host it can reach, and says what is left.
 
-
 use friday_wire::{
     HostName, OpenRollout, Quarantined, Refusal, ReleaseId, RolloutId, RolloutKind, StepState,
 };

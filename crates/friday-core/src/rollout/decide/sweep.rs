@@ -1,6 +1,5 @@
 //! A sweep: makes every host what the fleet's truth says, where nobody else is at work.
 
-
 use friday_wire::{HostName, Migration, OpenRollout, RolloutKind};
 
 use super::gate::{facts, kind_of};
