@@ -1,5 +1,5 @@
 //! The state machine of rollouts as a table, for the drawing in the documents. The simulator's tests
-//! hold it to the truth: whatever a rollout does in some thousand worlds stands here, and what stands
+//! hold it to the truth: whatever a rollout does in some hundred worlds stands here, and what stands
 //! here happens.
 
 use std::fmt::Write;
