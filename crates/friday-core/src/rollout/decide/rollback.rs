@@ -107,6 +107,12 @@ fn still_open(view: View<'_>, truth: &Truth) -> bool {
         view.state.rollout(id).is_some_and(|other| other.because_of.as_ref() == Some(push))
     };
     let is_it = |id: &RolloutId| id == push || earlier(id);
+    // Its driver died while closing it: it is stable, and a person wants it off all the same.
+    let is_manual = matches!(*view.rollout.intent, Intent::Rollback { automatic: false, .. });
+    let release = view.state.rollout(push).and_then(crate::rollout::run::Rollout::release);
+    if is_manual && truth.open.is_none() && truth.stable.is_some() && truth.stable == release {
+        return true;
+    }
     truth.open.as_ref().is_some_and(|found| is_it(&found.open.id))
 }
 
