@@ -96,7 +96,18 @@ impl Node {
         self.begin_operation(now_ms, event, op);
     }
 
-    /// An app of this release that runs and is not sick.
+    /// Whether the shell is stopping this app: what a replaced operation asked for is still done.
+    fn is_being_stopped(&self, generation: u64) -> bool {
+        self.flight(Lane::App).is_some_and(|flight| {
+            let stops =
+                matches!(&flight.action, Action::Stop { app, .. } if app.generation == generation);
+            let withdrawn = matches!(flight.owner, Owner::Phase(_))
+                && self.actions.iter().any(|(issued, _)| *issued == flight.id);
+            stops && !withdrawn
+        })
+    }
+
+    /// An app of this release that runs, is not sick and is not about to be stopped.
     fn running_app(&self, release: &ReleaseId, except: Option<u64>, now_ms: u64) -> Option<u64> {
         let mut generations: Vec<u64> = self
             .durable
@@ -105,6 +116,7 @@ impl Node {
             .filter(|placed| placed.app.release == *release)
             .map(|placed| placed.app.generation)
             .filter(|generation| Some(*generation) != except && self.runs(*generation))
+            .filter(|generation| !self.is_being_stopped(*generation))
             .filter(|generation| {
                 !matches!(self.health(*generation, now_ms), HealthState::Sick { .. })
             })

@@ -191,6 +191,23 @@ fn a_back_interrupts_a_switch_wherever_it_is() {
 }
 
 #[test]
+fn a_back_starts_the_old_release_again_that_a_switch_was_just_stopping() {
+    for (setting, stopping_after) in [(Setting::page(), 40_000), (Setting::plain(), 5_000)] {
+        let mut world = pushing(setting);
+        world.hanging.insert("stop 1".to_owned());
+        world.switch("p2", 2, 2, to_old());
+        world.run_for(stopping_after);
+        assert_eq!(world.log.last().map(String::as_str), Some("stop 1"), "it is being stopped");
+        world.begin_rollback("r1", 3, Some(1));
+        let call = world.back_at("r1", 3, Some(1), Some(2), BackPace::AtOnce);
+        world.release_hung();
+        world.run_for(60_000);
+        assert_eq!(world.came_to(call), Some(StepState::Done), "{:?}", world.log);
+        assert_eq!((world.serves(), world.running()), (Some(id(1)), vec![id(1)]));
+    }
+}
+
+#[test]
 fn a_back_to_what_runs_well_restarts_nothing() {
     let mut world = pushing(Setting::page());
     world.begin_rollback("r1", 3, Some(1));
