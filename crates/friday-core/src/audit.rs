@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use friday_wire::{HostName, ReleaseId, RolloutId};
 
-use crate::journal::event::{End, Fact, Gate, GateResult, HostAnswer, Intent, RoundAsk};
+use crate::journal::event::{End, Fact, Gate, GateResult, HostAnswer, Intent, RoundAsk, Work};
 use crate::journal::{Event, Record, RecordError};
 use crate::rollout::budget::out_allowed;
 
@@ -29,6 +29,11 @@ struct Seen {
     hosts: BTreeSet<HostName>,
     served: BTreeSet<HostName>,
     in_flight: BTreeSet<HostName>,
+    /// Every host is being stopped, as the plan says.
+    stops_all: bool,
+    /// Hosts that stay stopped after a one-way migration began: nobody takes them out.
+    down: BTreeSet<HostName>,
+    one_way: bool,
     percent: u32,
     is_push: bool,
     observed: BTreeSet<HostName>,
@@ -80,10 +85,11 @@ impl Audit {
     fn no_more_hosts_out_than_allowed(&mut self, event: &Event) {
         let Event::StepBegun { rollout, host, .. } = event else { return };
         let Some(seen) = self.rollouts.get(rollout).filter(|seen| seen.is_push) else { return };
-        if !seen.served.contains(host) || seen.in_flight.contains(host) {
+        let serves = |host: &HostName| seen.served.contains(host) && !seen.down.contains(host);
+        if seen.stops_all || !serves(host) || seen.in_flight.contains(host) {
             return;
         }
-        let out = seen.in_flight.iter().filter(|other| seen.served.contains(*other)).count() + 1;
+        let out = seen.in_flight.iter().filter(|other| serves(other)).count() + 1;
         let allowed = out_allowed(seen.served.len(), seen.percent);
         if out > allowed {
             self.find(
@@ -152,6 +158,7 @@ impl Audit {
             }
             Event::RoundBegun { rollout, ask, .. } => self.with(rollout, |seen| {
                 seen.round = Some(*ask);
+                seen.stops_all = false;
                 if *ask == RoundAsk::Observe {
                     seen.observed.clear();
                 }
@@ -159,12 +166,29 @@ impl Audit {
             Event::HostAnswered { rollout, host, answer, .. } => {
                 self.answered(rollout, host, answer)
             }
+            Event::WorkBegun { rollout, work, .. } => {
+                self.with(rollout, |seen| seen.stops_all = *work == Work::StopAll);
+            }
+            Event::MigrationMoved { rollout, migration } => self.with(rollout, |seen| {
+                seen.one_way |= migration.forbids_automatic_return();
+            }),
+            Event::RolloutBound { rollout, open } => self.with(rollout, |seen| {
+                seen.one_way |= open.migration.forbids_automatic_return();
+            }),
             Event::StepBegun { rollout, host, .. } => self.with(rollout, |seen| {
-                seen.in_flight.insert(host.clone());
+                if !seen.stops_all {
+                    seen.in_flight.insert(host.clone());
+                }
+            }),
+            Event::HostStopped { rollout, host } => self.with(rollout, |seen| {
+                if seen.one_way {
+                    seen.down.insert(host.clone());
+                }
             }),
             Event::HostDone { rollout, host } | Event::HostFailed { rollout, host, .. } => {
                 self.with(rollout, |seen| {
                     seen.in_flight.remove(host);
+                    seen.down.remove(host);
                 });
             }
             Event::Resumed { rollout, .. } => self.with(rollout, |seen| seen.in_flight.clear()),

@@ -175,6 +175,7 @@ impl State {
             | Event::StepAnswered { rollout, .. }
             | Event::OutsideProved { rollout, .. }
             | Event::HostDone { rollout, .. }
+            | Event::HostStopped { rollout, .. }
             | Event::HostFailed { rollout, .. }
             | Event::HostLeft { rollout, .. }
             | Event::HealthChanged { rollout, .. }

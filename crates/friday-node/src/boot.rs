@@ -77,8 +77,16 @@ impl Node {
 
     fn rebooted_within(&mut self, now_ms: u64, op: Operation, default: Option<ReleaseId>) {
         match op.course {
-            Course::Switch(_) | Course::Ended(_) => {
-                let why = "the machine was rebooted before it was confirmed".to_owned();
+            Course::Stop(armed) | Course::Undo(armed) if self.stays_stopped(&armed) => {
+                self.stop_again(now_ms, armed, op.manner);
+            }
+            Course::Ended(armed) if self.stays_stopped(&armed) => {}
+            Course::Switch(_) | Course::Stop(_) | Course::Ended(_) => {
+                let why = match &op.course {
+                    Course::Stop(_) => "the machine was rebooted while it was stopped",
+                    _ => "the machine was rebooted before it was confirmed",
+                };
+                let why = why.to_owned();
                 let outcome = friday_wire::StepState::Undone { why };
                 self.undo(now_ms, Event::Rebooted, outcome, Cause::Other);
             }
@@ -134,16 +142,25 @@ impl Node {
         }
     }
 
-    fn boot_release(&self) -> Option<ReleaseId> {
+    pub(crate) fn boot_release(&self) -> Option<ReleaseId> {
         let head = &self.durable.head;
         match self.durable.operation.as_ref().map(|op| (&op.course, op.to)) {
-            Some((Course::Switch(armed) | Course::Ended(armed) | Course::Undo(armed), _)) => {
-                match self.effective_undo(armed.undo) {
-                    Undo::To { release } => Some(release).filter(|r| self.may_start(r)),
-                    Undo::Nothing => None,
-                    Undo::Stay => Some(armed.release),
-                }
+            Some((Course::Stop(armed) | Course::Ended(armed) | Course::Undo(armed), _))
+                if self.stays_stopped(armed) =>
+            {
+                None
             }
+            Some((
+                Course::Switch(armed)
+                | Course::Stop(armed)
+                | Course::Ended(armed)
+                | Course::Undo(armed),
+                _,
+            )) => match self.effective_undo(armed.undo) {
+                Undo::To { release } => Some(release).filter(|r| self.may_start(r)),
+                Undo::Nothing => None,
+                Undo::Stay => armed.release,
+            },
             Some((Course::Back { .. } | Course::Boot, to)) => to
                 .filter(|to| self.may_start(to) || (self.stays_open(to) && self.durable.holds(to))),
             None => match (head.open, head.undo.map(|undo| self.effective_undo(undo))) {

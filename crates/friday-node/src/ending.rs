@@ -6,7 +6,7 @@ use crate::attempts::Seen;
 use crate::motion::Return;
 use crate::node::Node;
 use crate::operation::drawing::Event;
-use crate::operation::{Armed, Course, Operation, Phase, Route};
+use crate::operation::{Armed, Course, NO_TIMER, Operation, Phase, Route};
 
 /// Why a switch failed: a release that is sick is not tried again by *stay*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +43,16 @@ impl Node {
 
     /// The armed timer ran out.
     pub(crate) fn timed_out(&mut self, now_ms: u64, op: &Operation) {
+        if let Some(armed) = op.armed().filter(|armed| self.stays_stopped(armed)) {
+            let key = armed.key.clone();
+            return self.keep_stopped(&key);
+        }
         let outcome = match (&op.course, &op.phase) {
             (Course::Switch(_), Phase::Confirming { .. }) => {
                 StepState::Undone { why: "it was not confirmed in time".to_owned() }
+            }
+            (Course::Stop(_), Phase::Holding) => {
+                StepState::Undone { why: "its time was over, or the migration".to_owned() }
             }
             (Course::Ended(_), phase) => StepState::Undone {
                 why: format!("a higher fence ended it while {}", phase.name().doing()),
@@ -67,7 +74,7 @@ impl Node {
         cause: Cause,
     ) {
         match self.durable.operation.as_ref().map(|op| &op.course) {
-            Some(Course::Switch(_)) => {
+            Some(Course::Switch(_) | Course::Stop(_)) => {
                 self.undo(now_ms, Event::Failed, StepState::Failed { why, log }, cause);
             }
             Some(Course::Undo(_) | Course::Back { .. } | Course::Boot) => {
@@ -82,11 +89,18 @@ impl Node {
         let Some(op) = self.durable.operation.clone() else {
             return;
         };
-        let (Course::Switch(mut armed) | Course::Ended(mut armed)) = op.course.clone() else {
+        let (Course::Switch(mut armed) | Course::Stop(mut armed) | Course::Ended(mut armed)) =
+            op.course.clone()
+        else {
             return;
         };
         armed.undo = self.effective_undo(armed.undo);
         self.record(&armed.key, outcome);
+        if self.stays_stopped(&armed) {
+            armed.deadline_ms = NO_TIMER;
+            self.set_operation(event, Some(Operation { course: Course::Ended(armed), ..op }));
+            return;
+        }
         if armed.undo == Undo::Stay && cause == Cause::Health {
             let course = Course::Undo(armed);
             let given_up = Operation { course, route: Route::GivenUp, ..op };
@@ -113,7 +127,7 @@ impl Node {
         };
         if let (Undo::To { release }, Some(held)) =
             (armed.undo, to.and_then(|to| self.durable.releases.get_mut(&to)))
-            && release == armed.release
+            && Some(release) == armed.release
         {
             held.secrets.clone_from(&secrets);
         }
@@ -127,7 +141,7 @@ impl Node {
         match armed.undo {
             Undo::To { release } => Some(release).filter(|release| self.may_start(release)),
             Undo::Nothing => None,
-            Undo::Stay => Some(armed.release),
+            Undo::Stay => armed.release,
         }
     }
 
@@ -157,7 +171,7 @@ impl Node {
                     self.record(&key, with_word(state, &format!("and the undo failed: {why}")));
                 }
             }
-            Course::Boot | Course::Switch(_) | Course::Ended(_) => {}
+            Course::Boot | Course::Switch(_) | Course::Stop(_) | Course::Ended(_) => {}
         }
         if op.route == Route::GivenUp {
             self.end_return(Event::Failed);
@@ -173,7 +187,9 @@ impl Node {
         };
         match &op.course {
             Course::Undo(armed) => {
-                if armed.undo != Undo::Stay {
+                // A stop opened nothing; what is open and not what runs again, was taken off.
+                let taken_off = armed.release.is_some() || self.durable.head.open != op.to;
+                if armed.undo != Undo::Stay && taken_off {
                     self.durable.head.open = None;
                     self.durable.head.undo = None;
                 }
@@ -183,7 +199,7 @@ impl Node {
                     self.record(key, StepState::Done);
                 }
             }
-            Course::Boot | Course::Switch(_) | Course::Ended(_) => {}
+            Course::Boot | Course::Switch(_) | Course::Stop(_) | Course::Ended(_) => {}
         }
         self.set_operation(event, None);
     }
@@ -194,16 +210,16 @@ impl Node {
         self.set_operation(Event::Confirmed, None);
     }
 
-    /// A higher fence was raised: a switch does nothing more, but its timer stays. One that awaits
-    /// its confirm has no next step and stays as it is; a back is completed.
+    /// A higher fence was raised: a switch or stop does nothing more, but its timer stays. One that
+    /// awaits its confirm, or holds, has no next step and stays as it is; a back is completed.
     pub(crate) fn end_lower_operation(&mut self) {
         let Some(op) = self.durable.operation.clone() else {
             return;
         };
-        let Course::Switch(armed) = &op.course else {
+        let (Course::Switch(armed) | Course::Stop(armed)) = &op.course else {
             return;
         };
-        let awaits = matches!(op.phase, Phase::Confirming { .. });
+        let awaits = matches!(op.phase, Phase::Confirming { .. } | Phase::Holding);
         if armed.fence >= self.durable.head.fence || awaits {
             return;
         }
@@ -221,7 +237,7 @@ impl Node {
         let doing = op.phase.name().doing().to_owned();
         match &op.course {
             Course::Switch(armed) => self.record(&armed.key, StepState::Ended { doing }),
-            Course::Back { key, .. } => {
+            Course::Back { key, .. } | Course::Stop(Armed { key, .. }) => {
                 if self.durable.attempts.seen(key) == Seen::Begun {
                     self.record(key, StepState::Ended { doing });
                 }

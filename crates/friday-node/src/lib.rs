@@ -5,7 +5,7 @@
 //! Nothing here reads a clock, a file or a random number.
 //!
 //! Reading order: [`input`], [`action`], [`durable`], [`node`]; then what requests do (`admission`,
-//! `rollout`, `steps`), how operations go ([`operation`], `motion`, `ending`, [`task`]), and what the
+//! `rollout`, `steps`), how operations go ([`operation`], `motion`, `stop`, `ending`, [`task`]), and what the
 //! host does by itself (`supervision`, `boot`, `retention`).
 
 pub mod action;
@@ -23,6 +23,7 @@ mod report;
 mod retention;
 mod rollout;
 mod steps;
+mod stop;
 mod supervision;
 pub mod task;
 #[cfg(test)]

@@ -28,6 +28,7 @@ impl Node {
             None => State::Idle,
             Some(op) => match op.course {
                 Course::Switch(_) => State::Switch(op.phase.name()),
+                Course::Stop(_) => State::Stop(op.phase.name()),
                 Course::Ended(_) => State::Ended,
                 Course::Undo(_) | Course::Back { .. } | Course::Boot => {
                     State::Return(op.phase.name())
@@ -135,6 +136,8 @@ impl Node {
         match (next, &op.course) {
             (Some(next), _) => self.set_phase(now_ms, event, next),
             (None, Course::Switch(_)) => self.set_phase(now_ms, event, PhaseName::Confirming),
+            // Holding is its last phase, and does not end by itself.
+            (None, Course::Stop(_)) => {}
             (None, Course::Ended(_) | Course::Undo(_) | Course::Back { .. } | Course::Boot) => {
                 self.end_return(event);
             }
@@ -172,6 +175,7 @@ impl Node {
             Phase::Entering => self.drive_entering(now_ms, &op),
             Phase::Confirming { .. } => self.drive_confirming(now_ms, &op),
             Phase::Shunning => self.drive_shunning(now_ms, &op),
+            Phase::Holding => self.drive_holding(&op),
         }
     }
 
@@ -229,7 +233,11 @@ impl Node {
                 Undo::To { release } => Some(release),
                 Undo::Nothing | Undo::Stay => None,
             },
-            Course::Ended(_) | Course::Undo(_) | Course::Back { .. } | Course::Boot => None,
+            Course::Stop(_)
+            | Course::Ended(_)
+            | Course::Undo(_)
+            | Course::Back { .. }
+            | Course::Boot => None,
         };
         let beside_switch = op.route == Route::Beside && matches!(op.course, Course::Switch(_));
         let entered = self.durable.entered.as_ref().map(|entered| entered.app.generation);
@@ -427,7 +435,7 @@ impl Node {
             return;
         };
         self.phase_issued = false;
-        let forward = matches!(op.course, Course::Switch(_));
+        let forward = matches!(op.course, Course::Switch(_) | Course::Stop(_));
         match (op.phase.name(), result) {
             (PhaseName::Leaving, ActionResult::Done) => {
                 let served = self.durable.serving.is_some_and(|serving| self.runs(serving));
@@ -551,7 +559,7 @@ fn phase_of(op: &Operation, now_ms: u64, name: PhaseName) -> Phase {
         PhaseName::Pointing => Phase::Pointing,
         PhaseName::Proving => Phase::Proving {
             until_ms: match &op.course {
-                Course::Switch(armed) | Course::Ended(armed) => {
+                Course::Switch(armed) | Course::Stop(armed) | Course::Ended(armed) => {
                     after(clocks.health_deadline_ms).min(armed.deadline_ms)
                 }
                 Course::Undo(_) | Course::Back { .. } => after(clocks.health_deadline_ms),
@@ -562,5 +570,6 @@ fn phase_of(op: &Operation, now_ms: u64, name: PhaseName) -> Phase {
         PhaseName::Entering => Phase::Entering,
         PhaseName::Confirming => Phase::Confirming { until_ms: after(clocks.confirm_ms) },
         PhaseName::Shunning => Phase::Shunning,
+        PhaseName::Holding => Phase::Holding,
     }
 }

@@ -1,4 +1,4 @@
-//! The operation that moves an application: a switch, its undo, a back, a start after a reboot.
+//! The operation that moves an application: a switch, a stop, its undo, a back, a start after a reboot.
 //!
 //! One list of phases per route; a phase that has nothing to do is skipped. [`drawing`] tells every
 //! transition there is, and a test proves that no other is ever taken.
@@ -39,9 +39,11 @@ pub struct Operation {
 pub enum Course {
     /// A switch on its way to be confirmed.
     Switch(Armed),
-    /// A switch that a higher fence ended. It does nothing more; its timer still runs.
+    /// A stop for a migration, and the time it holds. Its rule is in `stop.rs`.
+    Stop(Armed),
+    /// A switch or stop that a higher fence ended. It does nothing more; its timer still runs.
     Ended(Armed),
-    /// A switch being undone. Its report stands already.
+    /// A switch or stop being undone. Its report stands already.
     Undo(Armed),
     /// A back. Never armed.
     Back {
@@ -54,24 +56,27 @@ pub enum Course {
     Boot,
 }
 
-/// What a switch stored before it began.
+/// What a switch or stop stored before it began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Armed {
     /// Which.
     pub key: StepKey,
     /// The fence it began under.
     pub fence: Fence,
-    /// The new release.
-    pub release: ReleaseId,
+    /// The new release; `None`: a stop.
+    pub release: Option<ReleaseId>,
     /// What to do unconfirmed.
     pub undo: Undo,
     /// The secrets that the undo restores.
     pub undo_secrets: Option<SecretsVersion>,
     /// Whoever confirms names it.
     pub nonce: Nonce,
-    /// The timer, boot clock: when it has passed, the undo is performed.
+    /// The timer, boot clock: when it has passed, the undo is performed. [`NO_TIMER`]: it stays.
     pub deadline_ms: u64,
 }
+
+/// The timer of what stays stopped until somebody comes.
+pub const NO_TIMER: u64 = u64::MAX;
 
 /// In which order an operation goes about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +90,8 @@ pub enum Route {
     Kept,
     /// What was wanted is not healthy: it stays out of rotation, and what it replaces is gone.
     GivenUp,
+    /// Nothing shall run for a while, and `current` stays as it is.
+    Stopped,
 }
 
 /// One phase.
@@ -125,6 +132,8 @@ pub enum Phase {
     },
     /// Taking what is not healthy out of rotation.
     Shunning,
+    /// A stop: nothing runs until something takes its place, or its time is over.
+    Holding,
 }
 
 /// A phase without its data.
@@ -142,6 +151,7 @@ pub enum PhaseName {
     Entering,
     Confirming,
     Shunning,
+    Holding,
 }
 
 impl Phase {
@@ -159,6 +169,7 @@ impl Phase {
             Self::Entering => PhaseName::Entering,
             Self::Confirming { .. } => PhaseName::Confirming,
             Self::Shunning => PhaseName::Shunning,
+            Self::Holding => PhaseName::Holding,
         }
     }
 
@@ -175,7 +186,8 @@ impl Phase {
             | Self::Starting
             | Self::Pointing
             | Self::Entering
-            | Self::Shunning => None,
+            | Self::Shunning
+            | Self::Holding => None,
         }
     }
 }
@@ -194,6 +206,7 @@ impl PhaseName {
             Self::Entering => "entering rotation",
             Self::Confirming => "awaiting confirm",
             Self::Shunning => "taking out of rotation",
+            Self::Holding => "stopped",
         }
     }
 }
@@ -202,8 +215,8 @@ impl Route {
     /// Its phases, in order. A switch that reaches the end awaits its confirm.
     pub fn phases(self) -> &'static [PhaseName] {
         use PhaseName::{
-            Clearing, Draining, Entering, Leaving, Pointing, Proving, Settling, Shunning, Starting,
-            Stopping,
+            Clearing, Draining, Entering, Holding, Leaving, Pointing, Proving, Settling, Shunning,
+            Starting, Stopping,
         };
         match self {
             Self::InTurn => {
@@ -212,6 +225,7 @@ impl Route {
             Self::Beside => &[Clearing, Starting, Proving, Entering, Pointing, Stopping],
             Self::Kept => &[Leaving, Proving, Entering, Pointing, Stopping],
             Self::GivenUp => &[Shunning, Stopping, Pointing],
+            Self::Stopped => &[Leaving, Settling, Draining, Stopping, Holding],
         }
     }
 
@@ -227,7 +241,10 @@ impl Operation {
     /// Its key, where somebody asked for it.
     pub fn key(&self) -> Option<&StepKey> {
         match &self.course {
-            Course::Switch(armed) | Course::Ended(armed) | Course::Undo(armed) => Some(&armed.key),
+            Course::Switch(armed)
+            | Course::Stop(armed)
+            | Course::Ended(armed)
+            | Course::Undo(armed) => Some(&armed.key),
             Course::Back { key, .. } => Some(key),
             Course::Boot => None,
         }
@@ -236,7 +253,9 @@ impl Operation {
     /// The armed timer, where it still runs.
     pub fn armed(&self) -> Option<&Armed> {
         match &self.course {
-            Course::Switch(armed) | Course::Ended(armed) => Some(armed),
+            Course::Switch(armed) | Course::Stop(armed) | Course::Ended(armed) => {
+                Some(armed).filter(|armed| armed.deadline_ms != NO_TIMER)
+            }
             Course::Undo(_) | Course::Back { .. } | Course::Boot => None,
         }
     }

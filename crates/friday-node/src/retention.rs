@@ -105,8 +105,12 @@ impl Node {
         needed.extend(durable.apps.iter().map(|placed| placed.app.release));
         if let Some(op) = &durable.operation {
             needed.extend(op.to);
-            if let Course::Switch(armed) | Course::Ended(armed) | Course::Undo(armed) = &op.course {
-                needed.insert(armed.release);
+            if let Course::Switch(armed)
+            | Course::Stop(armed)
+            | Course::Ended(armed)
+            | Course::Undo(armed) = &op.course
+            {
+                needed.extend(armed.release);
                 needed.extend(undo(armed.undo));
             }
         }

@@ -44,7 +44,9 @@ impl Node {
             }
         }
         self.remember_migration(&rollout.id.clone(), rollout.migration);
+        let (id, migration) = (rollout.id.clone(), rollout.migration);
         self.durable.head.rollout = Some(Stamped { fence, value: rollout });
+        self.end_hold(&id, migration);
         self.dirty = true;
         Ok(Answer::Ok)
     }
@@ -63,6 +65,7 @@ impl Node {
         open.value.migration = later(open.value.migration, migration);
         let migration = open.value.migration;
         self.remember_migration(rollout, migration);
+        self.end_hold(rollout, migration);
         self.dirty = true;
         Ok(Answer::Ok)
     }
@@ -171,8 +174,12 @@ impl Node {
             self.quarantine_one(release, entry);
         }
         let switching = self.durable.operation.as_ref().and_then(|op| match &op.course {
-            Course::Switch(armed) => Some(armed.release),
-            Course::Ended(_) | Course::Undo(_) | Course::Back { .. } | Course::Boot => None,
+            Course::Switch(armed) => armed.release,
+            Course::Stop(_)
+            | Course::Ended(_)
+            | Course::Undo(_)
+            | Course::Back { .. }
+            | Course::Boot => None,
         });
         if let Some(release) = switching.filter(|release| self.durable.head.refuses(release)) {
             let why = format!("release {} was quarantined", release.short());

@@ -65,9 +65,10 @@ impl Node {
                     return Err(Refusal::NotHeld { release: *release });
                 }
             }
-            Step::Migrate { release, .. } => {
+            Step::Migrate { release, timeout_ms, .. } => {
                 self.refuse_quarantined(release)?;
                 self.refuse_not_held(release)?;
+                self.refuse_not_stopped(now_ms, key, *timeout_ms)?;
             }
             // The way back of a quarantined release's migration is in that release.
             Step::MigrateBack { release, .. } => self.refuse_not_held(release)?,
@@ -87,6 +88,7 @@ impl Node {
                     self.refuse_not_held(to)?;
                 }
             }
+            Step::Stop { .. } => {}
         }
         match self.blocks(fence, step) {
             Some(key) => Err(Refusal::Busy { with: self.report(&key, now_ms) }),
@@ -116,12 +118,17 @@ impl Node {
         if let Step::Back { .. } = step {
             return None;
         }
+        // A stop leaves a task alone, and goes beside it.
+        let beside = matches!(step, Step::Stop { .. });
         let task = self.durable.task.as_ref().filter(|task| match task.work {
-            Work::Stage { .. } => task.fence >= *fence,
-            Work::Command { .. } => true,
+            Work::Stage { .. } => !beside && task.fence >= *fence,
+            Work::Command { .. } => !beside,
         });
-        let operation = self.durable.operation.as_ref().filter(|op| match op.course {
-            Course::Switch(_) | Course::Undo(_) | Course::Back { .. } => true,
+        let operation = self.durable.operation.as_ref().filter(|op| match &op.course {
+            Course::Switch(_) | Course::Back { .. } => true,
+            Course::Stop(_) => op.phase != Phase::Holding,
+            // What a stop's end starts again may be replaced at once.
+            Course::Undo(armed) => armed.release.is_some(),
             Course::Ended(_) | Course::Boot => false,
         });
         task.map(|task| task.key.clone()).or(operation.and_then(|op| op.key().cloned()))
@@ -141,6 +148,7 @@ impl Node {
             }
             Step::Switch { .. } => self.begin_switch(now_ms, fence, key, step, random),
             Step::Back { .. } => self.begin_back(now_ms, fence, key, step),
+            Step::Stop { .. } => self.begin_stop(now_ms, fence, key, step),
         }
     }
 
@@ -176,15 +184,13 @@ impl Node {
         let armed = Armed {
             key,
             fence,
-            release,
+            release: Some(release),
             undo,
             undo_secrets,
             nonce: Nonce::new(random),
             deadline_ms: now_ms.saturating_add(clocks.first_deadline_ms()),
         };
-        // What a replaced operation took out of rotation may still have requests in flight.
-        let left_rotation = self.durable.operation.as_ref().is_some_and(|op| op.left_rotation)
-            && self.durable.serving.is_some_and(|serving| self.runs(serving));
+        let left_rotation = self.left_rotation();
         let replaces = self.durable.operation.is_some();
         self.give_way();
         let op = Operation {
@@ -200,6 +206,12 @@ impl Node {
         };
         let event = if replaces { Event::Replaced } else { Event::Begun };
         self.begin_operation(now_ms, event, op);
+    }
+
+    /// What a replaced operation took out of rotation may still have requests in flight.
+    pub(crate) fn left_rotation(&self) -> bool {
+        self.durable.operation.as_ref().is_some_and(|op| op.left_rotation)
+            && self.durable.serving.is_some_and(|serving| self.runs(serving))
     }
 
     /// A back: quarantine, the stable release and the end of a timer in the same persist.
@@ -238,12 +250,14 @@ impl Node {
     ) -> Option<Option<friday_wire::SecretsVersion>> {
         match &self.durable.operation.as_ref()?.course {
             Course::Switch(armed) | Course::Ended(armed) | Course::Undo(armed)
-                if to == Some(armed.release)
-                    && armed.undo == (Undo::To { release: armed.release }) =>
+                if to.is_some_and(|to| {
+                    armed.release == Some(to) && armed.undo == (Undo::To { release: to })
+                }) =>
             {
                 Some(armed.undo_secrets.clone())
             }
             Course::Switch(_)
+            | Course::Stop(_)
             | Course::Ended(_)
             | Course::Undo(_)
             | Course::Back { .. }

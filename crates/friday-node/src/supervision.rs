@@ -121,7 +121,7 @@ impl Node {
             None => serves,
             Some(op) => match op.course {
                 // The old one still serves beside the new one; in turn, it is about to be stopped.
-                Course::Switch(_) | Course::Ended(_) => {
+                Course::Switch(_) | Course::Stop(_) | Course::Ended(_) => {
                     serves && op.route == Route::Beside && op.target != Some(generation)
                 }
                 Course::Undo(_) | Course::Back { .. } | Course::Boot => {

@@ -47,7 +47,7 @@ impl Task {
         match self.key.step {
             StepName::Stage => "staging",
             StepName::MigrateBack => "migrating back",
-            StepName::Migrate | StepName::Switch | StepName::Back => "migrating",
+            StepName::Migrate | StepName::Switch | StepName::Back | StepName::Stop => "migrating",
         }
     }
 

@@ -4,6 +4,7 @@ mod booting;
 mod fencing;
 mod histories;
 mod stepping;
+mod stopping;
 mod switching;
 mod watching;
 mod world;

@@ -13,6 +13,9 @@ use crate::options::{MigrationChoice, RotationChoice};
 use crate::shell::{shorten, tell_outcome};
 use crate::world::World;
 
+/// What a migration may take.
+const MIGRATION_MS: u64 = 30_000;
+
 impl World {
     pub(crate) fn new_driver(&mut self, laptop: usize) -> Driver {
         self.next_id += 1;
@@ -79,6 +82,13 @@ impl World {
         }
     }
 
+    /// How long a host that was stopped for a migration stays so without anybody, at most.
+    pub(crate) fn hold_ms(&self) -> u64 {
+        let fleet = self.fleet_plan();
+        let stopping = fleet.stop_all_ms();
+        MIGRATION_MS + 3 * fleet.answer_deadline_ms + 2 * stopping
+    }
+
     fn plan(&self, release: &Release) -> Plan {
         let options = &self.options;
         let fleet = self.fleet_plan();
@@ -90,7 +100,7 @@ impl World {
                 host: last.clone(),
                 back,
                 stop_all: options.stop_all,
-                timeout_ms: 30_000,
+                timeout_ms: MIGRATION_MS,
             })
         };
         Plan {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use friday_node::operation::{Course, Operation};
 use friday_node::{Action, ActionId, App, CallId, Durable, Input, Node, Turn};
-use friday_wire::{BootIdentity, FleetName, HealthState, HostName, Migration, ReleaseId, Undo};
+use friday_wire::{
+    BootIdentity, FleetName, HealthState, HostName, Migration, ReleaseId, RolloutId, StepName, Undo,
+};
 
 use crate::application::Application;
 use crate::laptop::Caller;
@@ -59,12 +61,15 @@ pub(crate) struct Watch {
     /// When the host answered an observation while it truly served this release.
     pub(crate) seen_well: Option<(u64, Option<ReleaseId>)>,
     pub(crate) has_served: bool,
+    /// Nothing ran here, for the migration of this rollout, in this boot.
+    pub(crate) stopped: Option<(RolloutId, u64)>,
 }
 
 /// An armed switch as the checks follow it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ArmedWatch {
     pub(crate) release: Option<ReleaseId>,
+    pub(crate) attempt: u32,
     pub(crate) since: u64,
     pub(crate) able_ms: u64,
     pub(crate) bound_ms: u64,
@@ -124,6 +129,12 @@ impl Host {
         armed.is_some_and(|armed| armed.undo != Undo::Stay)
     }
 
+    /// The attempt of the armed switch or stop.
+    pub(crate) fn armed_attempt(&self) -> u32 {
+        let armed = self.durable.operation.as_ref().and_then(Operation::armed);
+        armed.map_or(0, |armed| armed.key.attempt)
+    }
+
     /// The open release here must not be replaced by the old one.
     pub(crate) fn stays(&self, release: ReleaseId) -> bool {
         let one_way = |migration: Migration| migration.forbids_automatic_return();
@@ -137,8 +148,19 @@ impl Host {
     pub(crate) fn acts_alone(&self) -> bool {
         self.durable.operation.as_ref().is_none_or(|operation| match operation.course {
             Course::Undo(_) | Course::Boot | Course::Ended(_) => true,
-            Course::Switch(_) | Course::Back { .. } => false,
+            Course::Switch(_) | Course::Stop(_) | Course::Back { .. } => false,
         })
+    }
+
+    /// It is being stopped for a migration, or is.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let operation = self.durable.operation.as_ref();
+        operation.is_some_and(|operation| matches!(operation.course, Course::Stop(_)))
+    }
+
+    /// A migration runs here.
+    pub(crate) fn migrates(&self) -> bool {
+        self.durable.task.as_ref().is_some_and(|task| task.key.step == StepName::Migrate)
     }
 
     /// The application that would get traffic, were the host in rotation: the newest one.

@@ -148,7 +148,7 @@ impl Options {
                 2 => MigrationChoice::OneWay,
                 _ => MigrationChoice::None,
             },
-            stop_all: rng.u32(..4) == 0,
+            stop_all: rng.u32(..2) == 0,
             boot_hooks: rng.u32(..4) != 0,
             soak_ms: rng.u64(0..30_000),
             bake_ms: rng.u64(0..60_000),
@@ -192,6 +192,15 @@ impl Options {
             chaos_ms: 0,
             faults: Faults::default(),
         }
+    }
+
+    /// With a migration in every push for which every host is stopped; the old release can use what it
+    /// wrote.
+    #[must_use]
+    pub fn stopping_all(mut self) -> Self {
+        self.migration = MigrationChoice::Safe;
+        self.stop_all = true;
+        self
     }
 
     /// With a one-way migration in every push.

@@ -24,6 +24,8 @@ pub(crate) struct Known {
     pub(crate) is_rollback: bool,
     pub(crate) now: bool,
     pub(crate) release: Option<ReleaseId>,
+    /// Its plan stops every host for the migration.
+    pub(crate) stops_all: bool,
     pub(crate) observed_since: u64,
 }
 
@@ -39,6 +41,14 @@ impl World {
         self.cut_off_host_undoes_its_unconfirmed_switch(host);
         let now = self.now;
         let serves = self.hosts[host].serves(self.options.rotation, now).is_some();
+        let machine = &self.hosts[host];
+        if machine.is_stopped()
+            && machine.apps.is_empty()
+            && let Some(open) = &machine.durable.head.rollout
+        {
+            let stopped = Some((open.value.id.clone(), machine.boots));
+            self.hosts[host].watch.stopped = stopped;
+        }
         let watch = &mut self.hosts[host].watch;
         if serves {
             watch.taken_out = false;
@@ -50,14 +60,15 @@ impl World {
     pub(crate) fn check_action(&mut self, host: usize, action: &Action) {
         match action {
             Action::Start { app, .. } => {
-                self.quarantined_release_is_never_started_where_known(host, app.release)
+                self.quarantined_release_is_never_started_where_known(host, app.release);
+                self.nothing_starts_beside_a_migration_that_needs_it_stopped(host);
             }
             Action::Rotate { direction: Direction::Out, .. } | Action::Stop { .. } => {
                 self.hosts_taken_out_stay_within_the_budget(host);
             }
             Action::Prune { keep } => self.pruning_spares_what_a_host_may_need(host, keep),
+            Action::Command { .. } => self.migration_runs_beside_nothing(host),
             Action::Build { .. }
-            | Action::Command { .. }
             | Action::Rotate { direction: Direction::Into, .. }
             | Action::Point { .. }
             | Action::Probe { .. } => {}
@@ -96,6 +107,15 @@ impl World {
         if self.hosts[host].acts_alone() {
             return;
         }
+        if self.hosts[host].is_stopped() {
+            // The plan says that nothing serves then.
+            let says_so = self.known.get(&open.id).is_none_or(|known| known.stops_all);
+            if !says_so {
+                let what = format!("{} is stopped, and no plan says so", self.hosts[host].name);
+                self.fail(FailureClass::Safety, what);
+            }
+            return;
+        }
         self.hosts[host].watch.taken_out = true;
         let out = self.hosts.iter().filter(|other| other.watch.taken_out).count();
         let served = self.hosts.iter().filter(|other| other.watch.has_served).count();
@@ -131,6 +151,48 @@ impl World {
         }
     }
 
+    /// The host that migrates for a rollout whose plan stops every host, and that rollout.
+    fn migrates_alone(&self, host: usize) -> Option<RolloutId> {
+        let task = self.hosts[host].durable.task.as_ref().filter(|_| self.hosts[host].migrates());
+        let rollout = &task?.key.rollout;
+        let stops_all = self.known.get(rollout).is_some_and(|known| known.stops_all);
+        stops_all.then(|| rollout.clone())
+    }
+
+    /// Whether what runs on a host is excused: a reboot since it was stopped, or a way back.
+    fn may_run_beside(&self, host: usize, rollout: &RolloutId) -> bool {
+        let machine = &self.hosts[host];
+        let open = machine.durable.head.rollout.as_ref();
+        let taken_back = open.is_none_or(|open| open.value.id != *rollout);
+        let stopped = machine.watch.stopped.as_ref();
+        let rebooted = stopped.is_some_and(|(of, boots)| of == rollout && *boots != machine.boots);
+        taken_back || rebooted
+    }
+
+    /// Protocol 6: no old release runs when it begins.
+    fn migration_runs_beside_nothing(&mut self, host: usize) {
+        let Some(rollout) = self.migrates_alone(host) else { return };
+        let beside = (0..self.hosts.len()).find(|other| {
+            !self.hosts[*other].apps.is_empty()
+                && self.hosts[*other].watch.has_served
+                && !self.may_run_beside(*other, &rollout)
+        });
+        if let Some(other) = beside {
+            let what = format!("{rollout} migrates beside what runs: {}", self.describe(other));
+            self.fail(FailureClass::Safety, what);
+        }
+    }
+
+    /// Protocol 6: and none is started while it runs.
+    fn nothing_starts_beside_a_migration_that_needs_it_stopped(&mut self, host: usize) {
+        let running = (0..self.hosts.len()).find_map(|other| self.migrates_alone(other));
+        let Some(rollout) = running.filter(|rollout| !self.may_run_beside(host, rollout)) else {
+            return;
+        };
+        let what = format!("{} starts beside the migration of {rollout}", self.describe(host));
+        self.fail(FailureClass::Safety, what);
+    }
+
     fn pruning_spares_what_a_host_may_need(&mut self, host: usize, keep: &[ReleaseId]) {
         let head = &self.hosts[host].durable.head;
         let undo = match head.undo {
@@ -154,14 +216,21 @@ impl World {
         let armed = machine.is_armed();
         let clocks = self.clocks();
         let release = head.open;
+        let stops = machine.is_stopped();
+        let attempt = machine.armed_attempt();
+        let is_new = armed && machine.watch.armed.is_none();
+        let hold_ms = if stops && is_new { self.hold_ms() } else { 0 };
         let watch = &mut self.hosts[host].watch;
         match (&mut watch.armed, armed) {
             (None, true) => {
-                let bound_ms = clocks.first_deadline_ms() + clocks.confirm_ms + UNDO_SLACK_MS;
-                watch.armed = Some(ArmedWatch { release, since: now, able_ms: 0, bound_ms });
+                let own_ms = if stops { hold_ms } else { clocks.confirm_ms };
+                let bound_ms = clocks.first_deadline_ms() + own_ms + UNDO_SLACK_MS;
+                watch.armed = Some(ArmedWatch { release, attempt, since: now, able_ms: 0, bound_ms });
             }
             (Some(_), false) => watch.armed = None,
-            (Some(seen), true) if seen.release != release => watch.armed = None,
+            (Some(seen), true) if seen.release != release || seen.attempt != attempt => {
+                watch.armed = None;
+            }
             (Some(seen), true) => {
                 if able {
                     seen.able_ms += now - seen.since;
@@ -233,6 +302,12 @@ impl World {
                     release: match &**intent {
                         Intent::Push { plan } => Some(plan.release),
                         _ => None,
+                    },
+                    stops_all: match &**intent {
+                        Intent::Push { plan } => {
+                            plan.migration.as_ref().is_some_and(|migration| migration.stop_all)
+                        }
+                        _ => false,
                     },
                     observed_since: self.now,
                 };

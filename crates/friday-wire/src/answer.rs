@@ -101,6 +101,8 @@ pub enum Refusal {
     },
     /// A one-way migration began: this would start the old release.
     OneWay,
+    /// The migration needs the host stopped, and it is not, or not for long enough any more.
+    NotStopped,
     /// The release is not staged here.
     NotHeld {
         /// It.

@@ -24,6 +24,8 @@ pub enum StepName {
     Switch,
     /// Go back, at once and unarmed.
     Back,
+    /// Stop what runs while a migration runs that it cannot run beside.
+    Stop,
 }
 
 /// Names one operation. A host remembers the highest attempt per (rollout, step): a repeated key
@@ -118,6 +120,20 @@ pub enum Step {
         /// Rotation, as in `Switch`.
         rotation: Rotation,
     },
+    /// Armed: out of rotation; settle; drain; stop. `current` and all else stay as they are. Done when
+    /// nothing runs; confirmed by nothing. The host starts its old release again, alone, when the time
+    /// is over, after a reboot, and when it stores that the migration ended; but not once a one-way
+    /// migration began. A later switch or back takes its place.
+    Stop {
+        /// How long it stays stopped at most, milliseconds, beyond settle, drain and stop.
+        hold_ms: u64,
+        /// The clocks.
+        clocks: Clocks,
+        /// Ports, as in `Switch`: the old release may be started again.
+        ports: Ports,
+        /// Rotation, as in `Switch`.
+        rotation: Rotation,
+    },
 }
 
 impl Step {
@@ -129,6 +145,7 @@ impl Step {
             Self::MigrateBack { .. } => StepName::MigrateBack,
             Self::Switch { .. } => StepName::Switch,
             Self::Back { .. } => StepName::Back,
+            Self::Stop { .. } => StepName::Stop,
         }
     }
 }
@@ -149,7 +166,8 @@ pub enum StepState {
         /// Milliseconds left.
         remaining_ms: u64,
     },
-    /// Ended well: staged; migrated; confirmed; back and healthy in rotation (or nothing runs, as asked).
+    /// Ended well: staged; migrated; confirmed; stopped; back and healthy in rotation (or nothing runs,
+    /// as asked).
     Done,
     /// Ended badly. After a failed switch the undo was performed or is being performed. After a failed
     /// back the host stays out of rotation.
@@ -165,7 +183,8 @@ pub enum StepState {
         /// What happened, one sentence.
         why: String,
     },
-    /// A switch that was not confirmed in time, or rebooted: undone by the host alone.
+    /// A switch that was not confirmed in time, or rebooted: undone by the host alone. A stop whose
+    /// time is over: the old release is started again.
     Undone {
         /// Why.
         why: String,

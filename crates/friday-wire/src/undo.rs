@@ -16,6 +16,6 @@ pub enum Undo {
     /// A first push: stop and remove, run nothing.
     Nothing,
     /// A one-way migration has begun: keep the new release if its own health passes, else start
-    /// nothing and report.
+    /// nothing and report. A stopped host stays stopped.
     Stay,
 }

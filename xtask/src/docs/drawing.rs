@@ -12,7 +12,8 @@ const HEAD: &str = "\
 <!-- Generated from crates/friday-node/src/operation/drawing.rs by `cargo xtask docs`. -->
 
 What a host does between being asked and being done. A **switch** is armed: it ends confirmed, or the
-host goes back alone. A **return** is an undo, a `back`, or a start after a reboot. A phase that has
+host goes back alone. So is a **stop**, for a migration: it holds until something takes its place, or
+the host starts its old release again. A **return** is an undo, a `back`, or a start after a reboot. A phase that has
 nothing to do is skipped. friday-node's tests check that every transition it ever takes is here.
 
 ## The straight way
@@ -68,6 +69,7 @@ fn node(state: State) -> String {
         State::Idle => "[*]".to_owned(),
         State::Ended => "Ended".to_owned(),
         State::Switch(phase) => format!("Switch{phase:?}"),
+        State::Stop(phase) => format!("Stop{phase:?}"),
         State::Return(phase) => format!("Return{phase:?}"),
     }
 }
@@ -77,6 +79,7 @@ fn state_word(state: State) -> String {
         State::Idle => "idle".to_owned(),
         State::Ended => "ended".to_owned(),
         State::Switch(phase) => format!("switch: {}", format!("{phase:?}").to_lowercase()),
+        State::Stop(phase) => format!("stop: {}", format!("{phase:?}").to_lowercase()),
         State::Return(phase) => format!("return: {}", format!("{phase:?}").to_lowercase()),
     }
 }

@@ -8,7 +8,7 @@ use super::turn::Reply;
 use super::{Controller, command};
 use crate::journal::event::{StepAnswer, Watcher};
 use crate::journal::{Event, Record};
-use crate::rollout::decide::{self, Memory, View, outcome, push, rollback, wave};
+use crate::rollout::decide::{self, Memory, View, outcome, push, rollback, stop_all, wave};
 use crate::rollout::owed::{self, Purpose};
 use crate::rollout::run::{HostState, Rollout};
 use crate::state::State;
@@ -200,7 +200,9 @@ impl Draft {
         });
         let is_push = matches!(*rollout.intent, crate::journal::event::Intent::Push { .. });
         let events = self.view(&rollout.id).map(|view| {
-            if is_push {
+            if rollout.stops_all() {
+                stop_all::answered(view, host, &answer)
+            } else if is_push {
                 wave::answered(view, host, &answer)
             } else {
                 rollback::answered(view, host, &answer)

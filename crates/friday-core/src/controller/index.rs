@@ -84,6 +84,7 @@ fn scope(event: &Event) -> Scope<'_> {
         | Event::StepAnswered { rollout, host, .. }
         | Event::OutsideProved { rollout, host }
         | Event::HostDone { rollout, host }
+        | Event::HostStopped { rollout, host }
         | Event::HostFailed { rollout, host, .. }
         | Event::HostLeft { rollout, host, .. } => Scope::Host(rollout, host),
         Event::GateJudged { .. } | Event::HealthChanged { .. } | Event::LeaseRenewed { .. } => {

@@ -145,13 +145,13 @@ pub enum Event {
         /// Its hosts; a last wave of failed hosts tried again too.
         hosts: Vec<HostName>,
     },
-    /// A host's switch or back was ordered.
+    /// A host's switch or back was ordered; its stop, while every host is stopped.
     StepBegun {
         /// Of this rollout.
         rollout: RolloutId,
         /// Which host.
         host: HostName,
-        /// Counts from 1 for this host.
+        /// Counts from 1 for this host; stops apart.
         attempt: u32,
         /// For a back: without drain.
         at_once: bool,
@@ -176,6 +176,13 @@ pub enum Event {
     },
     /// A host runs the rollout's release, healthy, in rotation, confirmed.
     HostDone {
+        /// Of this rollout.
+        rollout: RolloutId,
+        /// Which host.
+        host: HostName,
+    },
+    /// Nothing runs on a host any more, for the migration.
+    HostStopped {
         /// Of this rollout.
         rollout: RolloutId,
         /// Which host.
@@ -426,6 +433,8 @@ pub enum Work {
     Sweep,
     /// The hook before the first wave.
     HookBefore,
+    /// Every host is stopped: the old release cannot run beside the migration.
+    StopAll,
     /// The migration, on one host.
     Migrate,
     /// Its way back, on one host.
@@ -675,6 +684,7 @@ impl Event {
             Self::StepAnswered { .. } => "step_answered",
             Self::OutsideProved { .. } => "outside_proved",
             Self::HostDone { .. } => "host_done",
+            Self::HostStopped { .. } => "host_stopped",
             Self::HostFailed { .. } => "host_failed",
             Self::HostLeft { .. } => "host_left",
             Self::HealthChanged { .. } => "health_changed",

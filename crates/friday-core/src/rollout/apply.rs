@@ -6,7 +6,8 @@ use std::sync::Arc;
 use friday_wire::{HostName, Migration, RolloutId, StartId, StepState};
 
 use super::run::{
-    Baked, HookState, HostRun, HostState, Pace, Phase, Rollout, Round, Soaked, Swept, WatcherKey,
+    Baked, HookState, HostRun, HostState, Pace, Phase, Rollout, Round, Soaked, Stopped, Swept,
+    WatcherKey,
 };
 use crate::journal::Event;
 use crate::journal::event::{HostAnswer, Intent, RoundAsk, StepAnswer, Work};
@@ -26,7 +27,13 @@ impl Rollout {
             .hosts
             .iter()
             .map(|host| {
-                let run = HostRun { at: HostState::Waiting, attempts: 0, sick: BTreeMap::new() };
+                let run = HostRun {
+                    at: HostState::Waiting,
+                    attempts: 0,
+                    stops: 0,
+                    stopped: Stopped::No,
+                    sick: BTreeMap::new(),
+                };
                 (host.name.clone(), run)
             })
             .collect();
@@ -132,6 +139,9 @@ pub(crate) fn apply_to_rollout(
                 rollout.swept = Swept::Yes;
             }
             rollout.enter(at, Phase::Working { work: *work, deadline: *deadline });
+            if *work == Work::StopAll {
+                rollout.hosts.values_mut().for_each(to_be_stopped);
+            }
         }
         Event::MigrationWentBack { failed, .. } => {
             rollout.migrated_back = failed.clone().map_or(HookState::Done, HookState::Failed);
@@ -180,6 +190,12 @@ pub(crate) fn apply_to_rollout(
         Event::OutsideProved { host, .. } => outside_proved(rollout, at, host)?,
         Event::HostDone { host, .. } => {
             rollout.host_mut(host)?.at = HostState::Done;
+            rollout.moved_at = at;
+        }
+        Event::HostStopped { host, .. } => {
+            let run = rollout.host_mut(host)?;
+            run.at = HostState::Waiting;
+            run.stopped = Stopped::Yes;
             rollout.moved_at = at;
         }
         Event::HostFailed { host, why, .. } => {
@@ -277,6 +293,14 @@ fn answered(
     Ok(())
 }
 
+/// Whatever was found of a host before, it has to be stopped, and switched afterwards.
+fn to_be_stopped(run: &mut HostRun) {
+    run.stopped = Stopped::No;
+    if run.at == HostState::Done {
+        run.at = HostState::Waiting;
+    }
+}
+
 fn begin_step(
     rollout: &mut Rollout,
     at: Timestamp,
@@ -285,11 +309,14 @@ fn begin_step(
     pace: Pace,
     deadline: Timestamp,
 ) -> Result<(), String> {
+    let stops = rollout.stops_all();
     let run = rollout.host_mut(host)?;
-    if attempt <= run.attempts {
-        return Err(format!("attempt {attempt} on `{host}` follows attempt {}", run.attempts));
+    run.stopped = Stopped::No;
+    let last = if stops { &mut run.stops } else { &mut run.attempts };
+    if attempt <= *last {
+        return Err(format!("attempt {attempt} on `{host}` follows attempt {last}"));
     }
-    run.attempts = attempt;
+    *last = attempt;
     run.sick.clear();
     run.at = HostState::Ordered { deadline, pace };
     rollout.moved_at = at;

@@ -1,7 +1,7 @@
 //! What comes next in a rollout. Reads state, produces events, changes nothing.
 //!
 //! [`advance`] is called again and again until it has nothing to add; each call gives the events of
-//! one small decision. The flow of a push is in [`push`] and [`wave`], of a rollback in [`rollback`],
+//! one small decision. The flow of a push is in [`push`], [`stop_all`] and [`wave`], of a rollback in [`rollback`],
 //! of a sweep in [`sweep`], of locks and the like in [`act`].
 
 pub mod act;
@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod push;
 pub mod rollback;
 pub mod round;
+pub mod stop_all;
 pub mod sweep;
 pub mod wave;
 
@@ -83,7 +84,7 @@ pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
     };
     // Elsewhere nobody looks at the hosts' deadlines, and a past one would wake the driver for ever.
     let hosts = match &rollout.phase {
-        Phase::Wave | Phase::Working { work: Work::Back, .. } => {
+        Phase::Wave | Phase::Working { work: Work::Back | Work::StopAll, .. } => {
             rollout.hosts.values().filter_map(|run| wave::deadline_of(&run.at)).min()
         }
         Phase::Working { .. }

@@ -55,6 +55,7 @@ pub fn of_rollout(rollout: &Rollout) -> Vec<(EffectId, Owed)> {
             | Work::Back
             | Work::HookBefore
             | Work::HookAfter
+            | Work::StopAll
             | Work::Migrate
             | Work::MigrateBack,
             _,
@@ -69,14 +70,18 @@ pub fn of_host(state: &State, rollout: &Rollout, host: &HostName) -> Vec<(Effect
     let Some(run) = rollout.hosts.get(host) else { return owed };
     match &rollout.phase {
         Phase::Asking(ask) => owed.extend(round(state, rollout, *ask, host)),
-        Phase::Wave | Phase::Working { work: Work::Back, .. } => match &run.at {
+        Phase::Wave | Phase::Working { work: Work::Back | Work::StopAll, .. } => match &run.at {
             HostState::Ordered { deadline, pace } => {
-                owed.extend(order(rollout, host, *pace).map(|effect| {
-                    (
-                        id(rollout, host, &format!("order/{}", run.attempts)),
-                        Owed { effect, deadline: *deadline },
-                    )
-                }));
+                let (effect, what) = if rollout.stops_all() {
+                    (stop(rollout, host), format!("order/stop/{}", run.stops))
+                } else {
+                    (order(rollout, host, *pace), format!("order/{}", run.attempts))
+                };
+                let deadline = *deadline;
+                owed.extend(
+                    effect
+                        .map(|effect| (id(rollout, host, &what), Owed { effect, deadline })),
+                );
             }
             HostState::Looking { .. } => owed.extend(look(rollout, host)),
             HostState::Proving { .. } => owed.extend(watch(rollout, host)),
@@ -208,7 +213,7 @@ pub fn host_prefix(rollout: &RolloutId, host: &HostName) -> String {
 pub enum Purpose {
     /// An answer to the present round.
     Round,
-    /// A switch or a back.
+    /// A switch, a back or a stop.
     Order,
     /// The confirm of a switch.
     Confirm,
@@ -426,6 +431,25 @@ fn order(rollout: &Rollout, host: &HostName, pace: Pace) -> Option<Effect> {
     })
 }
 
+/// The stop before the migration; as an order it stands.
+fn stop(rollout: &Rollout, host: &HostName) -> Option<Effect> {
+    let Intent::Push { plan } = &*rollout.intent else { return None };
+    let fleet = rollout.fleet();
+    let step = Step::Stop {
+        hold_ms: plan.migration.as_ref()?.hold_ms(fleet, host),
+        clocks: fleet.clocks,
+        ports: rollout.planned(host)?.ports,
+        rotation: fleet.rotation.clone(),
+    };
+    let key = key(rollout, StepName::Stop, rollout.hosts.get(host)?.stops);
+    Some(Effect::Follow {
+        host: host.clone(),
+        request: Box::new(Request::Do { fence: rollout.fence.clone()?, key, step }),
+        every_ms: LOOK_EVERY_MS,
+        timeout_ms: fleet.stop_all_ms(),
+    })
+}
+
 fn back_pace(pace: Pace) -> BackPace {
     match pace {
         Pace::Drained => BackPace::Drained,
@@ -443,10 +467,11 @@ fn undo(migration: Migration, returns_to: Option<friday_wire::ReleaseId>) -> Und
 /// After an order without an answer: observe, and seal the attempt.
 fn look(rollout: &Rollout, host: &HostName) -> Option<(EffectId, Owed)> {
     let fence = rollout.fence.clone()?;
-    let attempt = rollout.hosts.get(host)?.attempts;
-    let name = match &*rollout.intent {
-        Intent::Push { .. } => StepName::Switch,
-        _ => StepName::Back,
+    let run = rollout.hosts.get(host)?;
+    let (name, attempt, what) = match &*rollout.intent {
+        Intent::Push { .. } if rollout.stops_all() => (StepName::Stop, run.stops, "look/stop"),
+        Intent::Push { .. } => (StepName::Switch, run.attempts, "look"),
+        _ => (StepName::Back, run.attempts, "look"),
     };
     let request = Request::Observe { fence, seal: Some(key(rollout, name, attempt)) };
     let effect = Effect::Follow {
@@ -455,7 +480,7 @@ fn look(rollout: &Rollout, host: &HostName) -> Option<(EffectId, Owed)> {
         every_ms: LOOK_EVERY_MS,
         timeout_ms: rollout.fleet().answer_deadline_ms,
     };
-    Some((id(rollout, host, &format!("look/{attempt}")), Owed { effect, deadline: NEVER }))
+    Some((id(rollout, host, &format!("{what}/{attempt}")), Owed { effect, deadline: NEVER }))
 }
 
 /// The outside probe of a host.

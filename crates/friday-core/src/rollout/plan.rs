@@ -113,6 +113,40 @@ pub struct MigrationPlan {
     pub timeout_ms: u64,
 }
 
+impl FleetPlan {
+    /// How long stopping every host may take, milliseconds.
+    pub fn stop_all_ms(&self) -> u64 {
+        let clocks = &self.clocks;
+        let rotation_ms = match &self.rotation {
+            Rotation::None | Rotation::Page { .. } => 0,
+            Rotation::Commands { timeout_ms, .. } => *timeout_ms,
+        };
+        [
+            clocks.settle_ms,
+            clocks.drain_ms,
+            clocks.stop_ms,
+            clocks.stop_ms,
+            rotation_ms,
+            self.answer_deadline_ms,
+            self.answer_deadline_ms,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+}
+
+impl MigrationPlan {
+    /// How long a host that was stopped for it stays so without anybody: until the last of them is
+    /// stopped, and the migration ran. The host that migrates refuses to once its own time is too short,
+    /// so the others hold longer, by as much as they may have been stopped before it.
+    pub fn hold_ms(&self, fleet: &FleetPlan, host: &HostName) -> u64 {
+        let stopping = fleet.stop_all_ms();
+        let answers = fleet.answer_deadline_ms.saturating_mul(3);
+        let own = self.timeout_ms.saturating_add(stopping).saturating_add(answers);
+        if *host == self.host { own } else { own.saturating_add(stopping) }
+    }
+}
+
 /// What the team declares about going back after a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "back", rename_all = "snake_case")]

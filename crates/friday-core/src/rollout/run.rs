@@ -199,6 +199,7 @@ impl Phase {
             Self::Working { work, .. } => match work {
                 Work::Sweep => "sweeping first",
                 Work::HookBefore => "hook before",
+                Work::StopAll => "stopping every host",
                 Work::Migrate => "migrating",
                 Work::MigrateBack => "migrating back",
                 Work::Back => "hosts go back",
@@ -231,10 +232,24 @@ impl Round {
 pub struct HostRun {
     /// Where it is.
     pub at: HostState,
-    /// Steps ordered so far: the attempt of the last one.
+    /// Switches or backs ordered so far: the attempt of the last one.
     pub attempts: u32,
+    /// Stops ordered so far: the attempt of the last one.
+    pub stops: u32,
+    /// Whether it was stopped for the migration and not switched since.
+    pub stopped: Stopped,
     /// Health as watched: who found it sick, and why.
     pub sick: BTreeMap<WatcherKey, String>,
+}
+
+/// Whether a host was stopped for the migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// No.
+    No,
+    /// Nothing was left running. It starts its old release again by itself, unless the migration is
+    /// one-way.
+    Yes,
 }
 
 /// [`Watcher`], ordered.
@@ -260,7 +275,7 @@ impl From<Watcher> for WatcherKey {
 pub enum HostState {
     /// Not its turn yet.
     Waiting,
-    /// A switch or a back was ordered.
+    /// A switch, a back or a stop was ordered.
     Ordered {
         /// When it must have ended.
         deadline: Timestamp,
@@ -380,8 +395,21 @@ impl Rollout {
         self.hosts.iter().filter(|(_, run)| test(&run.at)).map(|(host, _)| host.clone()).collect()
     }
 
-    /// Whether any host was ever ordered to switch.
+    /// Whether any host was ever ordered to switch or stop.
     pub fn has_switched(&self) -> bool {
-        self.hosts.values().any(|run| run.attempts > 0 || run.at == HostState::Done)
+        self.hosts
+            .values()
+            .any(|run| run.attempts > 0 || run.stops > 0 || run.at == HostState::Done)
+    }
+
+    /// Whether every host is being stopped now.
+    pub fn stops_all(&self) -> bool {
+        matches!(self.phase, Phase::Working { work: Work::StopAll, .. })
+    }
+
+    /// Whether a host stays stopped until it is switched: taking it out of rotation costs nothing.
+    pub fn is_down(&self, host: &HostName) -> bool {
+        let stopped = self.hosts.get(host).is_some_and(|run| run.stopped == Stopped::Yes);
+        stopped && self.migration.forbids_automatic_return()
     }
 }

@@ -312,6 +312,7 @@ pub fn rollout_of(event: &Event) -> Option<&RolloutId> {
         | Event::StepAnswered { rollout, .. }
         | Event::OutsideProved { rollout, .. }
         | Event::HostDone { rollout, .. }
+        | Event::HostStopped { rollout, .. }
         | Event::HostFailed { rollout, .. }
         | Event::HealthChanged { rollout, .. }
         | Event::SoakBegun { rollout, .. }

@@ -114,6 +114,10 @@ pub enum HostStage {
     Staging,
     /// The release's files are there, verified.
     Staged,
+    /// It is being stopped for the migration.
+    Stopping,
+    /// Nothing runs there, for the migration.
+    Stopped,
     /// The switch is under way.
     Switching,
     /// Healthy by its own account; the outside probe is at work.
@@ -148,6 +152,8 @@ impl HostStage {
             Self::Waiting => "waiting",
             Self::Staging => "staging",
             Self::Staged => "staged",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
             Self::Switching => "switching",
             Self::Proving => "proving from outside",
             Self::Confirming => "confirming",
@@ -166,6 +172,8 @@ impl HostStage {
             Self::Waiting
             | Self::Staging
             | Self::Staged
+            | Self::Stopping
+            | Self::Stopped
             | Self::Switching
             | Self::Proving
             | Self::Confirming
@@ -178,12 +186,14 @@ impl HostStage {
     pub fn is_at_work(&self) -> bool {
         match self {
             Self::Staging
+            | Self::Stopping
             | Self::Switching
             | Self::Proving
             | Self::Confirming
             | Self::GoingBack => true,
             Self::Waiting
             | Self::Staged
+            | Self::Stopped
             | Self::Done
             | Self::Sick { .. }
             | Self::Failed { .. }
@@ -368,6 +378,10 @@ impl RolloutView {
             }
             Event::StepBegun { host, .. } => {
                 let stage = match self.word {
+                    // Before the first wave a push orders nothing but stops.
+                    RolloutWord::Push if matches!(self.at, Standing::Preparing { .. }) => {
+                        HostStage::Stopping
+                    }
                     RolloutWord::Push => HostStage::Switching,
                     _ => HostStage::GoingBack,
                 };
@@ -376,6 +390,7 @@ impl RolloutView {
             Event::StepAnswered { host, answer, .. } => self.stepped(at, host, answer),
             Event::OutsideProved { host, .. } => self.set(at, host, HostStage::Confirming),
             Event::HostDone { host, .. } => self.set(at, host, HostStage::Done),
+            Event::HostStopped { host, .. } => self.set(at, host, HostStage::Stopped),
             Event::HostFailed { host, why, log, .. } => {
                 self.set(at, host, HostStage::Failed { why: why.clone() });
                 if let Some(part) = self.part(host) {
@@ -436,6 +451,7 @@ impl RolloutView {
         let doing = match work {
             Work::Sweep => "putting hosts right first",
             Work::HookBefore => "running the hook before the first wave",
+            Work::StopAll => "stopping every host for the migration",
             Work::Migrate => "running the migration",
             Work::MigrateBack => "undoing the migration",
             Work::Back => "going back",

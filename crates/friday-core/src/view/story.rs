@@ -145,7 +145,10 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
             line(Tone::Plain, format!("wave {wave} of {of}: {names}"))
         }
         Event::StepBegun { host, attempt, .. } => {
-            let doing = if word == RolloutWord::Push { "switching" } else { "going back" };
+            let part = rollout
+                .and_then(|id| chronicle.rollout(id))
+                .and_then(|view| view.hosts.iter().find(|part| part.host == *host));
+            let doing = part.map_or("at work", |part| part.stage.says());
             let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
             line(Tone::Plain, format!("{doing}{again}")).of_host(host)
         }
@@ -157,6 +160,9 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
             line(Tone::Fine, "passed the outside probe; confirming".to_owned()).of_host(host)
         }
         Event::HostDone { host, .. } => line(Tone::Good, done(word).to_owned()).of_host(host),
+        Event::HostStopped { host, .. } => {
+            line(Tone::Plain, "stopped; nothing runs there".to_owned()).of_host(host)
+        }
         Event::HostFailed { host, why, log, .. } => {
             line(Tone::Bad, format!("failed: {why}")).of_host(host).below(log.clone())
         }
@@ -241,6 +247,7 @@ fn working(work: Work) -> &'static str {
     match work {
         Work::Sweep => "hosts drift: putting them right first",
         Work::HookBefore => "running the `before` hook",
+        Work::StopAll => "stopping every host for the migration: nothing serves",
         Work::Migrate => "running the migration",
         Work::MigrateBack => "undoing the migration",
         Work::Back => "hosts go back",
@@ -315,6 +322,7 @@ pub fn refused(chronicle: &Chronicle, refusal: &Refusal) -> String {
         Refusal::Stale { attempt } => format!("attempt {attempt} was seen already"),
         Refusal::Busy { with } => format!("it is at work on {}", with.key),
         Refusal::OneWay => "a one-way migration began".to_owned(),
+        Refusal::NotStopped => "it is not stopped for the migration any more".to_owned(),
         Refusal::NotHeld { release } => {
             format!("it does not hold {}", chronicle.release_says(release))
         }

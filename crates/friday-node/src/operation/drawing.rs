@@ -34,7 +34,9 @@ pub enum State {
     Idle,
     /// A switch.
     Switch(PhaseName),
-    /// A switch that a higher fence ended; its timer runs.
+    /// A stop for a migration.
+    Stop(PhaseName),
+    /// A switch or stop that a higher fence ended; its timer runs.
     Ended,
     /// An undo, a back, or a start after a reboot: the same phases.
     Return(PhaseName),
@@ -82,6 +84,7 @@ pub fn transitions() -> Vec<Transition> {
         if let Some(phase) = first(route) {
             add(State::Idle, Event::Begun, State::Switch(phase));
             add(State::Ended, Event::Replaced, State::Switch(phase));
+            add(State::Stop(PhaseName::Holding), Event::Replaced, State::Switch(phase));
             for old in return_phases() {
                 add(State::Return(old), Event::Replaced, State::Switch(phase));
             }
@@ -107,12 +110,38 @@ pub fn transitions() -> Vec<Transition> {
             add(State::Switch(phase), Event::Raised, State::Ended);
         }
     }
+    stops(&mut add);
     add(State::Switch(PhaseName::Confirming), Event::Confirmed, State::Idle);
     // After the reboot nothing is left to start.
     for phase in return_phases() {
         add(State::Return(phase), Event::Rebooted, State::Idle);
     }
     all.into_iter().collect()
+}
+
+/// A stop. What takes its place while it holds, and how it goes on where nothing may go back.
+fn stops(add: &mut impl FnMut(State, Event, State)) {
+    let stop = State::Stop;
+    for pair in Route::Stopped.phases().windows(2) {
+        for event in [Event::Done, Event::Skipped] {
+            add(stop(pair[0]), event, stop(pair[1]));
+        }
+        for event in [Event::Raised, Event::Failed] {
+            add(stop(pair[0]), event, State::Ended);
+        }
+    }
+    let Some(first) = Route::Stopped.phases().first().copied().map(stop) else { return };
+    add(State::Idle, Event::Begun, first);
+    add(State::Ended, Event::Replaced, first);
+    add(stop(PhaseName::Holding), Event::Replaced, first);
+    for old in return_phases() {
+        for event in [Event::Replaced, Event::Rebooted] {
+            add(State::Return(old), event, first);
+        }
+    }
+    for old in Route::Stopped.phases() {
+        add(stop(*old), Event::Rebooted, first);
+    }
 }
 
 fn returns_begin(phase: PhaseName, add: &mut impl FnMut(State, Event, State)) {
@@ -123,6 +152,9 @@ fn returns_begin(phase: PhaseName, add: &mut impl FnMut(State, Event, State)) {
         add(State::Ended, event, to);
         for old in switch_phases() {
             add(State::Switch(old), event, to);
+        }
+        for old in Route::Stopped.phases() {
+            add(State::Stop(*old), event, to);
         }
     }
     for event in [Event::Failed, Event::Rebooted, Event::Replaced] {

@@ -13,7 +13,7 @@ enum Op {
     Raise(FenceKind, u64),
     Open(RolloutKind, u8),
     Ship(u8),
-    Migration(bool),
+    Migration(bool, bool),
     Switch {
         n: u8,
         undo: u8,
@@ -25,6 +25,8 @@ enum Op {
         pace: BackPace,
         attempt: u32,
     },
+    Stop(u32, u64),
+    Migrate(u64),
     Confirm,
     Close(bool),
     Quarantine(u8, bool),
@@ -57,17 +59,20 @@ fn op() -> impl Strategy<Value = Op> {
         Just(StepName::Switch),
         Just(StepName::Back),
         Just(StepName::Stage),
+        Just(StepName::Stop),
         Just(StepName::Migrate)
     ];
     prop_oneof![
         3 => (kinds, 0..3_u64).prop_map(|(kind, more)| Op::Raise(kind, more)),
         4 => (rollouts, 1..4_u8).prop_map(|(kind, n)| Op::Open(kind, n)),
         2 => (1..4_u8).prop_map(Op::Ship),
-        1 => any::<bool>().prop_map(Op::Migration),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(one_way, done)| Op::Migration(one_way, done)),
         8 => (1..4_u8, 0..5_u8, 1..4_u32)
             .prop_map(|(n, undo, attempt)| Op::Switch { n, undo, attempt }),
         6 => (0..4_u8, 0..4_u8, paces, 1..4_u32)
             .prop_map(|(to, leaves, pace, attempt)| Op::Back { to, leaves, pace, attempt }),
+        5 => (1..4_u32, 0..90_000_u64).prop_map(|(attempt, hold)| Op::Stop(attempt, hold)),
+        1 => (0..90_000_u64).prop_map(Op::Migrate),
         4 => Just(Op::Confirm),
         3 => any::<bool>().prop_map(Op::Close),
         1 => (1..4_u8, any::<bool>()).prop_map(|(n, active)| Op::Quarantine(n, active)),
@@ -144,8 +149,12 @@ impl History {
                 }
             }
             Op::Ship(n) => self.stage(n),
-            Op::Migration(one_way) => {
-                let (rollout, migration) = (self.rollout.clone(), Migration::Begun { one_way });
+            Op::Migration(one_way, done) => {
+                let migration = match done {
+                    true => Migration::Done { one_way },
+                    false => Migration::Begun { one_way },
+                };
+                let rollout = self.rollout.clone();
                 self.ask(Request::Migration { fence, rollout, migration });
             }
             Op::Switch { n, undo, attempt } => {
@@ -159,6 +168,12 @@ impl History {
                 self.ask(Request::Do { fence, key, step });
             }
             Op::Back { to, leaves, pace, attempt } => self.back(to, leaves, pace, attempt),
+            Op::Stop(attempt, hold_ms) => {
+                let step = self.world.stop_step(hold_ms);
+                let key = self.key(StepName::Stop, attempt);
+                self.ask(Request::Do { fence, key, step });
+            }
+            Op::Migrate(timeout_ms) => self.migrate(timeout_ms),
             Op::Confirm => self.confirm(),
             Op::Close(stable) => {
                 let stable = self.world.disk.head.current.filter(|_| stable);
@@ -239,6 +254,20 @@ impl History {
         self.ask(Request::Do { fence: self.fence.clone(), key, step });
     }
 
+    /// A migration is begun only on a host that is stopped for it, where it was stopped at all.
+    fn migrate(&mut self, timeout_ms: u64) {
+        let (release, command) = (id(1), "./app migrate".to_owned());
+        let step = Step::Migrate { release, command, timeout_ms, secrets: None };
+        let stops = self.world.disk.attempts.highest(&self.key(StepName::Stop, 1));
+        let key = self.key(StepName::Migrate, 1);
+        let new = self.world.disk.attempts.seen(&key) == crate::attempts::Seen::New;
+        self.ask(Request::Do { fence: self.fence.clone(), key: key.clone(), step });
+        let begun = self.world.disk.attempts.seen(&key) != crate::attempts::Seen::New;
+        if new && begun && stops > 0 {
+            assert_eq!(self.world.running(), [], "it migrates beside what runs");
+        }
+    }
+
     fn confirm(&mut self) {
         if let Some(StepReport { key, state: StepState::AwaitingConfirm { nonce, .. } }) =
             self.world.observe().last
@@ -269,7 +298,7 @@ impl History {
             assert!(processes <= 1, "{:?}", self.world.processes);
         }
         if let Some(Course::Switch(armed)) = disk.operation.as_ref().map(|op| &op.course) {
-            assert_eq!(disk.head.open, Some(armed.release));
+            assert_eq!(disk.head.open, armed.release);
         }
         self.world.observe();
     }
@@ -285,7 +314,14 @@ impl History {
         let seen = self.world.observe();
         let world = &self.world;
         assert!(!seen.armed, "still armed");
-        assert_eq!(world.disk.operation, None, "still at work: {:#?}", world.log);
+        let stays = world.disk.operation.as_ref().is_some_and(|op| {
+            let of_stop = match &op.course {
+                Course::Stop(armed) | Course::Ended(armed) => armed.release.is_none(),
+                _ => false,
+            };
+            of_stop && world.disk.forbids_return()
+        });
+        assert!(stays || world.disk.operation.is_none(), "still at work: {:#?}", world.log);
         assert_eq!(world.disk.task, None);
         if let Some(armed) = armed {
             let state = seen.last.expect("a report").state;
@@ -303,7 +339,9 @@ impl History {
         let serving = world.disk.serving;
         for app in &world.processes {
             let known = Some(app.generation);
-            assert!(known == serving || known == world.disk.warm, "{app:?} is left over");
+            // What could not be stopped for a migration is left alone until somebody comes.
+            let kept = known == serving || known == world.disk.warm || stays;
+            assert!(kept, "{app:?} is left over");
         }
         if let Some(app) = seen.app {
             assert_eq!(Some(app.release), seen.head.current);

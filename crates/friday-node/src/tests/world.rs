@@ -246,9 +246,10 @@ impl World {
                 assert_eq!((placed.app, placed.port), (*app, *port));
                 let stays = operation
                     .and_then(|op| match &op.course {
-                        Course::Switch(armed) | Course::Ended(armed) | Course::Undo(armed) => {
-                            Some(armed.undo)
-                        }
+                        Course::Switch(armed)
+                        | Course::Stop(armed)
+                        | Course::Ended(armed)
+                        | Course::Undo(armed) => Some(armed.undo),
                         Course::Back { .. } | Course::Boot => None,
                     })
                     .or(self.disk.head.undo)
@@ -450,6 +451,34 @@ impl World {
         let step = self.switch_step(n, undo);
         let key = key(rollout, StepName::Switch, 1);
         self.send(Request::Do { fence: push(number), key, step })
+    }
+
+    pub fn stop_step(&self, hold_ms: u64) -> Step {
+        let (ports, rotation) = (self.setting.ports, self.setting.rotation.clone());
+        Step::Stop { hold_ms, clocks: clocks(), ports, rotation }
+    }
+
+    pub fn stop(&mut self, rollout: &str, number: u64, attempt: u32, hold_ms: u64) -> u64 {
+        let step = self.stop_step(hold_ms);
+        self.send(Request::Do {
+            fence: push(number),
+            key: key(rollout, StepName::Stop, attempt),
+            step,
+        })
+    }
+
+    pub fn migrate(&mut self, rollout: &str, number: u64, n: u8, timeout_ms: u64) -> Answer {
+        let (release, command) = (id(n), "./app migrate".to_owned());
+        let step = Step::Migrate { release, command, timeout_ms, secrets: None };
+        let key = key(rollout, StepName::Migrate, 1);
+        let call = self.send(Request::Do { fence: push(number), key, step });
+        self.answers.get(&call).cloned().expect("commands of these stories end at once")
+    }
+
+    pub fn store_migration(&mut self, rollout: &str, number: u64, migration: Migration) {
+        let rollout = RolloutId::new(rollout);
+        let answer = self.ask(Request::Migration { fence: push(number), rollout, migration });
+        assert_eq!(answer, Answer::Ok);
     }
 
     pub fn back(&mut self, rollout: &str, number: u64, to: Option<u8>, leaves: Option<u8>) -> u64 {

@@ -184,7 +184,13 @@ fn notes(context: &Context, plan: &Plan, hosts: Option<&[HostView]>) -> Vec<Stri
             }
         });
         if migration.stop_all {
-            notes.push("every host is stopped before the migration: nothing serves".to_owned());
+            let until = match migration.back {
+                MigrationBack::OneWay => "until a wave has switched it",
+                MigrationBack::Safe | MigrationBack::Command { .. } => "while the migration runs",
+            };
+            notes.push(format!(
+                "every host is stopped before the migration, and stays so {until}: nothing serves"
+            ));
         }
     }
     if context.settings.build.is_some() {

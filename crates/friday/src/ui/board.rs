@@ -138,8 +138,9 @@ fn host_line(host: &RolloutHost, width: usize, progress: Option<&String>, now: T
         HostStage::Sick { .. } | HostStage::Failed { .. } | HostStage::Unreachable { .. } => {
             Ink::Bad
         }
-        HostStage::Waiting => Ink::Faint,
+        HostStage::Waiting | HostStage::Stopped => Ink::Faint,
         HostStage::Staging
+        | HostStage::Stopping
         | HostStage::Switching
         | HostStage::Proving
         | HostStage::Confirming
@@ -179,7 +180,9 @@ fn folded(view: &RolloutView, shown: usize) -> String {
         view.hosts.iter().filter(|host| stage(&host.stage)).count()
     };
     let done = quiet(&|stage| *stage == HostStage::Done);
-    let ready = quiet(&|stage| matches!(stage, HostStage::Staged | HostStage::Waiting));
+    let ready = quiet(&|stage| {
+        matches!(stage, HostStage::Staged | HostStage::Stopped | HostStage::Waiting)
+    });
     let more = count(view.hosts.len() - shown, "more host");
     format!("and {more}: {done} done, {ready} waiting")
 }

@@ -166,6 +166,7 @@ pub fn refusal_says(refusal: &Refusal) -> String {
         Refusal::Stale { attempt } => format!("attempt {attempt} was seen there"),
         Refusal::Busy { with } => format!("it is busy with {}", with.key),
         Refusal::OneWay => "a one-way migration began".to_owned(),
+        Refusal::NotStopped => "it is not stopped for the migration any more".to_owned(),
         Refusal::NotHeld { release } => format!("it does not hold release {}", release.short()),
         Refusal::Locked { person, reason } => format!("{person} locked the fleet: {reason}"),
     }

@@ -3,7 +3,7 @@
 use friday_wire::{Answer, Migration, OpenRollout, RolloutId, RolloutKind, StepState};
 
 use super::gate::{facts, judge_push};
-use super::{View, outcome, round, wave};
+use super::{View, outcome, round, stop_all, wave};
 use crate::controller::input::{BackTo, Outcome};
 use crate::fleet::truth::further;
 use crate::journal::Event;
@@ -199,6 +199,9 @@ fn after_hook_before(view: View<'_>, plan: &Plan) -> Vec<Event> {
     match (&plan.migration, view.rollout.migration) {
         (None, _) | (Some(_), Migration::Done { .. }) => to_waves(view),
         (Some(_), Migration::Unknown { .. }) => view.hold(vec![Reason::MigrationUnknown]),
+        (Some(_), Migration::NotBegun) if stop_all::lacks_hosts(view, plan) => {
+            stop(view, stop_all::failures(view))
+        }
         (Some(migration), Migration::NotBegun) => {
             let one_way = migration.back == MigrationBack::OneWay;
             vec![
@@ -230,10 +233,18 @@ pub fn migration_stored(view: View<'_>, done: &Round) -> Vec<Event> {
         return view.hold(missing);
     }
     let Intent::Push { plan } = &*view.rollout.intent else { return Vec::new() };
+    if stop_all::is_needed(view, plan) {
+        return vec![stop_all::begin(view)];
+    }
+    vec![migrate(view, plan)]
+}
+
+/// The migration's turn.
+pub fn migrate(view: View<'_>, plan: &Plan) -> Event {
     let allowance = plan.migration.as_ref().map_or(0, |migration| migration.timeout_ms);
     let deadline =
         view.now.plus_ms(allowance.saturating_add(2 * view.rollout.fleet().answer_deadline_ms));
-    vec![Event::WorkBegun { rollout: view.id(), work: Work::Migrate, deadline }]
+    Event::WorkBegun { rollout: view.id(), work: Work::Migrate, deadline }
 }
 
 /// What came of asking the migrating host, which may be asked again and again.
@@ -293,6 +304,7 @@ fn working(
             HookState::Waiting => Vec::new(),
             HookState::Done | HookState::Failed(_) => vec![view.end(End::Stable)],
         },
+        Work::StopAll => stop_all::advance(view, plan, deadline),
         Work::Migrate if view.now >= deadline => {
             let one_way = view.rollout.migration.forbids_automatic_return();
             let mut events = vec![Event::MigrationMoved {

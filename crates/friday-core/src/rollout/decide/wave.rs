@@ -115,6 +115,9 @@ pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
             view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Waiting)
         })
         .collect();
+    if let Some(host) = waiting.iter().find(|host| view.rollout.is_down(host)) {
+        return vec![order(view, host, false)];
+    }
     if let Some(host) = waiting.first() {
         if view.rollout.room_to_take_out() == 0 {
             return stood_still(view);
@@ -179,7 +182,7 @@ pub fn order(view: View<'_>, host: &HostName, at_once: bool) -> Event {
 
 /// Hosts whose time is up. An order without an answer, and an unconfirmed switch, are looked at
 /// first; a host that then still does not tell has failed.
-fn late_hosts(view: View<'_>) -> Vec<Event> {
+pub fn late_hosts(view: View<'_>) -> Vec<Event> {
     let mut events = Vec::new();
     for (host, run) in &view.rollout.hosts {
         let is_late = deadline_of(&run.at).is_some_and(|deadline| view.now >= deadline);
@@ -188,7 +191,7 @@ fn late_hosts(view: View<'_>) -> Vec<Event> {
         }
         events.push(match &run.at {
             HostState::Looking { .. } => {
-                fail(view, host, "nobody knows what became of its switch".to_owned())
+                fail(view, host, "nobody knows what became of the order".to_owned())
             }
             HostState::Proving { .. } => {
                 unknown(view, host, "the outside probe did not pass in time")
@@ -288,7 +291,8 @@ fn beyond_budget(view: View<'_>) -> Option<Vec<Event>> {
     Some(stop(view, reasons))
 }
 
-fn reason_of(view: View<'_>, host: &HostName) -> Option<Reason> {
+/// Why a host counts as failed, where it does.
+pub fn reason_of(view: View<'_>, host: &HostName) -> Option<Reason> {
     match &view.rollout.hosts.get(host)?.at {
         HostState::Failed { why } => {
             Some(Reason::HostFailed { host: host.clone(), why: why.clone() })
