@@ -225,7 +225,8 @@ impl World {
             (None, true) => {
                 let own_ms = if stops { hold_ms } else { clocks.confirm_ms };
                 let bound_ms = clocks.first_deadline_ms() + own_ms + UNDO_SLACK_MS;
-                watch.armed = Some(ArmedWatch { release, attempt, since: now, able_ms: 0, bound_ms });
+                watch.armed =
+                    Some(ArmedWatch { release, attempt, since: now, able_ms: 0, bound_ms });
             }
             (Some(_), false) => watch.armed = None,
             (Some(seen), true) if seen.release != release || seen.attempt != attempt => {

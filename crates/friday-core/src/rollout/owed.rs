@@ -79,8 +79,7 @@ pub fn of_host(state: &State, rollout: &Rollout, host: &HostName) -> Vec<(Effect
                 };
                 let deadline = *deadline;
                 owed.extend(
-                    effect
-                        .map(|effect| (id(rollout, host, &what), Owed { effect, deadline })),
+                    effect.map(|effect| (id(rollout, host, &what), Owed { effect, deadline })),
                 );
             }
             HostState::Looking { .. } => owed.extend(look(rollout, host)),

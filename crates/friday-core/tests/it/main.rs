@@ -6,4 +6,5 @@ mod pushes;
 mod resumes;
 mod rollbacks;
 mod scene;
+mod stops;
 mod upgrades;

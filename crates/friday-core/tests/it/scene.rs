@@ -373,6 +373,7 @@ pub fn named(effect: &Effect) -> (String, &'static str) {
             Request::Do { step: Step::MigrateBack { .. }, .. } => "migrate back",
             Request::Do { step: Step::Switch { .. }, .. } => "switch",
             Request::Do { step: Step::Back { .. }, .. } => "back",
+            Request::Do { step: Step::Stop { .. }, .. } => "stop",
             Request::Confirm { .. } => "confirm",
             Request::Observe { seal: Some(_), .. } => "look",
             Request::Observe { seal: None, .. } => "observe",

@@ -106,3 +106,33 @@ fn the_first_push_ever_fails_on_the_second_of_three_hosts() {
     walk.pushes(ANNA, good);
     walk.expect_at_rest_with(good);
 }
+
+#[test]
+fn a_driver_that_dies_while_every_host_is_stopped_leaves_no_fleet_down() {
+    let mut walk = Walk::over(Options::quiet(4, 2).stopping_all());
+    let (one, two) = (walk.good_release(), walk.good_release());
+    walk.pushes(ANNA, one);
+    walk.expect_at_rest_with(one);
+    walk.begins_push(ANNA, two);
+    walk.until("nothing runs", |walk| walk.running(one).is_empty());
+    walk.kills_friday(ANNA);
+    walk.after_seconds(600);
+    assert_eq!(walk.serving(one), [1, 2, 3, 4], "the hosts came back by themselves");
+    walk.resumes_forward(ANNA);
+    walk.expect_at_rest_with(two);
+}
+
+#[test]
+fn after_a_one_way_migration_began_stopped_hosts_stay_so_until_a_person_goes_on() {
+    let mut walk = Walk::over(Options::quiet(4, 2).stopping_all().migrating_one_way());
+    let (one, two) = (walk.good_release(), walk.good_release());
+    walk.pushes(ANNA, one);
+    walk.begins_push(ANNA, two);
+    walk.until("nothing runs", |walk| walk.running(one).is_empty());
+    walk.kills_friday(ANNA);
+    walk.reboots(2, 30);
+    walk.after_seconds(600);
+    assert_eq!(walk.running(one), Vec::<usize>::new());
+    walk.resumes_forward(ANNA);
+    walk.expect_at_rest_with(two);
+}

@@ -75,6 +75,7 @@ pub fn records() -> Vec<Record> {
     lesser_acts(&mut book);
     other_ends(&mut book);
     upgraded(&mut book);
+    stopped(&mut book);
     book.records
 }
 
@@ -439,4 +440,25 @@ fn upgraded(book: &mut Book) {
     let answer = HostAnswer::Ok;
     book.write(&Event::HostAnswered { rollout: id, round: 1, host: host("web-1"), answer });
     book.end("upgrade-1", End::Done);
+}
+
+fn stopped(book: &mut Book) {
+    book.begin("push-6", Intent::Push { plan: nouns::plain_plan() }, None);
+    let (id, host) = (rollout("push-6"), host("web-1"));
+    let deadline = book.at.plus_ms(100_000);
+    book.write(&Event::WorkBegun { rollout: id.clone(), work: Work::StopAll, deadline });
+    book.write(&Event::StepBegun {
+        rollout: id.clone(),
+        host: host.clone(),
+        attempt: 1,
+        at_once: false,
+        deadline,
+    });
+    book.write(&Event::StepAnswered {
+        rollout: id.clone(),
+        host: host.clone(),
+        answer: StepAnswer::Refused { refusal: Refusal::NotStopped },
+    });
+    book.write(&Event::HostStopped { rollout: id, host });
+    book.end("push-6", End::Dropped);
 }

@@ -36,11 +36,11 @@ lists! {
     Event: JournalCreated DriverStarted RolloutBegun RoundBegun HostAnswered FenceChosen Observed
         GateJudged RolloutBound WorkBegun MigrationMoved MigrationWentBack HookEnded WaveBegun
         StepBegun StepAnswered OutsideProved HostDone HostFailed HostLeft HealthChanged SoakBegun
-        BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed;
+        BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed HostStopped;
     Intent: Push Rollback Sweep Lock Quarantine Keeper Look Upgrade;
     RoundAsk: Read Raise RaiseWave Open Ship Stage MigrationBegins MigrationEnds Look Quarantine Act
         Observe Close Release Upgrade;
-    Work: Sweep HookBefore Migrate MigrateBack Back HookAfter;
+    Work: Sweep HookBefore Migrate MigrateBack Back HookAfter StopAll;
     HostAnswer: Head Seen Ok Refused Failed Unreachable Unknown;
     StepAnswer: Report Refused Unknown NotSent;
     Fact: Stable OpenRollout Superseded Quarantine Lock Keeper;
@@ -56,7 +56,7 @@ lists! {
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
         StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
-        NotHeld Locked;
+        NotHeld Locked NotStopped;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;
     Migration: NotBegun Begun Unknown Done;
     FenceKind: Push Rollback Sweep;
