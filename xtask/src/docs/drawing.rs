@@ -13,8 +13,8 @@ const HEAD: &str = "\
 
 What a host does between being asked and being done. A **switch** is armed: it ends confirmed, or the
 host goes back alone. So is a **stop**, for a migration: it holds until something takes its place, or
-the host starts its old release again. A **return** is an undo, a `back`, or a start after a reboot. A phase that has
-nothing to do is skipped. friday-node's tests check that every transition it ever takes is here.
+the host starts its old release again. A **return** is an undo, a `back`, or a start after a reboot.
+A phase that has nothing to do is skipped. friday-node's tests check that every transition it ever takes is here.
 
 ## The straight way
 
@@ -88,7 +88,7 @@ fn state_word(state: State) -> String {
 fn places(mut from: BTreeSet<State>) -> String {
     let every: BTreeSet<State> = transitions().into_iter().map(|one| one.from).collect();
     let mut words = Vec::new();
-    for kind in ["switch", "return"] {
+    for kind in ["switch", "stop", "return"] {
         let phases = every.iter().filter(|state| kind_word(state) == kind);
         if phases.clone().all(|state| from.contains(state)) {
             from.retain(|state| kind_word(state) != kind);
@@ -104,6 +104,7 @@ fn kind_word(state: &State) -> &'static str {
         State::Idle => "idle",
         State::Ended => "ended",
         State::Switch(_) => "switch",
+        State::Stop(_) => "stop",
         State::Return(_) => "return",
     }
 }

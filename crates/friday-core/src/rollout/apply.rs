@@ -135,13 +135,7 @@ pub(crate) fn apply_to_rollout(
             rollout.bound = Some(open.clone());
         }
         Event::WorkBegun { work, deadline, .. } => {
-            if *work == Work::Sweep {
-                rollout.swept = Swept::Yes;
-            }
-            rollout.enter(at, Phase::Working { work: *work, deadline: *deadline });
-            if *work == Work::StopAll {
-                rollout.hosts.values_mut().for_each(to_be_stopped);
-            }
+            begin_work(rollout, at, *work, *deadline);
         }
         Event::MigrationWentBack { failed, .. } => {
             rollout.migrated_back = failed.clone().map_or(HookState::Done, HookState::Failed);
@@ -155,12 +149,9 @@ pub(crate) fn apply_to_rollout(
             rollout.moved_at = at;
         }
         Event::HookEnded { name, failed, .. } => {
-            let state = failed.clone().map_or(HookState::Done, HookState::Failed);
-            if name == "before" {
-                rollout.hook_before = state;
-            } else {
-                rollout.hook_after = state;
-            }
+            let hook =
+                if name == "before" { &mut rollout.hook_before } else { &mut rollout.hook_after };
+            *hook = failed.clone().map_or(HookState::Done, HookState::Failed);
             rollout.moved_at = at;
         }
         Event::WaveBegun { wave, hosts, .. } => {
@@ -193,9 +184,7 @@ pub(crate) fn apply_to_rollout(
             rollout.moved_at = at;
         }
         Event::HostStopped { host, .. } => {
-            let run = rollout.host_mut(host)?;
-            run.at = HostState::Waiting;
-            run.stopped = Stopped::Yes;
+            rollout.host_mut(host)?.is_stopped();
             rollout.moved_at = at;
         }
         Event::HostFailed { host, why, .. } => {
@@ -293,11 +282,29 @@ fn answered(
     Ok(())
 }
 
-/// Whatever was found of a host before, it has to be stopped, and switched afterwards.
-fn to_be_stopped(run: &mut HostRun) {
-    run.stopped = Stopped::No;
-    if run.at == HostState::Done {
-        run.at = HostState::Waiting;
+fn begin_work(rollout: &mut Rollout, at: Timestamp, work: Work, deadline: Timestamp) {
+    if work == Work::Sweep {
+        rollout.swept = Swept::Yes;
+    }
+    rollout.enter(at, Phase::Working { work, deadline });
+    if work == Work::StopAll {
+        rollout.hosts.values_mut().for_each(HostRun::is_to_be_stopped);
+    }
+}
+
+impl HostRun {
+    /// Whatever was found of it before, it has to be stopped, and switched afterwards.
+    fn is_to_be_stopped(&mut self) {
+        self.stopped = Stopped::No;
+        if self.at == HostState::Done {
+            self.at = HostState::Waiting;
+        }
+    }
+
+    /// Nothing runs there, and it waits for its wave.
+    fn is_stopped(&mut self) {
+        self.stopped = Stopped::Yes;
+        self.at = HostState::Waiting;
     }
 }
 

@@ -377,14 +377,7 @@ impl RolloutView {
                 self.at = Standing::Wave { wave: *wave };
             }
             Event::StepBegun { host, .. } => {
-                let stage = match self.word {
-                    // Before the first wave a push orders nothing but stops.
-                    RolloutWord::Push if matches!(self.at, Standing::Preparing { .. }) => {
-                        HostStage::Stopping
-                    }
-                    RolloutWord::Push => HostStage::Switching,
-                    _ => HostStage::GoingBack,
-                };
+                let stage = self.ordered();
                 self.set(at, host, stage);
             }
             Event::StepAnswered { host, answer, .. } => self.stepped(at, host, answer),
@@ -444,6 +437,15 @@ impl RolloutView {
             | Event::RolloutBegun { .. }
             | Event::Observed { .. }
             | Event::Requested { .. } => {}
+        }
+    }
+
+    /// What an order is about. Before the first wave a push orders nothing but stops.
+    fn ordered(&self) -> HostStage {
+        match (self.word, &self.at) {
+            (RolloutWord::Push, Standing::Preparing { .. }) => HostStage::Stopping,
+            (RolloutWord::Push, _) => HostStage::Switching,
+            (_, _) => HostStage::GoingBack,
         }
     }
 

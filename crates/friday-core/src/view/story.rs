@@ -80,9 +80,8 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
         text,
         below: Vec::new(),
     };
-    let word = rollout
-        .and_then(|id| chronicle.rollout(id))
-        .map_or(RolloutWord::Look, |rollout| rollout.word);
+    let view = rollout.and_then(|id| chronicle.rollout(id));
+    let word = view.map_or(RolloutWord::Look, |rollout| rollout.word);
     let one = match event {
         Event::JournalCreated { fleet, .. } => {
             line(Tone::Plain, format!("a new journal was made for `{fleet}`"))
@@ -140,17 +139,12 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
             Some(why) => line(Tone::Bad, format!("the `{name}` hook failed: {why}")),
         },
         Event::WaveBegun { wave, hosts, .. } => {
-            let of = rollout.and_then(|id| chronicle.rollout(id)).map_or(0, |view| view.waves);
+            let of = view.map_or(0, |view| view.waves);
             let names = names(hosts.iter().map(HostName::as_str), 8);
             line(Tone::Plain, format!("wave {wave} of {of}: {names}"))
         }
         Event::StepBegun { host, attempt, .. } => {
-            let part = rollout
-                .and_then(|id| chronicle.rollout(id))
-                .and_then(|view| view.hosts.iter().find(|part| part.host == *host));
-            let doing = part.map_or("at work", |part| part.stage.says());
-            let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-            line(Tone::Plain, format!("{doing}{again}")).of_host(host)
+            line(Tone::Plain, ordered(view, host, *attempt)).of_host(host)
         }
         Event::StepAnswered { host, answer, .. } => {
             let (tone, text, log) = stepped(answer);
@@ -241,6 +235,13 @@ fn begun(chronicle: &Chronicle, intent: &Intent, takes_back: bool) -> String {
         Intent::Upgrade { .. } => format!("replacing friday-host on {hosts} where it differs"),
         Intent::Look { .. } => format!("looking at {hosts}"),
     }
+}
+
+/// An order, in the word of where the host stands now.
+fn ordered(view: Option<&RolloutView>, host: &HostName, attempt: u32) -> String {
+    let part = view.and_then(|view| view.hosts.iter().find(|part| part.host == *host));
+    let doing = part.map_or("at work", |part| part.stage.says());
+    if attempt > 1 { format!("{doing}, attempt {attempt}") } else { doing.to_owned() }
 }
 
 fn working(work: Work) -> &'static str {

@@ -149,14 +149,7 @@ impl History {
                 }
             }
             Op::Ship(n) => self.stage(n),
-            Op::Migration(one_way, done) => {
-                let migration = match done {
-                    true => Migration::Done { one_way },
-                    false => Migration::Begun { one_way },
-                };
-                let rollout = self.rollout.clone();
-                self.ask(Request::Migration { fence, rollout, migration });
-            }
+            Op::Migration(one_way, done) => self.migration(one_way, done),
             Op::Switch { n, undo, attempt } => {
                 let undo = match undo {
                     0 => Undo::Nothing,
@@ -168,11 +161,7 @@ impl History {
                 self.ask(Request::Do { fence, key, step });
             }
             Op::Back { to, leaves, pace, attempt } => self.back(to, leaves, pace, attempt),
-            Op::Stop(attempt, hold_ms) => {
-                let step = self.world.stop_step(hold_ms);
-                let key = self.key(StepName::Stop, attempt);
-                self.ask(Request::Do { fence, key, step });
-            }
+            Op::Stop(attempt, hold_ms) => self.stop(attempt, hold_ms),
             Op::Migrate(timeout_ms) => self.migrate(timeout_ms),
             Op::Confirm => self.confirm(),
             Op::Close(stable) => {
@@ -251,6 +240,21 @@ impl History {
             rotation: self.world.setting.rotation.clone(),
         };
         let key = self.key(StepName::Back, attempt);
+        self.ask(Request::Do { fence: self.fence.clone(), key, step });
+    }
+
+    fn migration(&mut self, one_way: bool, done: bool) {
+        let (fence, rollout) = (self.fence.clone(), self.rollout.clone());
+        let migration = match done {
+            true => Migration::Done { one_way },
+            false => Migration::Begun { one_way },
+        };
+        self.ask(Request::Migration { fence, rollout, migration });
+    }
+
+    fn stop(&mut self, attempt: u32, hold_ms: u64) {
+        let step = self.world.stop_step(hold_ms);
+        let key = self.key(StepName::Stop, attempt);
         self.ask(Request::Do { fence: self.fence.clone(), key, step });
     }
 
