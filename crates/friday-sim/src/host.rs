@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use friday_node::operation::{Course, Operation};
 use friday_node::{Action, ActionId, App, CallId, Durable, Input, Node, Turn};
 use friday_wire::{
-    BootIdentity, FleetName, HealthState, HostName, Migration, ReleaseId, RolloutId, StepKey, StepName, Undo,
+    BootIdentity, FleetName, HealthState, HostName, Migration, ReleaseId, RolloutId, StepKey,
+    StepName, Undo,
 };
 
 use crate::application::Application;

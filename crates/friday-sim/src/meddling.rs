@@ -77,7 +77,9 @@ impl World {
         let message = match report.key.step {
             StepName::Switch => Message::Switch,
             StepName::Back => Message::Back,
-            StepName::Stage | StepName::Migrate | StepName::MigrateBack => return false,
+            StepName::Stage | StepName::Stop | StepName::Migrate | StepName::MigrateBack => {
+                return false;
+            }
         };
         self.meddlings.iter().any(|meddling| {
             meddling.laptop == caller.laptop
