@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use friday_wire::{HostName, ReleaseId, RolloutId};
+use serde::Serialize;
 
 use crate::journal::event::{End, Fact, Gate, GateResult, HostAnswer, Intent, RoundAsk, Work};
 use crate::journal::{Event, Record, RecordError};
 use crate::rollout::budget::out_allowed;
 
 /// A promise that a journal shows broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Its number in `docs/promises.md`.
     pub promise: u8,

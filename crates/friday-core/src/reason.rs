@@ -201,11 +201,13 @@ impl Reason {
             }
             Self::Locked { .. } => "`friday unlock` lifts it; a rollback needs no unlock",
             Self::Leased { .. } => {
-                "wait for it, or `friday abort` it; `friday rollback` needs no lease"
+                "wait for it, or ask who holds it; `friday rollback` needs no lease"
             }
             Self::LeaseLost => "see `friday hosts`, then `friday resume`",
             Self::Fenced { .. } => "see `friday status` for what is there now",
-            Self::Keeper { .. } => "`friday hosts keeper HOST` names another",
+            Self::Keeper { .. } => {
+                "write the hosts' one as `[hosts] keeper = \"…\"`; or `friday hosts keeper HOST` names another"
+            }
             Self::Quarantined { .. } => {
                 "change the release; or `friday quarantine --lift RELEASE --reason …` if it was not its fault"
             }

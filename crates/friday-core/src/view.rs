@@ -7,11 +7,15 @@
 
 pub mod chronicle;
 pub mod host;
+pub mod programs;
 pub mod rollout;
+pub mod sentences;
 pub mod story;
 pub mod words;
 
 pub use chronicle::Chronicle;
 pub use host::HostView;
+pub use programs::programs;
 pub use rollout::{HostStage, RolloutHost, RolloutView, RolloutWord, Standing};
+pub use sentences::sentences;
 pub use story::{Line, Tone};

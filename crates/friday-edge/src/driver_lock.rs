@@ -51,7 +51,7 @@ impl DriverLockError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Held { .. } => {
-                "`friday watch` looks on; `friday abort` and `friday rollback` ask it to go back"
+                "`friday status` shows what it does; `friday abort` and `friday rollback` ask it to go back"
             }
             Self::File { .. } => "the directory must be writable by whoever runs friday",
         }

@@ -10,7 +10,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use friday_core::config::settings::SecretSource;
 use friday_wire::SecretsVersion;
@@ -194,6 +194,11 @@ impl SecretStore {
     pub fn keep(&self, secrets: &Secrets) -> Result<SecretsVersion, SecretError> {
         for version in self.versions()? {
             if self.load(&version).is_ok_and(|kept| kept == *secrets) {
+                // Wanted again now. Where that cannot be noted, it is only older than it could be.
+                let _ = fs::File::options()
+                    .write(true)
+                    .open(self.path(&version))
+                    .and_then(|file| file.set_modified(SystemTime::now()));
                 return Ok(version);
             }
         }
@@ -234,14 +239,20 @@ impl SecretStore {
         Ok(Secrets { values })
     }
 
-    /// Removes every set but these.
+    /// Removes every set but these, and those that were kept or wanted again within the last `recent`.
     ///
     /// # Errors
     /// `Kept`.
-    pub fn prune(&self, keep: &BTreeSet<SecretsVersion>) -> Result<(), SecretError> {
+    pub fn prune(
+        &self,
+        keep: &BTreeSet<SecretsVersion>,
+        recent: Duration,
+    ) -> Result<(), SecretError> {
         for version in self.versions()? {
-            if !keep.contains(&version) {
-                let path = self.path(&version);
+            let path = self.path(&version);
+            let age = fs::metadata(&path).and_then(|found| found.modified()).ok();
+            let age = age.and_then(|at| at.elapsed().ok());
+            if !keep.contains(&version) && age.is_some_and(|age| age >= recent) {
                 fs::remove_file(&path).map_err(|source| SecretError::Kept { path, source })?;
             }
         }

@@ -15,7 +15,6 @@ mod fault;
 mod host;
 mod laptop;
 mod ledger;
-mod meddling;
 mod network;
 mod operator;
 mod options;
@@ -29,7 +28,6 @@ mod walk;
 mod world;
 
 pub use failure::{Failure, FailureClass};
-pub use meddling::Message;
 pub use options::Options;
 pub use run::run_seed;
 pub use switch::{NoSuchSwitch, Switch};

@@ -6,6 +6,8 @@
 
 mod handover;
 mod interrupt;
+mod interrupted;
+mod kept;
 mod outcome;
 mod place;
 
@@ -20,7 +22,7 @@ use friday_core::journal::record::JOURNAL_FORMAT;
 use friday_core::journal::{AppendError, Event, Position, Record, Store as _};
 use friday_core::reason::Reason;
 use friday_core::view::words::size;
-use friday_core::view::{Chronicle, Line};
+use friday_core::view::{Chronicle, Line, RolloutWord};
 use friday_edge::dispatcher::{Dispatcher, DispatcherSetup};
 use friday_edge::driver_lock::{DriverLock, DriverLockError, driver_here};
 use friday_edge::identity;
@@ -40,6 +42,8 @@ use crate::journal::{damaged, not_opened};
 use crate::sight;
 use crate::ui::{Board, Ui, now};
 use interrupt::Interrupt;
+pub use interrupted::{Telling, look_after, settle, tell};
+use kept::Kept;
 use outcome::ResultView;
 use place::{Place, WithoutFile};
 
@@ -157,6 +161,8 @@ struct Session<'a> {
     progress: Receiver<Progress>,
     doing: BTreeMap<String, String>,
     board: Board,
+    telling: Telling,
+    kept: Kept,
     version: i64,
     interrupt: Interrupt,
     // Dropped last: what still runs on it is ended before.
@@ -206,10 +212,15 @@ impl<'a> Session<'a> {
         let (progress_in, progress) = sync_channel(PROGRESS_MAX);
         let (inputs, inbox) = sync_channel(INBOX_MAX);
         let progress_in = ProgressSender::new(progress_in);
-        let setup = DispatcherSetup {
-            fleet: sight::fleet(context, progress_in.clone()),
+        let kept = Kept {
             stock: Stock::open(state).map_err(|error| internal(&error))?,
             secrets: SecretStore::open(state).map_err(|error| internal(&error))?,
+            most: context.settings.keep,
+        };
+        let setup = DispatcherSetup {
+            fleet: sight::fleet(context, progress_in.clone()),
+            stock: kept.stock.clone(),
+            secrets: kept.secrets.clone(),
             directory: context.base.clone(),
             progress: progress_in,
         };
@@ -225,6 +236,8 @@ impl<'a> Session<'a> {
             progress,
             doing: BTreeMap::new(),
             board: ui.board(),
+            telling: Telling::Aloud,
+            kept,
             interrupt: Interrupt::listen(runtime.handle()),
             _runtime: runtime,
             _lock: lock,
@@ -383,12 +396,15 @@ impl<'a> Session<'a> {
         for record in self.place.take_fresh() {
             let event = record.event().map_err(|error| damaged(&error))?;
             let lines = self.chronicle.take_in(record.at, &event);
+            if self.telling == Telling::Silent {
+                continue;
+            }
             if self.ui.is_json() {
                 let (seq, at, hash) = (record.seq, record.at, record.hash());
                 self.ui.json(&serde_json::json!({
                     "record": RecordView { seq, at, hash, event }
                 }));
-            } else {
+            } else if self.ui.is_live() || !outcome::is_said_at_the_end(&event) {
                 lines.iter().for_each(|line: &Line| self.ui.story_above(&self.board, line));
             }
         }
@@ -432,7 +448,20 @@ impl<'a> Session<'a> {
         self.doing.insert(host.to_string(), says);
     }
 
+    /// Puts away what friday's own directory need not keep. Without the journal nobody knows what.
+    fn prune(&self, id: &RolloutId) {
+        let word = self.chronicle.rollout(id).map(|view| view.word);
+        let over = matches!(word, Some(RolloutWord::Push | RolloutWord::Rollback));
+        if !over || !self.place.is_file() {
+            return;
+        }
+        if let Err(why) = self.kept.prune(self.controller.state(), now()) {
+            self.ui.warn(format!("old releases stay in friday's directory: {why}"));
+        }
+    }
+
     fn finish(self, id: &RolloutId, exit: Exit) -> Result<Exit, CommandError> {
+        self.prune(id);
         if self.ui.is_json()
             && let Some(rollout) = self.chronicle.rollout(id)
         {

@@ -6,6 +6,7 @@ use std::fmt::Display;
 
 use friday_core::config::Problem;
 use friday_core::reason::Reason;
+use friday_core::view::sentences;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -64,8 +65,8 @@ impl CommandError {
     /// Refused or held for reasons: the first hint of each kind is kept.
     pub fn for_reasons(exit: Exit, message: impl Into<String>, reasons: &[Reason]) -> Self {
         let mut error = Self::new(exit, message);
+        error.causes = sentences(reasons);
         for reason in reasons {
-            error.causes.push(reason.to_string());
             error = error.hint(reason.hint());
         }
         error

@@ -173,6 +173,6 @@ pub fn not_opened(error: &OpenJournalError) -> CommandError {
 pub fn damaged(damage: &RecordError) -> CommandError {
     CommandError::new(Exit::Internal, "the journal is damaged")
         .because(damage.to_string())
-        .hint("keep the file, and move it away: friday makes a new one from what the hosts know")
+        .hint("move `.friday/journal.db` away with its `-wal` and `-shm`, and keep it: friday makes a new one from what the hosts know")
         .hint("`friday rollback` works without it; `friday log` shows what can be read")
 }

@@ -127,6 +127,7 @@ pub fn log(
         Ok(Answer::Log { lines }) => Ok(lines),
         Ok(Answer::Error { why }) => Err(failed(&why)),
         Ok(other) => Err(CommandError::bug(format!("`{host}` answered with {other:?}"))),
+        Err(AskError::NotSent(error)) => Err(failed(&error.told())),
         Err(error) => Err(failed(&error.to_string())),
     }
 }
@@ -136,6 +137,7 @@ fn seen(answer: Result<Answer, AskError>) -> Look {
         Ok(Answer::Observed(observation)) => Look::Seen(observation),
         Ok(Answer::Error { why }) => Look::Unreachable { why },
         Ok(other) => Look::Unreachable { why: format!("it answered with {other:?}") },
+        Err(AskError::NotSent(error)) => Look::Unreachable { why: error.told() },
         Err(error) => Look::Unreachable { why: error.to_string() },
     }
 }

@@ -215,6 +215,11 @@ impl Ui {
         answers.iter().position(|answer| !said.is_empty() && answer.starts_with(&said))
     }
 
+    /// Whether somebody is there to choose, and did not say yes to everything beforehand.
+    pub fn asks(&self) -> bool {
+        self.consent == Consent::Ask && io::stdin().is_terminal() && !self.is_json()
+    }
+
     /// A question whose answer "yes" is safe: `--yes` answers it, and so does a script.
     pub fn confirm(&self, question: &str) -> bool {
         match self.consent {

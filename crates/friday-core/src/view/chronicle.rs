@@ -81,6 +81,9 @@ pub struct Chronicle {
     /// Person and machine of the last driver.
     #[serde(skip)]
     driver: (String, String),
+    /// Whom the last change of keeper names, and which rollout that is.
+    #[serde(skip)]
+    naming: Option<(RolloutId, HostName)>,
 }
 
 impl Chronicle {
@@ -191,6 +194,9 @@ impl Chronicle {
             known.label = Some(plan.label.clone());
             known.first_pushed.get_or_insert(at);
         }
+        if let Intent::Keeper { keeper, .. } = intent {
+            self.naming = Some((rollout.clone(), keeper.clone()));
+        }
         self.rollouts.push(view);
     }
 
@@ -240,6 +246,11 @@ impl Chronicle {
                 });
             }
             (RolloutWord::Unlock, End::Done | End::Owed { .. }) => self.lock = None,
+            (RolloutWord::Keeper, End::Done | End::Owed { .. }) => {
+                if let Some((_, keeper)) = self.naming.take_if(|(named, _)| named == rollout) {
+                    self.keeper = Some(keeper);
+                }
+            }
             _ => {}
         }
     }

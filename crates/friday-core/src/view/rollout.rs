@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::controller::input::{BackTo, Way};
 use crate::journal::event::{End, Event, HostAnswer, Intent, RoundAsk, StepAnswer, Work};
 use crate::reason::Reason;
+use crate::rollout::decide::outcome::refusal_says;
 use crate::time::Timestamp;
 
 /// What was asked for, as the command is called.
@@ -481,6 +482,9 @@ impl RolloutView {
             RoundAsk::Close => "closing the rollout on the hosts",
             RoundAsk::Release => "giving the lease back",
         };
+        if ask == RoundAsk::Upgrade {
+            hosts.iter().for_each(|host| self.set(at, host, HostStage::Switching));
+        }
         match (ask, &self.at) {
             (RoundAsk::Ship | RoundAsk::Stage, _) => {
                 hosts.iter().for_each(|host| self.set(at, host, HostStage::Staging));
@@ -501,7 +505,16 @@ impl RolloutView {
 
     fn answered(&mut self, at: Timestamp, host: &HostName, answer: &HostAnswer) {
         let staging = self.part(host).is_some_and(|part| part.stage == HostStage::Staging);
+        let replacing = self.word == RolloutWord::Upgrade
+            && self.part(host).is_some_and(|part| part.stage == HostStage::Switching);
         match answer {
+            HostAnswer::Ok if replacing => self.set(at, host, HostStage::Done),
+            // What is asked of it later says nothing of its program.
+            HostAnswer::Ok if self.word == RolloutWord::Upgrade => {}
+            HostAnswer::Refused { refusal } if replacing => {
+                let why = refusal_says(refusal);
+                self.set(at, host, HostStage::Failed { why });
+            }
             HostAnswer::Ok if staging => self.set(at, host, HostStage::Staged),
             HostAnswer::Head { .. } | HostAnswer::Seen { .. } | HostAnswer::Ok => {
                 let came_back = self

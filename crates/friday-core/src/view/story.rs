@@ -4,14 +4,15 @@ use friday_wire::{HostName, Migration, Refusal, RolloutId, StepState};
 use serde::Serialize;
 
 use super::chronicle::{Chronicle, rollout_of};
+use super::programs::programs;
 use super::rollout::{RolloutView, RolloutWord};
+use super::sentences::sentences;
 use super::words::{count, duration, names};
 use crate::controller::input::{BackTo, Way};
 use crate::journal::event::{
     End, Event, Fact, GateResult, HostAnswer, Intent, Requested, RoundAsk, StepAnswer, Watcher,
     Work,
 };
-use crate::reason::Reason;
 use crate::time::Timestamp;
 
 /// How a line is meant.
@@ -463,6 +464,10 @@ fn ended(chronicle: &Chronicle, at: Timestamp, id: &RolloutId, end: &End) -> Lin
         End::TakenBack { .. } => {
             line(Tone::Warn, format!("the push failed and was taken back, after {took}"))
         }
+        End::NotSwitched { .. } if word == RolloutWord::Upgrade => {
+            line(Tone::Bad, "friday-host was not replaced on every host".to_owned())
+                .below(view.map(programs).unwrap_or_default())
+        }
         End::NotSwitched { reasons } => {
             line(Tone::Bad, format!("the {noun} failed before any host was switched"))
                 .below(sentences(reasons))
@@ -516,8 +521,4 @@ fn acted(word: RolloutWord) -> &'static str {
             "done"
         }
     }
-}
-
-fn sentences(reasons: &[Reason]) -> Vec<String> {
-    reasons.iter().map(ToString::to_string).collect()
 }

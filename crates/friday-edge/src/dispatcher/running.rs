@@ -80,7 +80,7 @@ impl World {
     async fn upgrade(&self, host: &HostName, fence: &Fence, deadline: Instant) -> Outcome {
         match timeout_at(deadline, self.fleet.upgrade(host, fence, deadline)).await {
             Ok(Ok(_)) => Outcome::Done,
-            Ok(Err(UpgradeError::Connect(error))) => Outcome::Failed { why: error.to_string() },
+            Ok(Err(UpgradeError::Connect(error))) => Outcome::Failed { why: error.told() },
             Ok(Err(error)) => Outcome::Unknown { why: error.to_string() },
             Err(_) => Outcome::Unknown { why: "it was not replaced in time".to_owned() },
         }
@@ -163,7 +163,7 @@ impl World {
 
 fn from_ask(error: &AskError) -> Outcome {
     match error {
-        AskError::NotSent(error) => Outcome::Failed { why: error.to_string() },
+        AskError::NotSent(error) => Outcome::Failed { why: error.told() },
         AskError::Unknown { why } => Outcome::Unknown { why: why.clone() },
     }
 }

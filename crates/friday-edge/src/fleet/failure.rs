@@ -110,10 +110,10 @@ impl ConnectError {
                 "try `ssh` to it by hand; is it up, and the name right?"
             }
             Self::HostKey { .. } => {
-                "log in once by hand and compare the key; friday never accepts an unknown one"
+                "log in once with `ssh USER@HOST` and compare the key; `ssh-keygen -R HOST` forgets an old one"
             }
             Self::Login { .. } => {
-                "the key must be in the agent or need no phrase: `ssh -o BatchMode=yes` must log in"
+                "`ssh -o BatchMode=yes USER@HOST` must log in: a key in the agent, or one without a phrase"
             }
             Self::Denied { .. } => "the login user needs a directory of its own, with room",
             Self::Machine { .. } => "use a friday that was built for that machine",
@@ -123,6 +123,27 @@ impl ConnectError {
             }
             Self::Incompatible { .. } => "use the newer friday",
             Self::Refused { .. } => "do as it says; is it the right host? see `[hosts]` and `name`",
+        }
+    }
+
+    /// The error, and what to do where a person can mend it before trying again. What happens to a
+    /// connection that worked is told without.
+    pub fn told(&self) -> String {
+        match self {
+            Self::UnknownHost { .. }
+            | Self::Ended { .. }
+            | Self::Refused { .. }
+            | Self::TimedOut { .. } => self.to_string(),
+            Self::Destination { .. }
+            | Self::NotStarted { .. }
+            | Self::Unreachable { .. }
+            | Self::HostKey { .. }
+            | Self::Login { .. }
+            | Self::Denied { .. }
+            | Self::Machine { .. }
+            | Self::Tool { .. }
+            | Self::Garbage { .. }
+            | Self::Incompatible { .. } => format!("{self} ({})", self.hint()),
         }
     }
 
@@ -210,6 +231,17 @@ mod tests {
             ConnectError::from_ssh(Some(126), "Permission denied"),
             ConnectError::Ended { .. }
         ));
+    }
+
+    #[test]
+    fn what_a_person_can_mend_is_told_with_how() {
+        let told = |text| ConnectError::from_ssh(Some(255), text).told();
+        assert!(
+            told("Host key verification failed.").contains("(log in once with `ssh USER@HOST`")
+        );
+        assert!(told("deploy@h: Permission denied (publickey).").contains("`ssh -o BatchMode=yes"));
+        let lost = ConnectError::Ended { why: "the connection was closed".to_owned() };
+        assert_eq!(lost.told(), lost.to_string());
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl OpenJournalError {
             }
             Self::Denied { .. } => "it belongs to another user",
             Self::Damaged { .. } => {
-                "keep the file, then move it away: the hosts hold the truth, and friday makes a new journal from them"
+                "move it away with its `-wal` and `-shm`, and keep it: `friday status` then asks the hosts, and the next push or sweep makes a new journal from what they hold"
             }
             Self::Newer { .. } => "use the newer friday",
             Self::Busy { .. } => "`friday status` shows who is driving",

@@ -67,7 +67,10 @@ fn kept_secrets_are_private_named_by_chance_and_found_again() {
     assert_eq!(store.load(&first).expect("there"), with("hunter2"));
     let mode = fs::metadata(store.path(&first)).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    store.prune(&BTreeSet::from([second.clone()])).expect("pruned");
+    let keep = BTreeSet::from([second.clone()]);
+    store.prune(&keep, Duration::from_secs(3_600)).expect("pruned");
+    assert!(store.load(&first).is_ok(), "it is too young to be nobody's");
+    store.prune(&keep, Duration::ZERO).expect("pruned");
     assert!(store.load(&first).is_err() && store.load(&second).is_ok());
     assert!(!format!("{:?}", with("hunter2")).contains("hunter2"));
 }

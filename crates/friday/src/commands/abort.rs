@@ -5,7 +5,7 @@ use friday_core::controller::input;
 
 use crate::cli::Global;
 use crate::context::Context;
-use crate::driver::{self, Purpose};
+use crate::driver::{self, Purpose, Telling};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::ui::Ui;
@@ -27,6 +27,7 @@ pub struct AbortArgs {
 /// When no push is open, or not every host could be taken back.
 pub fn run(ui: &Ui, global: &Global, args: &AbortArgs) -> Result<Exit, CommandError> {
     let context = Context::load(global)?;
+    driver::look_after(ui, &context, Telling::Aloud)?;
     driver::drive(ui, &context, Purpose::Abort, |rollout, driver| input::Command::Abort {
         rollout,
         person: driver.person,

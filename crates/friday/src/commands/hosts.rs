@@ -1,9 +1,12 @@
 //! `friday hosts`: every host as it answers now; `hosts keeper HOST`: another keeper.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
+use friday_core::config::settings::Address;
 use friday_core::controller::input;
 use friday_core::view::host::{Seen, Sight};
-use friday_core::view::words::{count, duration, size};
+use friday_core::view::words::{count, duration, names, size};
 use friday_core::view::{Chronicle, HostView};
 use friday_wire::{HealthState, HostName};
 use serde::Serialize;
@@ -79,6 +82,7 @@ pub fn run(ui: &Ui, global: &Global, args: &HostsArgs) -> Result<Exit, CommandEr
         ui.json(&HostsView { fleet: context.settings.fleet.as_str(), hosts: &hosts });
     } else {
         long_table(ui, &journal.chronicle, &hosts);
+        boot_lines(ui, &context, &hosts);
     }
     let silent =
         hosts.iter().filter(|host| matches!(host.sight, Sight::Unreachable { .. })).count();
@@ -194,8 +198,52 @@ fn long_table(ui: &Ui, chronicle: &Chronicle, hosts: &[HostView]) {
     let silent =
         hosts.iter().filter(|host| matches!(host.sight, Sight::Unreachable { .. })).count();
     if silent > 0 {
-        ui.say(format!("{} of {} do not answer.", silent, count(hosts.len(), "host")));
+        let verb = if silent == 1 { "does" } else { "do" };
+        ui.say(format!("{silent} of {} {verb} not answer.", count(hosts.len(), "host")));
     }
+}
+
+/// What would start friday-host after a boot, where nothing does: once for each directory.
+fn boot_lines(ui: &Ui, context: &Context, hosts: &[HostView]) {
+    let without = hosts.iter().filter(|host| {
+        matches!(&host.sight, Sight::Seen(seen) if !seen.starts_at_boot && seen.after_reboot.is_some())
+    });
+    let mut lines: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for host in without {
+        let Some(settings) = context.settings.host(&host.host) else { continue };
+        let line = boot_line(context, &settings.address);
+        lines.entry(line).or_default().push(host.host.as_str());
+    }
+    if lines.is_empty() {
+        return;
+    }
+    ui.say("After a reboot these start nothing until friday's next contact. The line for `crontab -e` there:");
+    for (line, on) in lines {
+        ui.say(format!("  {}", names(on, 4)));
+        ui.say(format!("    {line}"));
+    }
+}
+
+/// A line of the login user's crontab. Where the directory lies in the user's home, the home is the
+/// usual one.
+fn boot_line(context: &Context, address: &Address) -> String {
+    let directory = match address {
+        Address::Local { dir } => {
+            let path = context.resolve(dir);
+            std::path::absolute(&path).unwrap_or(path).display().to_string()
+        }
+        Address::Ssh { user, .. } => {
+            let settings = &context.settings;
+            let named = settings.login.directory.clone();
+            let directory = named.unwrap_or_else(|| format!(".friday-host/{}", settings.fleet));
+            match user.as_str() {
+                _ if directory.starts_with('/') => directory,
+                "root" => format!("/root/{directory}"),
+                user => format!("/home/{user}/{directory}"),
+            }
+        }
+    };
+    format!("@reboot {directory}/bin/friday-host boot --dir {directory}")
 }
 
 fn role(host: &HostView) -> String {

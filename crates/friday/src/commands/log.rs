@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
+use friday_core::audit::{Finding, audit};
 use friday_core::journal::{Event, Position};
 use friday_core::time::Timestamp;
 use friday_core::view::words::count;
@@ -38,7 +39,8 @@ pub struct LogArgs {
 /// Something else than showing.
 #[derive(Debug, Subcommand)]
 pub enum LogCommand {
-    /// Check that no record was changed: the chain of hashes, and what each host was shown of it.
+    /// Check that no record was changed, and that the records keep friday's promises: the chain of
+    /// hashes, what each host was shown of it, and the promises that a journal can show broken.
     #[command(after_help = "Examples:\n  friday log verify\n  friday log verify --offline")]
     Verify(VerifyArgs),
 }
@@ -46,7 +48,7 @@ pub enum LogCommand {
 /// How to check.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Only the chain; no host is asked for its witness.
+    /// Only the chain and the promises; no host is asked for its witness.
     #[arg(long)]
     pub offline: bool,
 }
@@ -144,6 +146,7 @@ struct VerifyView {
     records: usize,
     end: Option<String>,
     damage: Option<String>,
+    findings: Vec<Finding>,
     witnesses: BTreeMap<HostName, Witnessed>,
 }
 
@@ -174,6 +177,7 @@ fn check(
         records: journal.records.len(),
         end: journal.end.as_ref().map(|end: &Position| end.hash.to_string()),
         damage: journal.damage.as_ref().map(ToString::to_string),
+        findings: findings(journal)?,
         witnesses,
     };
     if ui.is_json() {
@@ -183,6 +187,16 @@ fn check(
     }
     if let Some(damage) = &journal.damage {
         return Err(damaged(damage));
+    }
+    if !view.findings.is_empty() {
+        let many = count(view.findings.len(), "finding");
+        return Err(CommandError::new(
+            Exit::Person,
+            format!("the journal shows a promise broken: {many}"),
+        )
+        .because("friday keeps every promise it makes, or is wrong; or somebody else wrote records")
+        .hint("`friday log --all` shows what led there; docs/promises.md has the promises")
+        .hint("please report it with the output of `friday log verify` and `friday log --all`"));
     }
     let differ = view.witnesses.iter().filter(|(_, witness)| {
         matches!(witness, Witnessed::Differs { .. } | Witnessed::Ahead { .. })
@@ -206,6 +220,16 @@ fn draw_check(ui: &Ui, journal: &Journal, view: &VerifyView) {
         None => format!("The chain holds: {}.", count(journal.records.len(), "record")),
         Some(damage) => format!("The chain holds up to record {whole}; then: {damage}."),
     });
+    if journal.records.is_empty() || (whole == 0 && view.damage.is_some()) {
+        return;
+    }
+    if view.findings.is_empty() {
+        ui.data("The records keep every promise that a journal can show broken.");
+    }
+    for Finding { promise, seq, says } in &view.findings {
+        let says = format!("promise {promise}, record {seq}: {says}");
+        ui.data(Text::new().ink(Ink::Bad, "Broken: ").plain(&says));
+    }
     if view.witnesses.is_empty() {
         return;
     }
@@ -223,6 +247,13 @@ fn draw_check(ui: &Ui, journal: &Journal, view: &VerifyView) {
         table.row([Text::new().ink(Ink::Name, host.as_str()), Text::new().ink(ink, &says)]);
     }
     ui.table(&table);
+}
+
+/// What the audit finds, in the records up to where the journal is damaged.
+fn findings(journal: &Journal) -> Result<Vec<Finding>, CommandError> {
+    let whole = journal.end.as_ref().map_or(0, |end| end.seq);
+    let whole = usize::try_from(whole).unwrap_or(usize::MAX).min(journal.records.len());
+    audit(&journal.records[..whole]).map_err(|damage| damaged(&damage))
 }
 
 fn witnesses(
@@ -253,4 +284,30 @@ fn witnesses(
         (host, witnessed)
     });
     Ok(judged.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use friday_core::journal::Record;
+    use friday_wire::{JournalId, RolloutId};
+
+    #[test]
+    fn a_broken_promise_is_found_up_to_where_the_journal_is_damaged() {
+        let created =
+            Event::JournalCreated { journal: JournalId::new("j-1"), format: 1, fleet: "x".into() };
+        let bare = Event::Held { rollout: RolloutId::new("r-1"), reasons: Vec::new() };
+        let mut records: Vec<Record> = Vec::new();
+        let mut position = Position::START;
+        for event in [&created, &bare, &bare] {
+            let record = Record::after(&position, Timestamp(0), event);
+            position = record.position();
+            records.push(record);
+        }
+        records[2].body.push(' ');
+        records[2].prev = Digest([7; 32]);
+        let found = findings(&Journal::fold(records)).expect("audited");
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].promise, found[0].seq), (10, 2));
+    }
 }

@@ -34,6 +34,7 @@ pub struct PushArgs {
 pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandError> {
     let context = Context::load(global)?;
     driver::refuse_beside_another(&context)?;
+    driver::settle(ui, &context)?;
     let prepared =
         release::prepare(ui, &context, &args.release, Commands::Run, args.fixed.clone())?;
     let plan = prepared.plan;

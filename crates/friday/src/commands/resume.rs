@@ -4,10 +4,9 @@ use clap::Args;
 use friday_core::controller::input::{self, Way};
 use friday_core::view::RolloutView;
 
-use super::why::ending;
 use crate::cli::Global;
 use crate::context::Context;
-use crate::driver::{self, Purpose};
+use crate::driver::{self, Purpose, Telling};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::journal::Journal;
@@ -33,6 +32,7 @@ pub struct ResumeArgs {
 /// When nothing is open, nobody says which way, or it does not end well.
 pub fn run(ui: &Ui, global: &Global, args: &ResumeArgs) -> Result<Exit, CommandError> {
     let context = Context::load(global)?;
+    driver::look_after(ui, &context, Telling::Aloud)?;
     let journal = Journal::read_whole(&context)?;
     let Some(open) = journal.chronicle.open().next() else {
         return Err(CommandError::new(Exit::Refused, "there is nothing to resume")
@@ -54,12 +54,7 @@ fn way(ui: &Ui, args: &ResumeArgs, open: &RolloutView) -> Result<Way, CommandErr
     if args.back {
         return Ok(Way::Back);
     }
-    let noun = open.word.noun();
-    let state = if open.is_running() { "was interrupted".to_owned() } else { ending(open) };
-    ui.say(format!("The {noun} {} {state}.", open.rollout));
-    for reason in open.reasons() {
-        ui.say(format!("  {reason}"));
-    }
+    driver::tell(ui, open);
     match ui.ask("Forward, or back?", &["forward", "back", "neither"]) {
         Some(0) => Ok(Way::Forward),
         Some(1) => Ok(Way::Back),

@@ -12,6 +12,7 @@ use super::hosts;
 use super::why::ending;
 use crate::cli::Global;
 use crate::context::Context;
+use crate::driver::{self, Telling};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::journal::{Journal, damaged};
@@ -52,7 +53,14 @@ struct StatusView<'a> {
 /// When the journal cannot be read.
 pub fn run(ui: &Ui, global: &Global, args: &StatusArgs) -> Result<Exit, CommandError> {
     let context = Context::load(global)?;
-    let journal = Journal::read(&context)?;
+    if !args.offline {
+        // Where it cannot be looked, the journal's word stands, and says that it was interrupted.
+        let _ = driver::look_after(ui, &context, Telling::Silent);
+    }
+    let journal = match Journal::read(&context) {
+        Ok(journal) => journal,
+        Err(error) => return without_journal(ui, &context, args, error),
+    };
     let chronicle = &journal.chronicle;
     let hosts = if args.offline { None } else { Some(sight::hosts(&context, chronicle)?) };
     let view = StatusView {
@@ -82,6 +90,21 @@ pub fn run(ui: &Ui, global: &Global, args: &StatusArgs) -> Result<Exit, CommandE
         Some(damage) => Err(damaged(damage)),
         None => Ok(Exit::Done),
     }
+}
+
+/// The journal cannot be read: hosts tell what runs where, and the error what to do about it.
+fn without_journal(
+    ui: &Ui,
+    context: &Context,
+    args: &StatusArgs,
+    error: CommandError,
+) -> Result<Exit, CommandError> {
+    if !args.offline && !ui.is_json() {
+        let chronicle = Chronicle::default();
+        let hosts = sight::hosts(context, &chronicle)?;
+        hosts::short_table(ui, &chronicle, &hosts);
+    }
+    Err(error)
 }
 
 fn draw(ui: &Ui, chronicle: &Chronicle, view: &StatusView<'_>) {

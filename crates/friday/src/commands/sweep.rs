@@ -23,6 +23,7 @@ pub struct SweepArgs {}
 /// When it is refused, or not every host could be put right.
 pub fn run(ui: &Ui, global: &Global, _: &SweepArgs) -> Result<Exit, CommandError> {
     let context = Context::load(global)?;
+    driver::settle(ui, &context)?;
     driver::drive(ui, &context, Purpose::Act, |rollout, driver| input::Command::Sweep {
         rollout,
         driver,

@@ -3,7 +3,7 @@
 use clap::Args;
 use friday_core::journal::event::End;
 use friday_core::reason::Reason;
-use friday_core::view::{Chronicle, RolloutHost, RolloutView};
+use friday_core::view::{Chronicle, RolloutHost, RolloutView, RolloutWord};
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -124,6 +124,9 @@ pub fn ending(rollout: &RolloutView) -> String {
         None => "is held".to_owned(),
         Some(End::Stable) => "became stable".to_owned(),
         Some(End::TakenBack { .. }) => "failed and was taken back".to_owned(),
+        Some(End::NotSwitched { .. }) if rollout.word == RolloutWord::Upgrade => {
+            "did not get to every host".to_owned()
+        }
         Some(End::NotSwitched { .. }) => "failed before any host was switched".to_owned(),
         Some(End::Converged) => "converged".to_owned(),
         Some(End::Owed { .. }) => "is done where it could be".to_owned(),

@@ -111,7 +111,8 @@ impl Watched {
             let event = record.open(&self.position).map_err(|error| damaged(&error))?;
             let lines = self.chronicle.take_in(record.at, &event);
             self.position = record.position();
-            if let Some(ui) = ui.filter(|ui| !ui.is_json()) {
+            let drawn = |ui: &&Ui| ui.is_live() || !outcome::is_said_at_the_end(&event);
+            if let Some(ui) = ui.filter(|ui| !ui.is_json()).filter(drawn) {
                 lines.iter().for_each(|line| ui.story(line));
             }
         }

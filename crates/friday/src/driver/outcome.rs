@@ -1,8 +1,9 @@
 //! What a rollout came to, as an exit status, a last word and a result for scripts.
 
+use friday_core::journal::Event;
 use friday_core::journal::event::End;
 use friday_core::reason::Reason;
-use friday_core::view::{Chronicle, RolloutView, RolloutWord, Standing};
+use friday_core::view::{Chronicle, RolloutView, RolloutWord, Standing, programs};
 use friday_wire::RolloutId;
 use serde::Serialize;
 
@@ -57,6 +58,8 @@ fn taken_back(back: &RolloutView) -> Exit {
 fn ended(word: RolloutWord, end: &End) -> Exit {
     match end {
         End::Stable | End::Converged | End::Done => Exit::Done,
+        // Hosts run two programs, and nothing takes that back.
+        End::NotSwitched { .. } if word == RolloutWord::Upgrade => Exit::Person,
         End::NotSwitched { .. } => Exit::TakenBack,
         // Taken back by a rollback that this journal does not hold.
         End::TakenBack { .. } => Exit::Person,
@@ -70,9 +73,28 @@ fn ended(word: RolloutWord, end: &End) -> Exit {
     }
 }
 
+/// Whether the error at the end says all that this event says, so that one of them is enough.
+pub fn is_said_at_the_end(event: &Event) -> bool {
+    let Event::RolloutEnded { end, .. } = event else { return false };
+    matches!(end, End::Refused { .. } | End::Unreachable { .. } | End::NotSwitched { .. })
+}
+
+fn not_replaced(view: &RolloutView, exit: Exit) -> CommandError {
+    let mut error = CommandError::new(exit, "friday-host was not replaced on every host");
+    for says in programs(view) {
+        error = error.because(says);
+    }
+    error
+        .hint("old and new friday-hosts work side by side; applications were not touched")
+        .hint("mend what is said of the host that failed, then `friday hosts upgrade` again")
+}
+
 /// What is said at the end when it did not go as asked; `None` when it did.
 pub fn complaint(chronicle: &Chronicle, rollout: &RolloutId, exit: Exit) -> Option<CommandError> {
     let view = chronicle.rollout(rollout)?;
+    if let (RolloutWord::Upgrade, Some(End::NotSwitched { .. })) = (view.word, &view.end) {
+        return Some(not_replaced(view, exit));
+    }
     let noun = view.word.noun();
     let back = taken_back_by(chronicle, rollout);
     let message = match (exit, &view.end) {
@@ -107,6 +129,12 @@ pub fn complaint(chronicle: &Chronicle, rollout: &RolloutId, exit: Exit) -> Opti
         && !error.causes().iter().any(|cause| cause == why)
     {
         error = error.because(why);
+    }
+    let silent = |reason: &Reason| matches!(reason, Reason::Unreachable { .. });
+    if view.word == RolloutWord::Keeper && reasons.iter().any(silent) {
+        error = error.hint(
+            "`friday hosts keeper HOST --proven PERSON` when somebody is sure that the old keeper is gone",
+        );
     }
     if let Some(End::Owed { .. }) = view.end.as_ref().or(back.and_then(|back| back.end.as_ref())) {
         error = error.hint("`friday sweep` when they are back; until then they refuse the release");

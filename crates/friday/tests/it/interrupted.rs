@@ -45,6 +45,42 @@ fn the_next_push_is_refused_and_says_both_ways_on() {
     "#);
 }
 
+/// A push that was killed in its bake, and that the same hosts' other directory took back.
+fn killed_and_taken_back_elsewhere() -> Sandbox {
+    let sandbox = killed();
+    sandbox.write("other/friday.toml", &config("local:[1-3]"));
+    std::fs::create_dir(sandbox.path().join("other/.friday")).expect("a directory");
+    let hosts = sandbox.path().join(".friday/hosts");
+    std::os::unix::fs::symlink(hosts, sandbox.path().join("other/.friday/hosts")).expect("a link");
+    let back = sandbox.friday_in("other", &["rollback", "--no-quarantine"]);
+    assert_eq!(back.exit, 0, "{}", back.all());
+    sandbox
+}
+
+#[test]
+fn what_another_laptop_took_back_is_in_nobodys_way() {
+    let sandbox = killed_and_taken_back_elsewhere();
+    let push = sandbox.friday(&["push", "v2"]);
+    assert_eq!(push.exit, 0, "{}", push.all());
+    assert!(push.stderr.contains("took over from [rollout]"), "{}", push.all());
+    assert_eq!(sandbox.runs(), ["v2", "v2", "v2"]);
+}
+
+#[test]
+fn status_sees_that_another_laptop_took_it_back_and_resume_has_nothing_to_do() {
+    let sandbox = killed_and_taken_back_elsewhere();
+    let offline = sandbox.friday(&["status", "--offline"]);
+    assert!(offline.stdout.contains("was interrupted"), "{}", offline.all());
+    let json = sandbox.friday(&["status", "--json"]).json();
+    assert_eq!(json.len(), 1);
+    assert_eq!(json[0]["open"], serde_json::json!([]));
+    let status = sandbox.friday(&["status"]);
+    assert!(!status.stdout.contains("was interrupted"), "{}", status.all());
+    let resume = sandbox.friday(&["resume", "--back"]);
+    assert_eq!(resume.exit, 4, "{}", resume.all());
+    assert_eq!(sandbox.friday(&["abort"]).exit, 4);
+}
+
 #[test]
 fn resume_forward_goes_on_to_the_end() {
     let sandbox = killed();

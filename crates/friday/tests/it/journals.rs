@@ -43,7 +43,10 @@ fn a_damaged_journal_stops_a_push_and_never_a_rollback() {
     let push = sandbox.friday(&["push", "v1"]);
     assert_eq!(push.exit, 1, "{}", push.all());
     assert!(push.stderr.contains("is damaged"), "{}", push.all());
-    assert_eq!(sandbox.friday(&["status"]).exit, 1);
+    let status = sandbox.friday(&["status"]);
+    assert_eq!(status.exit, 1, "{}", status.all());
+    assert!(status.stdout.contains("local-3"), "{}", status.all());
+    assert!(status.stderr.contains("Hint: move it away"), "{}", status.all());
     let rollback = sandbox.friday(&["rollback"]);
     assert_eq!(rollback.exit, 0, "{}", rollback.all());
     fs::remove_file(&journal).expect("moved away");
@@ -95,5 +98,8 @@ fn log_verify_compares_with_what_hosts_were_shown() {
     let good = sandbox.friday(&["log", "verify"]);
     assert_eq!(good.exit, 0, "{}", good.all());
     assert!(good.stdout.contains("agrees up to record"), "{}", good.all());
+    assert!(good.stdout.contains("The records keep every promise"), "{}", good.all());
+    let findings = sandbox.friday(&["log", "verify", "--json"]).json()[0]["findings"].clone();
+    assert_eq!(findings, serde_json::json!([]));
     assert_eq!(sandbox.friday(&["log", "verify", "--offline", "--json"]).json().len(), 1);
 }

@@ -55,8 +55,6 @@ fn a_bad_release_comes_back_by_itself() {
     exit 4
     --- stderr
     [time]   push of `bad` ([id]) to 3 hosts in 3 waves
-    [time] ✗ the push was refused; nothing was changed
-               | release [id] is quarantined: `local-2` failed: exited: exit status 3
     Error: the push was refused; nothing was changed
       release [id] is quarantined: `local-2` failed: exited: exit status 3
     Hint: change the release; or `friday quarantine --lift RELEASE --reason …` if it was not its fault
@@ -146,8 +144,6 @@ fn without_a_push_there_is_nothing_to_abort_or_to_go_back_to() {
     exit 4
     --- stderr
     [time]   rollback to the last stable release on 3 hosts: asked for by hand
-    [time] ✗ the rollback was refused; nothing was changed
-               | there is nothing to return to: no release was stable before this one
     Error: the rollback was refused; nothing was changed
       there is nothing to return to: no release was stable before this one
     Hint: see `friday history` for releases that can be named
