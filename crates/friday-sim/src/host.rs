@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use friday_node::operation::{Course, Operation};
 use friday_node::{Action, ActionId, App, CallId, Durable, Input, Node, Turn};
 use friday_wire::{
-    BootIdentity, FleetName, HealthState, HostName, Migration, ReleaseId, RolloutId, StepName, Undo,
+    BootIdentity, FleetName, HealthState, HostName, Migration, ReleaseId, RolloutId, StepKey,
+    StepName, Undo,
 };
 
 use crate::application::Application;
@@ -87,6 +88,8 @@ pub(crate) struct Process {
     pub(crate) persisting: Option<Turn>,
     pub(crate) waiting: VecDeque<Input>,
     pub(crate) wakes_at: Option<u64>,
+    /// With the seal switched off: what these observations should have sealed.
+    pub(crate) unsealed: BTreeMap<CallId, StepKey>,
     /// With the persist order switched off: what the disk does not hold yet.
     pub(crate) unsaved: Option<Box<Durable>>,
 }

@@ -154,6 +154,7 @@ impl World {
         let Some(driver) = self.laptops[laptop].process.take() else { return };
         self.note(|world| format!("friday on {} ends: {why}", world.laptops[laptop].name));
         self.ledgers[driver.ledger].lose_unsynced();
+        self.what_took_over_is_in_the_journal(driver.ledger);
         self.check_replay(&driver);
     }
 
@@ -215,7 +216,8 @@ impl World {
                     return None;
                 }
                 TurnError::Append(AppendError::Moved | AppendError::Unknown(_)) => {
-                    if matches!(fault, AppendFault::Torn { .. }) {
+                    if matches!(fault, AppendFault::Torn { .. }) || self.ledgers[driver.ledger].tore
+                    {
                         self.kill_friday(laptop, "killed while it appended");
                         return None;
                     }
@@ -520,9 +522,9 @@ impl World {
                     Outcome::Answered(Box::new(Answer::Observed(seen)))
                 }
                 (Answer::Raised(mut head), Some((host, _))) => {
-                    if let Some(first) = self.first_reads.get(&(caller.laptop, host)) {
+                    if let Some(first) = self.first_reads.remove(&(caller.laptop, host)) {
                         let (fence, lease) = (head.fence.clone(), head.lease.clone());
-                        *head = Head { fence, lease, ..first.clone() };
+                        *head = Head { fence, lease, ..first };
                     }
                     Outcome::Answered(Box::new(Answer::Raised(head)))
                 }

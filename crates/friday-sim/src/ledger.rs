@@ -37,6 +37,10 @@ pub(crate) struct Ledger {
     pub(crate) syncs: bool,
     pub(crate) next: AppendFault,
     pub(crate) tears: bool,
+    /// A walk's word: what the next append comes to that has a record of this kind.
+    pub(crate) meddling: Option<(&'static str, AppendFault)>,
+    /// The last append was torn by a walk's word.
+    pub(crate) tore: bool,
 }
 
 impl Ledger {
@@ -50,6 +54,8 @@ impl Ledger {
             syncs: true,
             next: AppendFault::None,
             tears: false,
+            meddling: None,
+            tore: false,
         }
     }
 
@@ -67,6 +73,21 @@ impl Ledger {
         self.records.last().map_or(Position::START, Record::position)
     }
 
+    fn meddled(&mut self, records: &[Record]) -> Option<AppendFault> {
+        self.tore = false;
+        let (kind, fault) = self.meddling?;
+        let at = records.iter().position(|record| record.kind == kind)?;
+        self.meddling = None;
+        Some(match fault {
+            // What was written up to that record.
+            AppendFault::Torn { .. } => {
+                self.tore = true;
+                AppendFault::Torn { kept: at + 1 }
+            }
+            fault => fault,
+        })
+    }
+
     fn keep(&mut self, records: &[Record]) {
         self.unsynced = if self.syncs { 0 } else { records.len() };
         self.records.extend_from_slice(records);
@@ -78,7 +99,8 @@ impl Store for Ledger {
         if *after != self.end() {
             return Err(AppendError::Moved);
         }
-        match std::mem::take(&mut self.next) {
+        let fault = std::mem::take(&mut self.next);
+        match self.meddled(records).unwrap_or(fault) {
             AppendFault::None => {
                 self.keep(records);
                 Ok(())

@@ -15,6 +15,7 @@ mod fault;
 mod host;
 mod laptop;
 mod ledger;
+mod meddling;
 mod network;
 mod operator;
 mod options;
@@ -28,6 +29,7 @@ mod walk;
 mod world;
 
 pub use failure::{Failure, FailureClass};
+pub use meddling::Message;
 pub use options::Options;
 pub use run::run_seed;
 pub use switch::{NoSuchSwitch, Switch};

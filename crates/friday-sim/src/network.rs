@@ -5,6 +5,7 @@ use friday_core::controller::input::Outcome;
 use friday_wire::{Answer, Fence, HostName, Request, Step};
 
 use crate::laptop::{Caller, Purpose};
+use crate::meddling::{Deed, Stuck};
 use crate::switch::Switch;
 use crate::world::{Happening, World};
 
@@ -30,6 +31,14 @@ impl World {
         };
         if self.is_cut(caller.laptop, number) {
             return self.never_arrives(caller);
+        }
+        match self.deed(&caller, number, &request) {
+            Some(Deed::Hold) => return self.stuck.push(Stuck { caller, host: number, request }),
+            Some(Deed::Copy) => {
+                let caller = Caller { purpose: Purpose::Echo, ..caller.clone() };
+                self.stuck.push(Stuck { caller, host: number, request: request.clone() });
+            }
+            Some(Deed::LoseAnswer) | None => {}
         }
         if self.chance(self.faults.lost_requests) {
             return self.breaks(caller);
@@ -112,6 +121,10 @@ impl World {
         if self.is_cut(caller.laptop, host) || self.chance(self.faults.lost_answers) {
             return self.breaks(caller);
         }
+        if self.loses_answer(&caller, host, &answer) {
+            let why = "the connection broke".to_owned();
+            return self.answered(100, caller, Outcome::Unknown { why });
+        }
         let after = self.rng.u64(1..40);
         self.answered(after, caller, Outcome::Answered(Box::new(answer)));
     }
@@ -138,11 +151,6 @@ impl World {
                 Request::Quarantine { entries, .. } => entries.clear(),
                 _ => {}
             },
-            Some(Switch::Seal) => {
-                if let Request::Observe { seal, .. } = &mut request {
-                    *seal = None;
-                }
-            }
             _ => {}
         }
         request

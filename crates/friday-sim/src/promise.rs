@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 
 use friday_core::controller::Controller;
 use friday_core::controller::input::Command;
+use friday_core::journal::Record;
 use friday_core::journal::event::{End, Event, Intent, RoundAsk};
 use friday_core::reason::Reason;
+use friday_node::operation::Course;
 use friday_node::{Action, Direction};
-use friday_wire::{HostName, ReleaseId, RolloutId, RolloutKind, Undo};
+use friday_wire::{HostName, ReleaseId, RolloutId, RolloutKind, StepReport, StepState, Undo};
 
 use crate::failure::FailureClass;
 use crate::host::ArmedWatch;
@@ -32,6 +34,9 @@ pub(crate) struct Known {
 /// How long a host may not notice that its application fails: three probes and their timeouts.
 const NOTICE_MS: u64 = 25_000;
 
+/// Records at a journal's end among which a torn turn would lie.
+const LAST_TURN: usize = 16;
+
 /// What a host may take beyond its clocks for an undo: starting, rotating, slow probes and disks.
 const UNDO_SLACK_MS: u64 = 90_000;
 
@@ -39,6 +44,7 @@ impl World {
     /// Everything cheap about one host, after each of its turns.
     pub(crate) fn look_at(&mut self, host: usize) {
         self.cut_off_host_undoes_its_unconfirmed_switch(host);
+        self.what_was_observed_as_not_executed_never_is(host);
         let now = self.now;
         let serves = self.hosts[host].serves(self.options.rotation, now).is_some();
         let machine = &self.hosts[host];
@@ -247,6 +253,58 @@ impl World {
                 }
             }
             (None, false) => {}
+        }
+    }
+
+    /// A host answers an observation that names an attempt.
+    pub(crate) fn remember_what_was_not_executed(
+        &mut self,
+        host: usize,
+        last: Option<&StepReport>,
+    ) {
+        let Some(report) = last else { return };
+        if matches!(report.state, StepState::Sealed | StepState::NeverSeen) {
+            self.told_unexecuted.insert((host, report.key.clone()));
+        }
+    }
+
+    /// Promise 6: friday has gone on as if it never will be.
+    fn what_was_observed_as_not_executed_never_is(&mut self, host: usize) {
+        if self.told_unexecuted.is_empty() {
+            return;
+        }
+        let begun = self.hosts[host].durable.operation.as_ref().and_then(|operation| {
+            let ordered = matches!(operation.course, Course::Switch(_) | Course::Back { .. });
+            operation.key().filter(|_| ordered).cloned()
+        });
+        let Some(key) = begun.map(|key| (host, key)) else { return };
+        if self.told_unexecuted.contains(&key) {
+            let what = format!(
+                "{} executes {}, and has said that it was not executed",
+                self.hosts[host].name, key.1
+            );
+            self.fail(FailureClass::Safety, what);
+        }
+    }
+
+    /// Promise 10: whatever ended a rollout is in the journal, too.
+    pub(crate) fn what_took_over_is_in_the_journal(&mut self, ledger: usize) {
+        let records = self.ledgers[ledger].records();
+        let last = &records[records.len().saturating_sub(LAST_TURN)..];
+        let ends = last.iter().filter(|record| record.kind == "rollout_ended");
+        let missing = ends.filter_map(|record| record.event().ok()).find_map(|event| {
+            let Event::RolloutEnded { rollout, end: End::TakenOver { by } } = event else {
+                return None;
+            };
+            let begun = |record: &&Record| {
+                matches!(record.event(), Ok(Event::RolloutBegun { rollout, .. }) if rollout == by)
+            };
+            let mut begins = last.iter().filter(|record| record.kind == "rollout_begun");
+            begins.find(begun).is_none().then_some((rollout, by))
+        });
+        if let Some((rollout, by)) = missing {
+            let what = format!("{rollout} was taken over by {by}, which the journal does not know");
+            self.fail(FailureClass::Audit, what);
         }
     }
 

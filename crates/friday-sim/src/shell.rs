@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use friday_core::controller::input::Outcome;
 use friday_core::release::release_id;
+use friday_node::attempts::Seen;
 use friday_node::{Action, ActionId, ActionResult, App, CallId, Direction, Input, Node, Turn};
-use friday_wire::{Answer, HostFacts, Request, Rotation, Sample};
+use friday_wire::{Answer, HostFacts, Request, Rotation, Sample, StepReport, StepState};
 
 use crate::application::Application;
 use crate::catalog::Behaviour;
@@ -90,6 +91,7 @@ impl World {
             persisting: None,
             waiting: VecDeque::new(),
             wakes_at: None,
+            unsealed: BTreeMap::new(),
             unsaved: None,
         });
         machine.page = false;
@@ -148,8 +150,18 @@ impl World {
             return self.reply(host, caller, Answer::Raised(Box::new(head)));
         }
         let random = format!("{:016x}", self.rng.u64(..));
+        let seals_nothing = self.is_off(Switch::Seal);
         let Some(process) = self.hosts[host].process.as_mut() else { return };
         process.next_call += 1;
+        let request = match request {
+            Request::Observe { fence, seal: Some(key) }
+                if seals_nothing && process.node.durable().attempts.seen(&key) == Seen::New =>
+            {
+                process.unsealed.insert(CallId(process.next_call), key);
+                Request::Observe { fence, seal: None }
+            }
+            request => request,
+        };
         let call = CallId(process.next_call);
         process.calls.insert(call, caller);
         self.feed(host, Input::Asked { call, request, random });
@@ -283,7 +295,15 @@ impl World {
                 clock_ms: i64::try_from(self.now).unwrap_or(0) + machine.skew_ms,
                 drift: None,
             };
+            let unsealed = self.hosts[host]
+                .process
+                .as_mut()
+                .and_then(|process| process.unsealed.remove(&call));
+            if let Some(key) = unsealed {
+                seen.last = Some(StepReport { key, state: StepState::NeverSeen });
+            }
             self.remember_what_was_seen(host);
+            self.remember_what_was_not_executed(host, seen.last.as_ref());
         }
         let Some(process) = self.hosts[host].process.as_mut() else { return };
         let Some(caller) = process.calls.remove(&call) else { return };
@@ -334,6 +354,9 @@ impl World {
             Action::Prune { .. } => self.rng.u64(1..200),
         };
         self.check_action(host, &action);
+        if let Action::Command { .. } = &action {
+            self.migrations += 1;
+        }
         let Some(process) = self.hosts[host].process.as_mut() else { return };
         let epoch = process.epoch;
         process.actions.insert(id, action);
@@ -426,6 +449,7 @@ impl World {
             Some(release) => release.behaviour_on(host),
             None => Behaviour::ExitsAtOnce,
         };
+        *self.starts.entry(app.release).or_default() += 1;
         let boots = machine.boots;
         let warm_up_ms = self.rng.u64(0..4_000);
         if let Some(after) = Application::exits_after(behaviour) {

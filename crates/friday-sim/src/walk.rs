@@ -6,11 +6,17 @@ use friday_node::operation::Operation;
 use friday_wire::ReleaseId;
 
 use crate::catalog::{Behaviour, Catalog};
+use crate::ledger::AppendFault;
+use crate::meddling::{Deed, Meddling, Message};
 use crate::options::Options;
-use crate::world::World;
+use crate::switch::Switch;
+use crate::world::{Happening, World};
 
 /// How long a step of a walk may take: virtual milliseconds.
 const STEP_MS_MAX: u64 = 2 * 3_600_000;
+
+/// How much may happen in a step: beyond it, something goes round in circles.
+const STEP_HAPPENINGS_MAX: u64 = 100_000;
 
 /// A laptop, by number: the first one's journal made the fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +32,12 @@ pub struct Walk {
 impl Walk {
     /// In a new world.
     pub fn over(options: Options) -> Self {
-        let mut world = World::new(options, None);
+        Self::without(None, options)
+    }
+
+    /// In a new world, perhaps without one safeguard.
+    pub fn without(safeguard: Option<Switch>, options: Options) -> Self {
+        let mut world = World::new(options, safeguard);
         world.catalog = Catalog::empty();
         world.keep_trace();
         world.run_for(5_000);
@@ -110,9 +121,11 @@ impl Walk {
     /// Until it is so.
     pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
         let end = self.world.now + STEP_MS_MAX;
+        let most = self.world.happened() + STEP_HAPPENINGS_MAX;
         while !is_so(self) {
-            let goes_on =
-                self.world.schedule.next_at().is_some_and(|at| at <= end) && self.world.step();
+            let goes_on = self.world.schedule.next_at().is_some_and(|at| at <= end)
+                && self.world.happened() < most
+                && self.world.step();
             self.nothing_is_wrong();
             assert!(goes_on || is_so(self), "never: {what}\n{}", self.story());
             if !goes_on {
@@ -141,6 +154,70 @@ impl Walk {
     pub fn cuts_off(&mut self, laptop: Laptop, host: usize, seconds: u64) {
         let until = self.world.now + seconds * 1_000;
         self.world.cut(laptop.0, host - 1, until);
+    }
+
+    /// The lid closes for so long: nothing that arrives is taken in.
+    pub fn closes_lid(&mut self, laptop: Laptop, seconds: u64) {
+        let until = self.world.now + seconds * 1_000;
+        self.world.laptops[laptop.0].sleeps_until = until;
+        self.world.schedule.put(until, Happening::LaptopWakes { laptop: laptop.0 });
+    }
+
+    /// From here on these messages are stuck on their way.
+    pub fn holds_back(&mut self, laptop: Laptop, host: usize, message: Message) {
+        self.meddles(laptop, host, message, Deed::Hold);
+    }
+
+    /// From here on these messages arrive, and copies of them are stuck on their way.
+    pub fn holds_back_copies(&mut self, laptop: Laptop, host: usize, message: Message) {
+        self.meddles(laptop, host, message, Deed::Copy);
+    }
+
+    /// From here on the answers to these orders are lost.
+    pub fn loses_answers(&mut self, laptop: Laptop, host: usize, message: Message) {
+        self.meddles(laptop, host, message, Deed::LoseAnswer);
+    }
+
+    fn meddles(&mut self, laptop: Laptop, host: usize, message: Message, deed: Deed) {
+        let meddling = Meddling { laptop: laptop.0, host: host - 1, message, deed };
+        self.world.meddlings.push(meddling);
+    }
+
+    /// What is stuck arrives, however long ago it was sent.
+    pub fn lets_through(&mut self) {
+        self.world.let_through();
+    }
+
+    /// How many messages are stuck.
+    pub fn stuck(&self) -> usize {
+        self.world.stuck.len()
+    }
+
+    /// The next append with a record of this kind is written, and nobody says so.
+    pub fn leaves_unanswered(&mut self, laptop: Laptop, kind: &'static str) {
+        let ledger = self.world.laptops[laptop.0].ledger;
+        self.world.ledgers[ledger].meddling = Some((kind, AppendFault::UnknownWritten));
+    }
+
+    /// Friday is killed in the next append with a record of this kind, just when that is written.
+    pub fn kills_friday_in_append(&mut self, laptop: Laptop, kind: &'static str) {
+        let ledger = self.world.laptops[laptop.0].ledger;
+        self.world.ledgers[ledger].meddling = Some((kind, AppendFault::Torn { kept: 0 }));
+    }
+
+    /// How often this release was started so far, anywhere.
+    pub fn times_started(&self, release: ReleaseId) -> usize {
+        self.world.starts.get(&release).copied().unwrap_or(0)
+    }
+
+    /// How many migrations were begun so far.
+    pub fn migrations(&self) -> usize {
+        self.world.migrations
+    }
+
+    /// Hosts that hold a rollout open.
+    pub fn open(&self) -> Vec<usize> {
+        self.hosts_where(|walk, host| walk.world.hosts[host].durable.head.rollout.is_some())
     }
 
     /// Hosts on which this release truly serves.

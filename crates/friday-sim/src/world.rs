@@ -3,20 +3,21 @@
 //! Nothing here decides anything about a rollout. Reading order: `schedule`, `host`, `shell` (the
 //! host program's shell), `laptop` (friday's shell), `network`, `fault`, `operator`, `promise`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use friday_core::controller::effect::{Effect, EffectId};
 use friday_core::controller::input::{Input, Outcome};
 use friday_core::reason::Reason;
 use friday_node::{ActionId, App};
-use friday_wire::{FleetName, Head, HostName, JournalId, Request, RolloutId};
+use friday_wire::{FleetName, Head, HostName, JournalId, ReleaseId, Request, RolloutId, StepKey};
 
 use crate::catalog::Catalog;
 use crate::failure::{Failure, FailureClass};
 use crate::host::Host;
 use crate::laptop::{Caller, Laptop};
 use crate::ledger::{Ledger, Summary};
+use crate::meddling::{Meddling, Stuck};
 use crate::options::{Faults, Options};
 use crate::promise::Known;
 use crate::rough::Rough;
@@ -94,6 +95,15 @@ pub struct World {
     pub(crate) known: BTreeMap<RolloutId, Known>,
     /// With deciding from the own raise switched off: what each laptop read first.
     pub(crate) first_reads: BTreeMap<(usize, HostName), Head>,
+    /// Attempts of which a host said that they were not executed.
+    pub(crate) told_unexecuted: BTreeSet<(usize, StepKey)>,
+    /// How often each release was started.
+    pub(crate) starts: BTreeMap<ReleaseId, usize>,
+    /// How often a migration was begun.
+    pub(crate) migrations: usize,
+    /// What a walk does to messages, and the messages it holds.
+    pub(crate) meddlings: Vec<Meddling>,
+    pub(crate) stuck: Vec<Stuck>,
     pub(crate) next_id: u64,
     pub(crate) questions: u64,
     pub(crate) failure: Option<Failure>,
@@ -138,6 +148,11 @@ impl World {
             rough: Rough::default(),
             known: BTreeMap::new(),
             first_reads: BTreeMap::new(),
+            told_unexecuted: BTreeSet::new(),
+            starts: BTreeMap::new(),
+            migrations: 0,
+            meddlings: Vec::new(),
+            stuck: Vec::new(),
             next_id: 0,
             questions: 0,
             failure: None,

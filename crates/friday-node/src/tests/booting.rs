@@ -105,6 +105,31 @@ fn a_back_is_completed_after_a_reboot() {
 }
 
 #[test]
+fn a_back_to_what_was_quarantined_meanwhile_is_not_completed_after_a_reboot() {
+    let mut world = World::settled(Setting::page());
+    world.ship(2);
+    world.begin_push("p2", 2, 2);
+    world.switch("p2", 2, 2, Undo::To { release: id(1) });
+    world.run_for(50_000);
+    world.begin_rollback("r1", 3, Some(1));
+    world.hanging.insert("stop 2".to_owned());
+    world.back("r1", 3, Some(1), Some(2));
+    let entry =
+        Quarantined { fence: rollback(3), tree: None, reason: "bad too".to_owned(), active: true };
+    let entries = [(id(1), entry)].into();
+    assert_eq!(world.ask(Request::Quarantine { fence: rollback(3), entries }), Answer::Ok);
+    world.hanging.clear();
+    world.reboot();
+    world.run_for(15_000);
+    assert_eq!(world.running(), []);
+    let seen = world.observe();
+    assert_eq!(seen.boot_default, BootDefault::Nothing);
+    // Asked again, it is told what became of it.
+    let again = world.back("r1", 3, Some(1), Some(2));
+    assert!(matches!(world.came_to(again), Some(StepState::Failed { .. })));
+}
+
+#[test]
 fn a_restart_of_the_host_program_resumes_every_phase() {
     for setting in [Setting::page(), Setting::plain(), Setting::beside()] {
         for wait in (0..50_000).step_by(2_500) {
