@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use friday_core::controller::input::{BackTo, Command, Way};
 use friday_core::reason::Reason;
-use friday_wire::ReleaseId;
+use friday_wire::{ReleaseId, RolloutKind};
 
 use crate::catalog::Behaviour;
 use crate::failure::{Failure, FailureClass};
@@ -179,12 +179,21 @@ impl World {
                     None
                 }
                 Reason::SweepOwed { .. } => self.means(laptop, Means::Sweep),
+                // An open rollback can go nowhere else: it is put up with.
+                Reason::Quarantined { release, .. } if self.a_rollback_is_open() => {
+                    Some(self.quarantine_command(laptop, release, false))
+                }
                 _ => None,
             };
             if let Some(command) = command {
                 self.give(laptop, command);
             }
         }
+    }
+
+    fn a_rollback_is_open(&self) -> bool {
+        let mut open = self.hosts.iter().filter_map(|host| host.durable.head.rollout.as_ref());
+        open.any(|open| open.value.kind == RolloutKind::Rollback)
     }
 
     /// A good release where one is held everywhere; else the one most hosts call stable: after a one-way
