@@ -77,6 +77,8 @@ pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
         Phase::Asking(_) => {
             rollout.round.as_ref().filter(|round| !round.is_complete()).map(|round| round.deadline)
         }
+        // These two end with what they wait for; a deadline that nobody looks at would wake for ever.
+        Phase::Working { work: Work::Back | Work::Sweep, .. } => None,
         Phase::Working { deadline, .. } => Some(*deadline),
         Phase::Soak { until } | Phase::Bake { until } => Some(*until),
         Phase::Wave => Some(rollout.moved_at.plus_ms(rollout.fleet().progress_deadline_ms)),
@@ -96,7 +98,9 @@ pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
         | Phase::Held
         | Phase::Ended { .. } => None,
     };
-    let lease = wave::lease_ends(view);
+    // With a host in flight, a lost lease is looked at when that host has come to its end.
+    let in_flight = rollout.hosts.values().any(|run| run.at.is_in_flight());
+    let lease = wave::lease_ends(view).filter(|_| !in_flight);
     [phase, hosts, lease].into_iter().flatten().min()
 }
 

@@ -55,6 +55,7 @@ pub const TRANSITIONS: &[(&str, &str, &str)] = &[
     ("rollback", "reading", "raising"),
     ("rollback", "raising", "opening"),
     ("rollback", "raising", "releasing the lease"),
+    ("rollback", "raising", "closing"),
     ("rollback", "opening", "looking"),
     ("rollback", "opening", "closing"),
     ("rollback", "looking", "migrating back"),

@@ -13,7 +13,7 @@ use crate::journal::event::{End, Fact, HostAnswer, Intent, RoundAsk, StepAnswer,
 use crate::reason::Reason;
 use crate::rollout::budget::serves_well;
 use crate::rollout::plan::MigrationBack;
-use crate::rollout::run::{HookState, HostState, Phase, Round};
+use crate::rollout::run::{HookState, HostState, Pace, Phase, Round};
 
 /// Orders that never arrived are given again this often.
 const ATTEMPTS_MAX: u32 = 3;
@@ -365,6 +365,19 @@ fn late_hosts(view: View<'_>) -> Vec<Event> {
         .collect()
 }
 
+/// Orders a back once more, at the pace it had: a healthy host is drained, and counts, again.
+fn again(view: View<'_>, host: &HostName) -> Event {
+    let pace = view.rollout.hosts.get(host).map(|run| &run.at);
+    let drained = matches!(
+        pace,
+        Some(
+            HostState::Ordered { pace: Pace::Drained, .. }
+                | HostState::Looking { pace: Pace::Drained, .. }
+        )
+    );
+    wave::order(view, host, !drained)
+}
+
 /// What follows from an answer to a back's order or look.
 pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Event> {
     let attempts = view.rollout.hosts.get(host).map_or(0, |run| run.attempts);
@@ -378,16 +391,16 @@ pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Eve
                 log: log.clone(),
             }],
             StepState::Running { .. } | StepState::AwaitingConfirm { .. } => Vec::new(),
-            _ if attempts < ATTEMPTS_MAX => vec![wave::order(view, host, true)],
+            _ if attempts < ATTEMPTS_MAX => vec![again(view, host)],
             other => vec![gone(view, host, outcome::state_says(other))],
         },
         StepAnswer::Refused { refusal: Refusal::Fenced { highest } } => taken_over(view, highest),
         StepAnswer::Refused { refusal: Refusal::Busy { .. } } if attempts < ATTEMPTS_MAX => {
-            vec![wave::order(view, host, true)]
+            vec![again(view, host)]
         }
         StepAnswer::Refused { refusal } => vec![gone(view, host, outcome::refusal_says(refusal))],
         StepAnswer::NotSent { .. } if attempts < ATTEMPTS_MAX => {
-            vec![wave::order(view, host, true)]
+            vec![again(view, host)]
         }
         StepAnswer::NotSent { why } => vec![gone(view, host, why.clone())],
         StepAnswer::Unknown { .. } => Vec::new(),
