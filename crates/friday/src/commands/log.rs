@@ -23,7 +23,7 @@ use crate::ui::{Ink, Table, Text, Ui};
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  friday log                     the last rollout\n  friday log --all               every record of the journal\n  friday log r-20261127-a1b2c3   one rollout\n  friday log --json              records as they are stored\n  friday log verify              chain, and witnesses on hosts"
+    after_help = "Examples:\n  friday log                     the last rollout\n  friday log --all               every record of the journal\n  friday log ROLLOUT             one rollout\n  friday log --json              records as they are stored\n  friday log verify              chain, and witnesses on hosts"
 )]
 pub struct LogArgs {
     /// The rollout's id, or its last digits; without it, the last one and what it led to.

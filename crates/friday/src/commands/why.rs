@@ -16,7 +16,7 @@ use crate::ui::{Ink, Text, Ui, now};
 /// Which rollout.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday why\n  friday why r-20261127-a1b2c3\n  friday why --json | jq -r '.reasons[].says'"
+    after_help = "Examples:\n  friday why\n  friday why ROLLOUT\n  friday why --json | jq -r '.reasons[].says'"
 )]
 pub struct WhyArgs {
     /// The rollout's id, or its last digits; without it, the last one.
