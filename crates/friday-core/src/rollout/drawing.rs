@@ -34,6 +34,8 @@ pub const TRANSITIONS: &[(&str, &str, &str)] = &[
     ("push", "hook before", "storing that the migration begins"),
     ("push", "hook before", "raising before a wave"),
     ("push", "storing that the migration begins", "migrating"),
+    ("push", "storing that the migration begins", "stopping every host"),
+    ("push", "stopping every host", "migrating"),
     ("push", "migrating", "storing how the migration ended"),
     ("push", "storing how the migration ended", "raising before a wave"),
     ("push", "raising before a wave", "wave"),
