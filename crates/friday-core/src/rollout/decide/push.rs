@@ -294,14 +294,14 @@ fn working(
     match work {
         Work::Sweep => swept(view),
         Work::HookBefore => match &view.rollout.hook_before {
-            HookState::Waiting => hook_overdue(view, "before", deadline),
+            HookState::Waiting => Vec::new(),
             HookState::Done => after_hook_before(view, plan),
             HookState::Failed(why) => {
                 stop(view, vec![Reason::HookFailed { name: "before".to_owned(), why: why.clone() }])
             }
         },
         Work::HookAfter => match &view.rollout.hook_after {
-            HookState::Waiting => hook_overdue(view, "after", deadline),
+            HookState::Waiting => Vec::new(),
             HookState::Done | HookState::Failed(_) => vec![view.end(End::Stable)],
         },
         Work::StopAll => stop_all::advance(view, plan, deadline),
@@ -316,15 +316,6 @@ fn working(
         }
         Work::Migrate | Work::MigrateBack | Work::Back => Vec::new(),
     }
-}
-
-/// Whoever runs a hook ends it at its deadline; if nothing is heard of that either, it has failed.
-fn hook_overdue(view: View<'_>, name: &str, deadline: crate::time::Timestamp) -> Vec<Event> {
-    if view.now < deadline {
-        return Vec::new();
-    }
-    let failed = Some("it did not end in time".to_owned());
-    vec![Event::HookEnded { rollout: view.id(), name: name.to_owned(), failed }]
 }
 
 /// The sweep before the push has ended.
