@@ -27,8 +27,9 @@ fn upgrade(connection: &mut Connection, program: &[u8], confirm_ms: u64) -> Answ
 
 fn program_that_serves(server: &Server) -> Option<Digest> {
     let mut connection = Connection::over(server.command(Path::new(PROGRAM)));
-    match connection.ask(crate::support::connection::hello("shop", "a")) {
-        Answer::Hello { program, .. } => Some(program),
+    // While one program gives way to the other, a connection may be closed before its answer.
+    match connection.ask_or_closed(crate::support::connection::hello("shop", "a")) {
+        Some(Answer::Hello { program, .. }) => Some(program),
         _ => None,
     }
 }
