@@ -114,6 +114,13 @@ pub enum Reason {
         /// Why.
         reason: String,
     },
+    /// A person, or the end of the terminal or machine that friday ran in, stopped it where it was.
+    HeldBy {
+        /// Who.
+        person: String,
+        /// Why.
+        reason: String,
+    },
     /// The driver ended in mid-push.
     DriverGone,
     /// Hosts are owed a sweep.
@@ -178,6 +185,7 @@ impl fmt::Display for Reason {
                 write!(f, "nothing moved for {secs} s while waiting for {waiting}")
             }
             Self::Asked { person, reason } => write!(f, "{person} asked for it: {reason}"),
+            Self::HeldBy { person, reason } => write!(f, "{person} held it: {reason}"),
             Self::DriverGone => f.write_str("the friday that drove it ended before it was done"),
             Self::SweepOwed { hosts } => {
                 f.write_str("still to be put right:")?;
@@ -228,6 +236,9 @@ impl Reason {
             Self::BudgetSpent { .. } => "`friday why` names the hosts",
             Self::StoodStill { .. } => "see `friday hosts`, then `friday resume`",
             Self::Asked { .. } => "see `friday log`",
+            Self::HeldBy { .. } => {
+                "`friday resume --forward` goes on, `friday resume --back` takes it off"
+            }
             Self::DriverGone => "`friday resume --forward` or `friday resume --back`",
             Self::SweepOwed { .. } => {
                 "`friday sweep` when they are back; until then they refuse the release"

@@ -182,8 +182,12 @@ impl State {
             | Event::SoakBegun { rollout, .. }
             | Event::BakeBegun { rollout, .. }
             | Event::BakeEnded { rollout }
-            | Event::LeaseRenewed { rollout, .. }
-            | Event::Resumed { rollout, .. } => self.apply_inner(at, rollout, event)?,
+            | Event::LeaseRenewed { rollout, .. } => self.apply_inner(at, rollout, event)?,
+            Event::Resumed { rollout, .. } => {
+                self.apply_inner(at, rollout, event)?;
+                // Whoever goes on does not want it held any more.
+                self.requests.retain(|(_, _, asked)| !matches!(asked, Requested::Hold { .. }));
+            }
         }
         Ok(())
     }

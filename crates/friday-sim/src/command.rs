@@ -229,6 +229,7 @@ impl World {
             Command::Sweep { rollout, .. } => format!("sweep as {rollout}"),
             Command::Resume { rollout, way, .. } => format!("resume {way:?} as {rollout}"),
             Command::Abort { rollout, .. } => format!("abort as {rollout}"),
+            Command::Hold { rollout, .. } => format!("hold as {rollout}"),
             Command::SetLock { rollout, lock, .. } => {
                 format!("{} as {rollout}", if lock.is_some() { "lock" } else { "unlock" })
             }

@@ -90,6 +90,7 @@ pub(crate) fn named(command: &Command) -> &RolloutId {
         | Command::Sweep { rollout, .. }
         | Command::Resume { rollout, .. }
         | Command::Abort { rollout, .. }
+        | Command::Hold { rollout, .. }
         | Command::SetLock { rollout, .. }
         | Command::SetQuarantine { rollout, .. }
         | Command::SetKeeper { rollout, .. }

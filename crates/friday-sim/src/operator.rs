@@ -28,14 +28,21 @@ impl World {
 
     fn operator_acts(&mut self, laptop: usize) {
         if self.laptops[laptop].process.is_some() {
-            if self.rng.u32(..6) == 0 {
-                let command = Command::Abort {
+            let person = self.laptops[laptop].name.clone();
+            let command = match self.rng.u32(..12) {
+                0 | 1 => Command::Abort {
                     rollout: self.new_rollout("rollback"),
-                    person: self.laptops[laptop].name.clone(),
+                    person,
                     reason: "second thoughts".to_owned(),
-                };
-                self.drive(laptop, Input::Command(command));
-            }
+                },
+                2 => Command::Hold {
+                    rollout: self.new_rollout("hold"),
+                    person,
+                    reason: "the terminal was closed".to_owned(),
+                },
+                _ => return,
+            };
+            self.drive(laptop, Input::Command(command));
             return;
         }
         if self.is_driven(self.laptops[laptop].ledger) {

@@ -6,11 +6,11 @@ use super::draft::Draft;
 use super::input::{BackTo, Command, Driver, Way};
 use super::turn::Reply;
 use crate::journal::Event;
-use crate::journal::event::{End, Intent, Requested};
+use crate::journal::event::{End, Intent, Requested, RoundAsk, Work};
 use crate::reason::Reason;
-use crate::rollout::decide::push;
+use crate::rollout::decide::{View, push};
 use crate::rollout::plan::{FleetPlan, MigrationPlan};
-use crate::rollout::run::{Phase, Rollout};
+use crate::rollout::run::{HookState, Phase, Rollout};
 use crate::state::State;
 
 /// Takes a command, or says why not.
@@ -38,6 +38,7 @@ pub fn handle(draft: &mut Draft, command: Command) -> Reply {
         }
         Command::Resume { rollout, driver, way } => resume(draft, rollout, &driver, way),
         Command::Abort { rollout, person, reason } => abort(draft, rollout, person, reason),
+        Command::Hold { rollout, person, reason } => hold(draft, rollout, person, reason),
         Command::SetLock { rollout, driver, lock, fleet } => {
             start(draft, &driver);
             begin(draft, rollout, Intent::Lock { lock, fleet: *fleet }, None)
@@ -68,7 +69,11 @@ pub fn handle(draft: &mut Draft, command: Command) -> Reply {
 
 /// What other processes asked of this driver, taken up.
 pub fn requests(draft: &Draft) -> Option<Vec<Event>> {
-    let (id, person, request) = draft.state.requests.first()?;
+    // A hold waits for hosts in flight, and whoever wants back meanwhile does not wait for it.
+    let is_hold = |request: &Requested| matches!(request, Requested::Hold { .. });
+    let requests = &draft.state.requests;
+    let first = requests.iter().find(|(_, _, request)| !is_hold(request));
+    let (id, person, request) = first.or(requests.first())?;
     let push = running_push(&draft.state)?;
     let view = draft.view(&push)?;
     if matches!(view.rollout.phase, Phase::GoingBack { .. }) || view.rollout.ending.is_some() {
@@ -88,7 +93,48 @@ pub fn requests(draft: &Draft) -> Option<Vec<Event>> {
                 view.rollout.fleet().clone(),
             )]
         }
+        Requested::Hold { reason } => {
+            let asked = Reason::HeldBy { person: person.clone(), reason: reason.clone() };
+            return held(view, asked);
+        }
     })
+}
+
+/// Holds a push that somebody wants held; `None` while something that was begun has not ended.
+fn held(view: View<'_>, asked: Reason) -> Option<Vec<Event>> {
+    let rollout = view.rollout;
+    let rests = match &rollout.phase {
+        Phase::Begun | Phase::Soak { .. } | Phase::Bake { .. } => true,
+        Phase::Asking(ask) => match ask {
+            RoundAsk::MigrationBegins
+            | RoundAsk::MigrationEnds
+            | RoundAsk::Observe
+            | RoundAsk::Close
+            | RoundAsk::Release => false,
+            RoundAsk::Read
+            | RoundAsk::Raise
+            | RoundAsk::RaiseWave
+            | RoundAsk::Open
+            | RoundAsk::Ship
+            | RoundAsk::Stage
+            | RoundAsk::Look
+            | RoundAsk::Quarantine
+            | RoundAsk::Act
+            | RoundAsk::Upgrade => true,
+        },
+        Phase::Wave => !rollout.hosts.values().any(|run| run.at.is_in_flight()),
+        Phase::Working { work: Work::HookBefore, .. } => rollout.hook_before == HookState::Done,
+        Phase::Working { .. } | Phase::GoingBack { .. } | Phase::Held | Phase::Ended { .. } => {
+            false
+        }
+    };
+    if !rests {
+        return None;
+    }
+    if rollout.has_switched() || rollout.migration != Migration::NotBegun {
+        return Some(view.hold(vec![asked]));
+    }
+    Some(view.wind_up(End::NotSwitched { reasons: vec![asked] }))
 }
 
 /// Open rollouts that must be resumed or taken back before anything else.
@@ -245,8 +291,8 @@ fn resume(draft: &mut Draft, id: RolloutId, driver: &Driver, way: Way) -> Reply 
             let asked = Asked {
                 to: BackTo::LastStable,
                 now: false,
-                // A push that was only interrupted has shown no harm.
-                quarantine: push.phase == Phase::Held,
+                // A push that was only interrupted, or held by a person, has shown no harm.
+                quarantine: push.phase == Phase::Held && !is_held_by_a_person(push),
                 reason: format!("{} resumed back", driver.person),
             };
             let event = rollback_event(id, asked, Some(push), push.fleet().clone());
@@ -257,6 +303,10 @@ fn resume(draft: &mut Draft, id: RolloutId, driver: &Driver, way: Way) -> Reply 
             Reply::Refused(vec![Reason::NothingToDo { what: "no open push to resume".to_owned() }])
         }
     }
+}
+
+fn is_held_by_a_person(push: &Rollout) -> bool {
+    push.reasons.iter().all(|reason| matches!(reason, Reason::HeldBy { .. }))
 }
 
 fn resumed(draft: &mut Draft, rollout: &Rollout, driver: &Driver, way: Way) {
@@ -291,8 +341,21 @@ fn abort(draft: &mut Draft, id: RolloutId, person: String, reason: String) -> Re
     Reply::Taken
 }
 
+fn hold(draft: &mut Draft, id: RolloutId, person: String, reason: String) -> Reply {
+    let runs = running_push(&draft.state).and_then(|push| draft.state.rollout(&push)).is_some_and(
+        |push| !matches!(push.phase, Phase::GoingBack { .. }) && push.ending.is_none(),
+    );
+    if !runs {
+        let what = "no running push to hold".to_owned();
+        return Reply::Refused(vec![Reason::NothingToDo { what }]);
+    }
+    let request = Requested::Hold { reason };
+    draft.emit(Event::Requested { rollout: id, person, request });
+    Reply::Taken
+}
+
 /// Ends a running push by a person's word: back where a host was switched, else put away.
-fn aborted(view: crate::rollout::decide::View<'_>, id: RolloutId, asked: Reason) -> Vec<Event> {
+fn aborted(view: View<'_>, id: RolloutId, asked: Reason) -> Vec<Event> {
     if view.rollout.migration.forbids_automatic_return() {
         return view.hold(vec![asked, Reason::OneWay]);
     }

@@ -123,6 +123,16 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Holds the running push: hosts in flight finish, none start, and then it waits for a person. One
+    /// that has switched no host yet is put away instead. A rollback is not held.
+    Hold {
+        /// Names the request.
+        rollout: RolloutId,
+        /// Who.
+        person: String,
+        /// Why.
+        reason: String,
+    },
     /// Sets or lifts the human lock on every host.
     SetLock {
         /// Names this act in the journal.

@@ -660,6 +660,11 @@ pub enum Requested {
         /// Why.
         reason: String,
     },
+    /// Start nothing further, and hold the push once no host is in flight.
+    Hold {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Event {

@@ -23,7 +23,7 @@ use super::run::{Phase, Rollout};
 use crate::fleet::Truth;
 use crate::fleet::truth::merge_quarantine;
 use crate::journal::Event;
-use crate::journal::event::{End, Intent, Work};
+use crate::journal::event::{End, Intent, Requested, Work};
 use crate::reason::Reason;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -162,6 +162,12 @@ impl View<'_> {
     /// Whether the keeper answered the own raise.
     pub fn answers_keeper(&self) -> bool {
         self.rollout.heads.contains_key(&self.rollout.keeper().0)
+    }
+
+    /// Whether somebody wants the running push held: then no further host starts.
+    pub fn hold_is_asked(&self) -> bool {
+        let is_hold = |request: &Requested| matches!(request, Requested::Hold { .. });
+        self.state.requests.iter().any(|(_, _, request)| is_hold(request))
     }
 
     /// Every host of the fleet.

@@ -166,6 +166,10 @@ impl Chronicle {
             Event::RolloutEnded { rollout, end } => self.ended(at, rollout, end),
             // As the controller counts them: answered, or overtaken.
             Event::Held { .. } | Event::EndDecided { .. } => self.requests.clear(),
+            Event::Resumed { .. } => {
+                let is_hold = |asked: &RequestView| matches!(asked.request, Requested::Hold { .. });
+                self.requests.retain(|asked| !is_hold(asked));
+            }
             _ => {}
         }
         if let Some(id) = rollout_of(event)

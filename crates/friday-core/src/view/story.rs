@@ -429,6 +429,9 @@ fn done(word: RolloutWord) -> &'static str {
 fn requested(chronicle: &Chronicle, person: &str, request: &Requested) -> String {
     match request {
         Requested::Abort { reason } => format!("{person} asks to abort: {reason}"),
+        Requested::Hold { reason } => {
+            format!("{person} wants it held once no host is in flight: {reason}")
+        }
         Requested::Rollback { to: BackTo::LastStable, reason, .. } => {
             format!("{person} asks for a rollback: {reason}")
         }

@@ -2,6 +2,7 @@
 
 mod audits;
 mod golden;
+mod holds;
 mod pushes;
 mod resumes;
 mod rollbacks;

@@ -115,6 +115,10 @@ pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
             view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Waiting)
         })
         .collect();
+    if view.hold_is_asked() {
+        // Without a host in flight it is held before anybody asks what comes next.
+        return stood_still(view);
+    }
     if let Some(host) = waiting.iter().find(|host| view.rollout.is_down(host)) {
         return vec![order(view, host, false)];
     }

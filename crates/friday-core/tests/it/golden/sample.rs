@@ -76,6 +76,7 @@ pub fn records() -> Vec<Record> {
     other_ends(&mut book);
     upgraded(&mut book);
     stopped(&mut book);
+    held(&mut book);
     book.records
 }
 
@@ -461,4 +462,17 @@ fn stopped(book: &mut Book) {
     });
     book.write(&Event::HostStopped { rollout: id, host });
     book.end("push-6", End::Dropped);
+}
+
+fn held(book: &mut Book) {
+    book.begin("push-7", Intent::Push { plan: nouns::plain_plan() }, None);
+    let (id, person) = (rollout("push-7"), "anna".to_owned());
+    let reason = "the terminal was closed".to_owned();
+    book.write(&Event::Requested {
+        rollout: rollout("hold-1"),
+        person: person.clone(),
+        request: Requested::Hold { reason: reason.clone() },
+    });
+    book.write(&Event::Held { rollout: id, reasons: vec![Reason::HeldBy { person, reason }] });
+    book.end("push-7", End::Dropped);
 }

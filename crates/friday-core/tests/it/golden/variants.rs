@@ -49,12 +49,13 @@ lists! {
     Watcher: Host Outside;
     End: Stable TakenBack NotSwitched Converged Owed Refused Unreachable Fenced TakenOver Done
         Dropped;
-    Requested: Abort Rollback;
+    Requested: Abort Rollback Hold;
     BackTo: LastStable Release;
     Way: Forward Back;
     Reason: Unreachable Locked Leased LeaseLost Fenced Keeper Quarantined RolloutOpen HeadsChanged
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
-        StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full;
+        StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full
+        HeldBy;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
         NotHeld Locked NotStopped;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;
