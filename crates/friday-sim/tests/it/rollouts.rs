@@ -31,6 +31,7 @@ const RARE: &[(Transition, &str)] = &[
     (("push", "staging", "storing that the migration begins"), "most pushes have a hook before"),
     (("push", "raising before a wave", "observing"), "a push resumed in the moment after its bake"),
     (("push", "wave", "raising before a wave"), "a failure within the budget of twenty hosts"),
+    (("rollback", "raising", "closing"), "a rollback that was open before is refused"),
     (("rollback", "opening", "closing"), "every host is lost while it opens"),
     (("rollback", "hosts go back", "closing"), "every host is lost while it goes back"),
     (("sweep", "opening", "hosts go back"), "every drifting host is lost while it opens"),
