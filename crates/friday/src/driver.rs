@@ -8,6 +8,7 @@ mod handover;
 mod interrupt;
 mod interrupted;
 mod kept;
+mod leaving;
 mod outcome;
 mod place;
 
@@ -44,6 +45,7 @@ use crate::ui::{Board, Ui, now};
 use interrupt::Interrupt;
 pub use interrupted::{Telling, look_after, settle, tell};
 use kept::Kept;
+use leaving::{Asking, left};
 use outcome::ResultView;
 use place::{Place, WithoutFile};
 
@@ -165,6 +167,7 @@ struct Session<'a> {
     kept: Kept,
     version: i64,
     interrupt: Interrupt,
+    asking: Option<Asking>,
     // Dropped last: what still runs on it is ended before.
     _runtime: Runtime,
     _lock: Option<DriverLock>,
@@ -239,6 +242,7 @@ impl<'a> Session<'a> {
             telling: Telling::Aloud,
             kept,
             interrupt: Interrupt::listen(runtime.handle()),
+            asking: None,
             _runtime: runtime,
             _lock: lock,
         })
@@ -304,7 +308,7 @@ impl<'a> Session<'a> {
         ));
         let until = Instant::now() + wait;
         while Instant::now() < until {
-            if self.interrupt.came() {
+            if self.interrupt.sign().is_some() {
                 return Err(left());
             }
             std::thread::sleep(POLL);
@@ -317,12 +321,12 @@ impl<'a> Session<'a> {
             self.dispatcher.settle(self.controller.owed());
             self.draw(id);
             if let Some(exit) = outcome::over(&self.chronicle, id) {
+                if self.asking.take().is_some() {
+                    self.ui.clear_line();
+                }
                 return Ok(exit);
             }
-            if self.interrupt.came() {
-                self.board.clear();
-                return Err(left());
-            }
+            self.heed(id)?;
             self.wait()?;
         }
     }
@@ -405,10 +409,22 @@ impl<'a> Session<'a> {
                     "record": RecordView { seq, at, hash, event }
                 }));
             } else if self.ui.is_live() || !outcome::is_said_at_the_end(&event) {
-                lines.iter().for_each(|line: &Line| self.ui.story_above(&self.board, line));
+                self.tell(&lines);
             }
         }
         Ok(())
+    }
+
+    /// Above the board, or above a question that waits for its answer.
+    fn tell(&self, lines: &[Line]) {
+        let Some(asking) = &self.asking else {
+            return lines.iter().for_each(|line| self.ui.story_above(&self.board, line));
+        };
+        if lines.iter().any(|line| self.ui.tells(line)) {
+            self.ui.clear_line();
+            lines.iter().for_each(|line| self.ui.story(line));
+            asking.show(self.ui);
+        }
     }
 
     fn draw(&mut self, id: &RolloutId) {
@@ -439,7 +455,7 @@ impl<'a> Session<'a> {
                 return;
             }
             Progress::HookSays { name, line } => {
-                if !self.ui.is_json() {
+                if !self.ui.is_json() && self.asking.is_none() {
                     self.board.pause(|| self.ui.say(format!("  {name}: {line}")));
                 }
                 return;
@@ -531,6 +547,7 @@ fn noun(command: &Command) -> &'static str {
         Command::Sweep { .. } => "sweep",
         Command::Resume { .. } => "resume",
         Command::Abort { .. } => "abort",
+        Command::Hold { .. } => "hold",
         Command::SetLock { lock: Some(_), .. } => "lock",
         Command::SetLock { lock: None, .. } => "unlock",
         Command::SetQuarantine { .. } => "quarantine",
@@ -538,11 +555,4 @@ fn noun(command: &Command) -> &'static str {
         Command::Upgrade { .. } => "upgrade of friday-host",
         Command::Look { .. } => "look",
     }
-}
-
-fn left() -> CommandError {
-    CommandError::new(Exit::Person, "left in the middle, as asked")
-        .because("no further wave starts; a switch that is not confirmed undoes itself")
-        .because("hosts that are confirmed keep the new release, and it is not stable")
-        .hint("`friday resume --forward` goes on, `friday resume --back` takes it off")
 }

@@ -7,6 +7,8 @@
 mod board;
 mod clock;
 mod problem;
+mod question;
+mod screen;
 mod table;
 mod text;
 
@@ -20,6 +22,7 @@ use serde::Serialize;
 use crate::error::CommandError;
 pub use board::Board;
 pub use clock::Clock;
+pub use question::{Question, Said};
 pub use table::Table;
 pub use text::{Ink, Text};
 
@@ -146,12 +149,17 @@ impl Ui {
 
     /// One line of a story: what happens now, on stderr. Quiet shows only what went wrong.
     pub fn story(&self, line: &Line) {
-        if self.volume == Volume::Quiet && line.tone < Tone::Warn || line.tone == Tone::Fine {
+        if !self.tells(line) {
             return;
         }
         for text in self.story_lines(line) {
             self.err(text);
         }
+    }
+
+    /// Whether a line of a story is shown at all.
+    pub fn tells(&self, line: &Line) -> bool {
+        line.tone != Tone::Fine && (self.volume == Volume::Normal || line.tone >= Tone::Warn)
     }
 
     /// A line of a story, drawn.
@@ -213,6 +221,23 @@ impl Ui {
         io::stdin().lock().read_line(&mut line).ok()?;
         let said = line.trim().to_lowercase();
         answers.iter().position(|answer| !said.is_empty() && answer.starts_with(&said))
+    }
+
+    /// Whether somebody sits at a terminal and can be asked.
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal() && !self.is_json()
+    }
+
+    /// Asks while the caller works on; it looks for the answer itself.
+    pub fn pose(&self, question: &str, answers: &'static [&'static str]) -> Question {
+        Question::pose(self, question, answers)
+    }
+
+    /// Takes away what stands on the terminal's present line; elsewhere begins a new one.
+    pub fn clear_line(&self) {
+        let mut err = io::stderr().lock();
+        // Nobody misses a line of a terminal that is gone.
+        let _ = err.write_all(if self.is_live() { b"\r\x1b[2K" } else { b"\n" });
     }
 
     /// Whether somebody is there to choose, and did not say yes to everything beforehand.

@@ -10,6 +10,7 @@ use friday_core::view::words::{count, duration};
 use friday_core::view::{HostStage, RolloutHost, RolloutView, Standing};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::screen::Screen;
 use super::text::{Ink, Text};
 
 /// The most host lines shown.
@@ -34,7 +35,10 @@ struct Live {
 impl Board {
     /// Draws on stderr.
     pub fn live(color: ColorChoice) -> Self {
-        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
+            Box::<Screen>::default(),
+            10,
+        ));
         Self { live: Some(Live { multi, lines: Vec::new(), color }) }
     }
 

@@ -5,9 +5,11 @@ mod documents;
 mod first_steps;
 mod interrupted;
 mod journals;
+mod leaving;
 mod refusals;
 mod sandbox;
 mod scripts;
+mod terminal;
 mod the_way_back;
 
 /// A file that no `mod` line names would never be run, and nobody would notice.
