@@ -45,26 +45,28 @@ fn rerun_when_changed(root: &Path) {
 }
 
 fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    // OUT_DIR is TARGET/PROFILE/build/friday-HASH/out; profiles share one friday-host.
+    // OUT_DIR is TARGET/PROFILE/build/friday-HASH/out.
     let target_dir = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?;
     let target_dir = target_dir.join("friday-host");
     let triple = env::var("TARGET")?;
     // With the lock file and everything downloaded, this needs no network.
-    let built = cargo(root, &target_dir, &triple)?;
+    let profile = if env::var("PROFILE")? == "debug" { "host-debug" } else { "host" };
+    let built = cargo(root, &target_dir, &triple, profile)?;
     if !built.success() {
         return Err(format!(
             "friday-host could not be built for {triple} ({built}). Its messages stand above. \
-             To see it alone: cargo build -p friday-host --profile host --target {triple}"
+             To see it alone: cargo build -p friday-host --profile {profile} --target {triple}"
         )
         .into());
     }
-    Ok(target_dir.join(triple).join("host").join("friday-host"))
+    Ok(target_dir.join(triple).join(profile).join("friday-host"))
 }
 
 fn cargo(
     root: &Path,
     target_dir: &Path,
     triple: &str,
+    profile: &str,
 ) -> Result<std::process::ExitStatus, Box<dyn Error>> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for name in NOT_INHERITED {
@@ -78,7 +80,7 @@ fn cargo(
             "--package",
             "friday-host",
             "--profile",
-            "host",
+            profile,
             "--target",
             triple,
         ])
