@@ -12,13 +12,13 @@ pub mod index;
 pub mod input;
 pub mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use draft::Draft;
 use effect::{EffectId, Owed};
 use index::Index;
 
-use crate::journal::{Position, Record, RecordError};
+use crate::journal::{Event, Position, Record, RecordError};
 use crate::rollout::decide::{self, Memory, View};
 use crate::state::State;
 use crate::time::Timestamp;
@@ -48,14 +48,27 @@ impl Controller {
     /// # Errors
     /// The first record that is damaged or illegal; those before it were taken in.
     pub fn take_in(&mut self, records: &[Record]) -> Result<(), RecordError> {
+        let mut events = Vec::new();
+        let mut damage = None;
         for record in records {
-            let event = record.open(&self.state.position)?;
-            self.state.apply(record.position(), record.at, &event).map_err(|why| {
-                RecordError::Illegal { seq: record.seq, kind: record.kind.clone(), why }
-            })?;
-            self.index.follow(&self.state, &event);
+            match self.take_in_one(record) {
+                Ok(event) => events.push(event),
+                Err(error) => {
+                    damage = Some(error);
+                    break;
+                }
+            }
         }
-        Ok(())
+        self.index.follow(&self.state, &events);
+        damage.map_or(Ok(()), Err)
+    }
+
+    fn take_in_one(&mut self, record: &Record) -> Result<Event, RecordError> {
+        let event = record.open(&self.state.position)?;
+        self.state.apply(record.position(), record.at, &event).map_err(|why| {
+            RecordError::Illegal { seq: record.seq, kind: record.kind.clone(), why }
+        })?;
+        Ok(event)
     }
 
     /// Takes over a draft whose records are in the journal.
@@ -63,7 +76,7 @@ impl Controller {
         let (state, memory, events) = draft.into_parts();
         self.state = state;
         self.memory = memory;
-        self.index.follow_all(&self.state, &events);
+        self.index.follow(&self.state, &events);
     }
 
     /// Where the journal ends, as far as was taken in.
@@ -79,6 +92,12 @@ impl Controller {
     /// Every effect that is owed now. Begin those not in flight; end those in flight and not here.
     pub fn owed(&self) -> &BTreeMap<EffectId, Owed> {
         self.index.owed()
+    }
+
+    /// Ids of effects that came to be owed or ceased to be since this was last asked, so that nobody
+    /// need compare all of them. One that came and went meanwhile may be among them.
+    pub fn take_touched(&mut self) -> BTreeSet<EffectId> {
+        self.index.take_touched()
     }
 
     /// When to hand in `Woke`.

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod reason;
 pub mod release;
 pub mod rollout;
+pub mod shared;
 pub mod state;
 pub mod time;
 pub mod view;

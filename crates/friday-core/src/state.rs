@@ -12,13 +12,14 @@ use crate::journal::event::{End, Fact, Intent, Requested};
 use crate::journal::{Event, Position};
 use crate::rollout::apply::apply_to_rollout;
 use crate::rollout::run::{HostState, Phase, Rollout};
+use crate::shared::SharedMap;
 use crate::time::Timestamp;
 use friday_wire::Fence;
 
 /// A lease lasts a minute; nobody starts friday more often than this in it.
 const EARLIER_STARTS_MAX: usize = 16;
 
-/// Everything friday knows.
+/// Everything friday knows. Copied for every input, so what can be long is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// Where the journal ends.
@@ -30,13 +31,13 @@ pub struct State {
     /// Who drives, or drove last.
     pub driver: Option<DriverSeen>,
     /// Starts before that one, newest last, as many as could still hold a lease.
-    pub earlier_starts: Vec<StartId>,
+    pub earlier_starts: Arc<Vec<StartId>>,
     /// The fleet's stable release, once known.
     pub stable: Option<Option<ReleaseId>>,
     /// The one before.
     pub previous_stable: Option<ReleaseId>,
     /// Quarantine, lifted entries too.
-    pub quarantine: BTreeMap<ReleaseId, Quarantined>,
+    pub quarantine: Arc<BTreeMap<ReleaseId, Quarantined>>,
     /// The human lock.
     pub lock: Option<Lock>,
     /// The keeper, once known.
@@ -44,15 +45,15 @@ pub struct State {
     /// A rollout of another journal that is open on hosts.
     pub foreign: Option<(OpenRollout, Fence)>,
     /// What people call releases, and their trees.
-    pub releases: BTreeMap<ReleaseId, ReleaseKnown>,
+    pub releases: Arc<BTreeMap<ReleaseId, ReleaseKnown>>,
     /// Hosts that are still to be put right.
-    pub owed_sweep: BTreeSet<HostName>,
+    pub owed_sweep: Arc<BTreeSet<HostName>>,
     /// Every rollout.
-    pub rollouts: BTreeMap<RolloutId, Arc<Rollout>>,
-    /// Their order.
-    pub order: Vec<RolloutId>,
-    /// Those that have not ended.
-    pub open: BTreeSet<RolloutId>,
+    pub rollouts: SharedMap<RolloutId, Arc<Rollout>>,
+    /// In the order in which they began.
+    pub order: Arc<Vec<RolloutId>>,
+    /// Those that have not ended, in that order.
+    pub open: Vec<RolloutId>,
     /// Requests of other processes that the driver has not taken up.
     pub requests: Vec<(RolloutId, String, Requested)>,
 }
@@ -97,18 +98,18 @@ impl Default for State {
             journal: None,
             fleet: String::new(),
             driver: None,
-            earlier_starts: Vec::new(),
+            earlier_starts: Default::default(),
             stable: None,
             previous_stable: None,
-            quarantine: BTreeMap::new(),
+            quarantine: Default::default(),
             lock: None,
             keeper: None,
             foreign: None,
-            releases: BTreeMap::new(),
-            owed_sweep: BTreeSet::new(),
-            rollouts: BTreeMap::new(),
-            order: Vec::new(),
-            open: BTreeSet::new(),
+            releases: Default::default(),
+            owed_sweep: Default::default(),
+            rollouts: Default::default(),
+            order: Default::default(),
+            open: Vec::new(),
             requests: Vec::new(),
         }
     }
@@ -136,9 +137,10 @@ impl State {
             }
             Event::DriverStarted { start, person, machine, .. } => {
                 if let Some(before) = self.driver.take() {
-                    self.earlier_starts.push(before.start);
-                    let surplus = self.earlier_starts.len().saturating_sub(EARLIER_STARTS_MAX);
-                    self.earlier_starts.drain(..surplus);
+                    let earlier = Arc::make_mut(&mut self.earlier_starts);
+                    earlier.push(before.start);
+                    let surplus = earlier.len().saturating_sub(EARLIER_STARTS_MAX);
+                    earlier.drain(..surplus);
                 }
                 self.driver = Some(DriverSeen {
                     start: start.clone(),
@@ -217,7 +219,7 @@ impl State {
         if let Intent::Push { plan } = intent {
             let was_stable =
                 self.releases.get(&plan.release).map_or(WasStable::No, |known| known.was_stable);
-            self.releases.insert(
+            Arc::make_mut(&mut self.releases).insert(
                 plan.release,
                 ReleaseKnown {
                     label: plan.label.clone(),
@@ -236,8 +238,8 @@ impl State {
         }
         let rollout = Rollout::begun(id.clone(), intent.clone(), because_of.cloned(), at, start);
         self.rollouts.insert(id.clone(), Arc::new(rollout));
-        self.order.push(id.clone());
-        self.open.insert(id.clone());
+        Arc::make_mut(&mut self.order).push(id.clone());
+        self.open.push(id.clone());
         Ok(())
     }
 
@@ -250,7 +252,8 @@ impl State {
             Fact::OpenRollout { open, fence } => self.foreign = Some((open.clone(), fence.clone())),
             Fact::Superseded { .. } => {}
             Fact::Quarantine { entries } => {
-                self.quarantine = merge_quarantine([&self.quarantine, entries].into_iter());
+                self.quarantine =
+                    Arc::new(merge_quarantine([&*self.quarantine, entries].into_iter()));
             }
             Fact::Lock { lock } => self.lock = lock.clone(),
             Fact::Keeper { keeper } => self.keeper = Some(keeper.clone()),
@@ -259,18 +262,18 @@ impl State {
 
     /// What the end of a rollout makes true beyond the rollout itself.
     fn end(&mut self, id: &RolloutId, end: &End) {
-        self.open.remove(id);
+        self.open.retain(|open| open != id);
         self.requests.clear();
         let Some(rollout) = self.rollouts.get(id).cloned() else { return };
         match end {
             End::Stable => {
                 if let Some(release) = rollout.release() {
                     self.now_stable(Some(release));
-                    if let Some(known) = self.releases.get_mut(&release) {
+                    if let Some(known) = Arc::make_mut(&mut self.releases).get_mut(&release) {
                         known.was_stable = WasStable::Yes;
                     }
                 }
-                self.owed_sweep.clear();
+                self.owed_sweep = Arc::default();
             }
             End::Converged | End::Owed { .. } => {
                 if let Intent::Rollback { .. } = &*rollout.intent
@@ -279,13 +282,13 @@ impl State {
                     self.now_stable(bound.release);
                     self.foreign = None;
                 }
-                self.owed_sweep = match end {
+                self.owed_sweep = Arc::new(match end {
                     End::Owed { hosts } => hosts.iter().cloned().collect(),
                     _ => rollout
                         .hosts_where(|at| matches!(at, HostState::Gone { .. }))
                         .into_iter()
                         .collect(),
-                };
+                });
             }
             End::Done => self.lesser_act_done(&rollout.intent),
             End::TakenBack { .. }
@@ -321,7 +324,7 @@ impl State {
     /// Quarantine without the entry of a release that is stable by now: it became so after it was
     /// quarantined, by somebody who did not know or knew better.
     pub fn quarantine_but(&self, stable: Option<ReleaseId>) -> BTreeMap<ReleaseId, Quarantined> {
-        let mut entries = self.quarantine.clone();
+        let mut entries = (*self.quarantine).clone();
         if let Some(stable) = stable {
             entries.remove(&stable);
         }
@@ -332,21 +335,16 @@ impl State {
     /// of an earlier start that one of them takes back.
     pub fn driven(&self) -> impl Iterator<Item = &Arc<Rollout>> {
         let start = self.driver.as_ref().map(|driver| &driver.start);
-        self.order
-            .iter()
-            .filter(|id| self.open.contains(*id))
-            .filter_map(|id| self.rollouts.get(id))
-            .filter(move |rollout| {
-                Some(&rollout.start) == start || matches!(rollout.phase, Phase::GoingBack { .. })
-            })
+        self.open.iter().filter_map(|id| self.rollouts.get(id)).filter(move |rollout| {
+            Some(&rollout.start) == start || matches!(rollout.phase, Phase::GoingBack { .. })
+        })
     }
 
     /// The open rollouts of drivers that are gone, oldest first.
     pub fn abandoned(&self) -> impl Iterator<Item = &Arc<Rollout>> {
         let start = self.driver.as_ref().map(|driver| &driver.start);
-        self.order
+        self.open
             .iter()
-            .filter(|id| self.open.contains(*id))
             .filter_map(|id| self.rollouts.get(id))
             .filter(move |rollout| Some(&rollout.start) != start)
     }

@@ -1,6 +1,7 @@
 //! A laptop, and the friday process on it: the real controller in a simulated shell.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
 
 use friday_core::controller::Controller;
 use friday_core::controller::effect::{Effect, EffectId};
@@ -78,7 +79,7 @@ pub(crate) struct InFlight {
     /// The last question of a standing effect. Numbered through the whole run: an effect that ends and
     /// is owed again under its old name must not hear what the former one was told.
     pub(crate) asked: u64,
-    /// The last one has its answer.
+    /// The last one has its answer; of another effect: it has ended.
     pub(crate) answered: bool,
 }
 
@@ -203,8 +204,13 @@ impl World {
             let driver = self.laptops[laptop].process.as_mut()?;
             let ledger = &mut self.ledgers[driver.ledger];
             ledger.next = fault;
+            let began = self.meter.is_some().then(Instant::now);
             let result = turn(&mut driver.controller, ledger, now, input.clone());
             ledger.next = AppendFault::None;
+            if let (Some(meter), Some(began)) = (&mut self.meter, began) {
+                meter.inputs += 1;
+                meter.turns += began.elapsed();
+            }
             let error = match result {
                 Ok(reply) => return Some(reply),
                 Err(error) => error,
@@ -298,17 +304,24 @@ impl World {
 
     /// Begins what is owed and not at work; ends what is at work and not owed any more.
     pub(crate) fn begin_owed(&mut self, laptop: usize) {
+        let began = self.meter.is_some().then(Instant::now);
         let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
+        let touched = driver.controller.take_touched();
         let owed = driver.controller.owed();
-        driver.in_flight.retain(|id, _| owed.contains_key(id));
-        let fresh: Vec<(EffectId, Effect, Timestamp)> = owed
-            .iter()
-            .filter(|(id, _)| {
-                !driver.in_flight.contains_key(*id) && !driver.overlooked.contains(*id)
-            })
-            .map(|(id, owed)| (id.clone(), owed.effect.clone(), owed.deadline))
-            .collect();
+        let mut fresh: Vec<(EffectId, Effect, Timestamp)> = Vec::new();
+        for id in touched {
+            let Some(owed) = owed.get(&id) else {
+                driver.in_flight.remove(&id);
+                continue;
+            };
+            if !driver.in_flight.contains_key(&id) && !driver.overlooked.contains(&id) {
+                fresh.push((id, owed.effect.clone(), owed.deadline));
+            }
+        }
         let epoch = driver.epoch;
+        if let (Some(meter), Some(began)) = (&mut self.meter, began) {
+            meter.settling += began.elapsed();
+        }
         for (id, effect, deadline) in fresh {
             if self.chance(self.faults.kill_turns / 8.0) {
                 return self.kill_friday(laptop, "killed between two effects");
@@ -426,7 +439,11 @@ impl World {
             | Effect::Upgrade { .. }
             | Effect::Hook { .. }
             | Effect::Watch { .. } => {
-                driver.in_flight.remove(effect);
+                // As in the dispatcher: it stays begun for as long as it is owed, and ends once.
+                if flight.answered {
+                    return;
+                }
+                flight.answered = true;
                 self.drive(*laptop, Input::Finished { effect: effect.clone(), outcome });
             }
         }
@@ -435,10 +452,12 @@ impl World {
     fn plan_wakeup(&mut self, laptop: usize) {
         let Some(driver) = self.laptops[laptop].process.as_ref() else { return };
         let epoch = driver.epoch;
-        let wakeup = driver
-            .controller
-            .next_wakeup()
-            .map(|at| self.virtual_time(laptop, at).max(self.now + 1));
+        let began = self.meter.is_some().then(Instant::now);
+        let due = driver.controller.next_wakeup();
+        if let (Some(meter), Some(began)) = (&mut self.meter, began) {
+            meter.settling += began.elapsed();
+        }
+        let wakeup = due.map(|at| self.virtual_time(laptop, at).max(self.now + 1));
         let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
         if wakeup != driver.wakes_at {
             driver.wakes_at = wakeup;

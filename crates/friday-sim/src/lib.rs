@@ -10,6 +10,7 @@
 mod application;
 mod catalog;
 mod command;
+mod cost;
 mod failure;
 mod fault;
 mod host;
@@ -28,6 +29,7 @@ mod switch;
 mod walk;
 mod world;
 
+pub use cost::{Cost, QuietFleet};
 pub use failure::{Failure, FailureClass};
 pub use meddling::Message;
 pub use options::Options;

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use friday_sim::{Failure, Options, Switch, World, run_seed};
+use friday_sim::{Failure, Options, QuietFleet, Switch, World, run_seed};
 
 const USAGE: &str = "\
 usage: friday-sim --seed N [--rough] [--verbose] [--journals DIR] [--without SAFEGUARD]
@@ -70,6 +70,12 @@ fn parse(words: impl Iterator<Item = String>) -> Result<Arguments, String> {
 
 fn main() -> io::Result<ExitCode> {
     let mut out = io::stdout();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, sizes @ ..] = words.as_slice()
+        && word == "--fleets"
+    {
+        return tell_costs(sizes, &mut out);
+    }
     let arguments = match parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(why) => {
@@ -86,6 +92,33 @@ fn main() -> io::Result<ExitCode> {
     } else {
         run_many(&arguments, &mut out)
     }
+}
+
+/// Pushes twice and rolls back once, in a fleet of each size; a process each shows its memory.
+fn tell_costs(sizes: &[String], out: &mut impl Write) -> io::Result<ExitCode> {
+    for size in sizes {
+        let Ok(hosts) = size.parse::<usize>() else {
+            writeln!(io::stderr(), "`{size}` is not a number of hosts")?;
+            return Ok(ExitCode::from(2));
+        };
+        let mut fleet = QuietFleet::of(hosts.max(1));
+        for (what, cost) in
+            [("first push", fleet.push()), ("push", fleet.push()), ("rollback", fleet.roll_back())]
+        {
+            match cost {
+                Ok(cost) => writeln!(out, "{hosts:>6} hosts {what:>10}: {cost}")?,
+                Err(why) => {
+                    writeln!(out, "{hosts} hosts, {what}: {why}")?;
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+        }
+        if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+            let peak = status.lines().find(|line| line.starts_with("VmHWM"));
+            writeln!(out, "{hosts:>6} hosts {:>10}: {}", "memory", peak.unwrap_or("unknown"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_one(arguments: &Arguments, out: &mut impl Write) -> io::Result<ExitCode> {

@@ -13,6 +13,7 @@ use friday_node::{ActionId, App};
 use friday_wire::{FleetName, Head, HostName, JournalId, ReleaseId, Request, RolloutId, StepKey};
 
 use crate::catalog::Catalog;
+use crate::cost::Meter;
 use crate::failure::{Failure, FailureClass};
 use crate::host::Host;
 use crate::laptop::{Caller, Laptop};
@@ -109,6 +110,8 @@ pub struct World {
     pub(crate) failure: Option<Failure>,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) happened: u64,
+    /// What the driver's own work takes, where that is measured.
+    pub(crate) meter: Option<Meter>,
 }
 
 /// More than a run of 200 hosts ever needs.
@@ -158,6 +161,7 @@ impl World {
             failure: None,
             trace: None,
             happened: 0,
+            meter: None,
             rng,
             options,
         };

@@ -34,6 +34,7 @@ const ROOMS: [Room; 9] = [
             "blake3",
             "serde",
             "serde_json",
+            "rpds",
             "strsim",
             "thiserror",
             "toml",

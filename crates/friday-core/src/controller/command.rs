@@ -142,7 +142,7 @@ pub fn in_the_way(state: &State, driver: &Driver) -> Vec<Reason> {
     open_rollouts(state)
         .filter(|rollout| rollout.start != driver.start && !leaves_nothing(rollout))
         .map(|rollout| match rollout.phase {
-            Phase::Held => rollout.reasons.clone(),
+            Phase::Held => rollout.reasons.to_vec(),
             _ => vec![Reason::DriverGone],
         })
         .flat_map(|mut reasons| {
@@ -156,7 +156,7 @@ pub fn in_the_way(state: &State, driver: &Driver) -> Vec<Reason> {
 }
 
 fn open_rollouts(state: &State) -> impl Iterator<Item = &Rollout> {
-    state.order.iter().filter(|id| state.open.contains(*id)).filter_map(|id| state.rollout(id))
+    state.open.iter().filter_map(|id| state.rollout(id))
 }
 
 fn kind(rollout: &Rollout) -> &'static str {
@@ -330,7 +330,7 @@ fn abort(draft: &mut Draft, id: RolloutId, person: String, reason: String) -> Re
     let Some(push) = running_push(&draft.state) else { return nothing() };
     let Some(view) = draft.view(&push) else { return nothing() };
     // What has baked is stable on some hosts already: only a rollback takes that off.
-    if view.rollout.ending == Some(End::Stable) {
+    if view.rollout.ending.as_deref() == Some(&End::Stable) {
         return nothing();
     }
     if matches!(view.rollout.phase, Phase::GoingBack { .. }) || view.rollout.ending.is_some() {

@@ -1,4 +1,7 @@
-//! A draft: a scratch copy on which one input is decided. Nothing counts until it is appended.
+//! A draft: a scratch copy on which inputs are decided. Nothing counts until it is appended. The copy
+//! shares with the controller whatever is as long as the fleet, so that it costs nothing.
+
+use std::sync::Arc;
 
 use friday_wire::{Answer, HealthState, HostName, RolloutId, Sample};
 
@@ -62,8 +65,16 @@ impl Draft {
         if self.broken.is_some() {
             return;
         }
-        if let Event::StepBegun { rollout, host, .. } = &event {
-            self.memory.streaks.remove(&(rollout.clone(), host.clone()));
+        match &event {
+            Event::StepBegun { rollout, host, .. } => {
+                let key = (rollout.clone(), host.clone());
+                self.memory.streaks.remove(&key);
+                self.memory.passed.remove(&key);
+            }
+            Event::OutsideProved { rollout, host } => {
+                self.memory.passed.remove(&(rollout.clone(), host.clone()));
+            }
+            _ => {}
         }
         let record = Record::after(&self.state.position, self.now, &event);
         if let Err(why) = self.state.apply(record.position(), self.now, &event) {
@@ -134,7 +145,7 @@ impl Draft {
 
     /// The rollout, host and purpose of an effect that is still owed. What comes of an effect that is
     /// not is the past's affair.
-    fn owed(&self, effect: &EffectId) -> Option<(Rollout, Option<HostName>, Purpose, Effect)> {
+    fn owed(&self, effect: &EffectId) -> Option<(Arc<Rollout>, Option<HostName>, Purpose, Effect)> {
         let (id, host, purpose) = owed::parse(effect)?;
         let rollout = self.state.driven().find(|rollout| rollout.id == id)?;
         let all = match &host {
@@ -142,7 +153,7 @@ impl Draft {
             None => owed::of_rollout(rollout),
         };
         let (_, found) = all.into_iter().find(|(id, _)| id == effect)?;
-        Some(((**rollout).clone(), host, purpose, found.effect))
+        Some((rollout.clone(), host, purpose, found.effect))
     }
 
     fn finished(&mut self, effect: &EffectId, outcome: Outcome) -> Reply {
@@ -179,7 +190,7 @@ impl Draft {
     fn round_answered(&mut self, rollout: &Rollout, host: HostName, outcome: Outcome) {
         let Some(round) = &rollout.round else { return };
         let answer = outcome::of_round(outcome);
-        if host == rollout.keeper().0
+        if host == round.keeper.0
             && matches!(answer, crate::journal::event::HostAnswer::Head { .. })
         {
             self.memory.renewed.insert(rollout.id.clone(), self.now);
@@ -273,9 +284,9 @@ impl Draft {
                 0
             }
             Outcome::Failed { .. } | Outcome::Unknown { .. } => {
-                let count = self.memory.silent.entry(key).or_insert(0);
-                *count += 1;
-                *count
+                let count = self.memory.silent.get(&key).copied().unwrap_or(0) + 1;
+                self.memory.silent.insert(key, count);
+                count
             }
         };
         if let Outcome::Answered(answer) = outcome
@@ -322,17 +333,24 @@ impl Draft {
     fn sampled_in(&mut self, id: &RolloutId, host: &HostName, sample: &Sample) {
         let Some(rollout) = self.state.rollout(id) else { return };
         let Some(outside) = rollout.fleet().outside.clone() else { return };
-        let was_sick = rollout
-            .hosts
-            .get(host)
-            .is_some_and(|run| run.sick.contains_key(&crate::rollout::run::WatcherKey::Outside));
-        let is_done = rollout.hosts.get(host).is_some_and(|run| run.at == HostState::Done);
+        let Some(run) = rollout.hosts.get(host) else { return };
+        let was_sick = run.sick.contains_key(&crate::rollout::run::WatcherKey::Outside);
+        let is_done = run.at == HostState::Done;
         let now = u64::try_from(self.now.0).unwrap_or(0);
-        let streak = self.memory.streaks.entry((id.clone(), host.clone())).or_default();
-        let sick = match streak.add(now, sample, &outside.health) {
+        let key = (id.clone(), host.clone());
+        let mut streak = self.memory.streaks.get(&key).cloned().unwrap_or_default();
+        let state = streak.add(now, sample, &outside.health);
+        let sick = match state {
             HealthState::Sick { why } => Some(why.clone()),
             HealthState::Healthy | HealthState::Unproven => None,
         };
+        match state {
+            HealthState::Healthy if !is_done => self.memory.passed.insert(key.clone()),
+            HealthState::Healthy | HealthState::Sick { .. } | HealthState::Unproven => {
+                self.memory.passed.remove(&key);
+            }
+        }
+        self.memory.streaks.insert(key, streak);
         if is_done && was_sick != sick.is_some() {
             let rollout = id.clone();
             self.emit(Event::HealthChanged {

@@ -1,7 +1,7 @@
 //! The effects still owed, kept up to date event by event. A test holds it equal to the full
 //! derivation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use friday_wire::{HostName, RolloutId};
 
@@ -11,9 +11,11 @@ use crate::rollout::owed;
 use crate::state::State;
 
 /// Effects still owed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Index {
     owed: BTreeMap<EffectId, Owed>,
+    /// Ids that came or went since somebody last asked.
+    touched: BTreeSet<EffectId>,
 }
 
 /// What an event can change of what is owed.
@@ -36,22 +38,30 @@ impl Index {
         index
     }
 
-    /// After several events were applied.
-    pub fn follow_all(&mut self, state: &State, events: &[Event]) {
-        if events.iter().any(|event| matches!(scope(event), Scope::Everything)) {
-            *self = Self::derive(state);
-            return;
+    /// After events were applied, all of them: what is owed is asked of the state as it is now.
+    pub fn follow<'a>(&mut self, state: &State, events: impl IntoIterator<Item = &'a Event>) {
+        let mut hosts: BTreeSet<(&RolloutId, &HostName)> = BTreeSet::new();
+        for event in events {
+            match scope(event) {
+                Scope::Nothing => {}
+                Scope::Host(rollout, host) => drop(hosts.insert((rollout, host))),
+                Scope::Everything => return self.become_all(Self::derive(state).owed),
+            }
         }
-        events.iter().for_each(|event| self.follow(state, event));
+        hosts.into_iter().for_each(|(rollout, host)| self.follow_host(state, rollout, host));
     }
 
-    /// After an event was applied.
-    pub fn follow(&mut self, state: &State, event: &Event) {
-        match scope(event) {
-            Scope::Nothing => {}
-            Scope::Host(rollout, host) => self.follow_host(state, rollout, host),
-            Scope::Everything => *self = Self::derive(state),
-        }
+    /// Ids of effects that may have come to be owed, or ceased to be, since this was last asked. Whether
+    /// each is owed now, [`Self::owed`] says.
+    pub fn take_touched(&mut self) -> BTreeSet<EffectId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    fn become_all(&mut self, owed: BTreeMap<EffectId, Owed>) {
+        let gone = self.owed.keys().filter(|id| !owed.contains_key(*id));
+        let come = owed.keys().filter(|id| !self.owed.contains_key(*id));
+        self.touched.extend(gone.chain(come).cloned());
+        self.owed = owed;
     }
 
     /// What is owed.
@@ -68,11 +78,20 @@ impl Index {
             .take_while(|effect| effect.0.starts_with(&prefix))
             .cloned()
             .collect();
-        for effect in stale {
+        let rollout = state.driven().find(|rollout| rollout.id == *id);
+        let owed: BTreeMap<EffectId, Owed> = rollout
+            .map(|rollout| owed::of_host(state, rollout, host))
+            .into_iter()
+            .flatten()
+            .collect();
+        for effect in stale.into_iter().filter(|effect| !owed.contains_key(effect)) {
             self.owed.remove(&effect);
+            self.touched.insert(effect);
         }
-        if let Some(rollout) = state.driven().find(|rollout| rollout.id == *id) {
-            self.owed.extend(owed::of_host(state, rollout, host));
+        for (effect, what) in owed {
+            if self.owed.insert(effect.clone(), what).is_none() {
+                self.touched.insert(effect);
+            }
         }
     }
 }

@@ -46,8 +46,24 @@ pub fn turn(
     now: Timestamp,
     input: Input,
 ) -> Result<Reply, TurnError> {
+    let mut replies = turn_of(controller, store, now, [input])?;
+    Ok(replies.pop().unwrap_or(Reply::Taken))
+}
+
+/// Takes several inputs through decide, append, apply: one after the other decided, each on what the
+/// ones before it led to, all appended as one. None of them counts if the append fails. A busy driver
+/// pays for one sync instead of many.
+///
+/// # Errors
+/// See [`TurnError`].
+pub fn turn_of(
+    controller: &mut Controller,
+    store: &mut impl Store,
+    now: Timestamp,
+    inputs: impl IntoIterator<Item = Input>,
+) -> Result<Vec<Reply>, TurnError> {
     let mut draft = Draft::new(controller, now);
-    let reply = draft.handle(input);
+    let replies = inputs.into_iter().map(|input| draft.handle(input)).collect();
     if let Some(why) = draft.broken() {
         return Err(TurnError::Bug(why.to_owned()));
     }
@@ -55,7 +71,7 @@ pub fn turn(
         store.append(controller.position(), draft.records()).map_err(TurnError::Append)?;
     }
     controller.commit(draft);
-    Ok(reply)
+    Ok(replies)
 }
 
 /// Reads what others appended and applies it. Says whether there was anything.

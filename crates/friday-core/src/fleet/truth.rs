@@ -37,7 +37,9 @@ pub struct Truth {
 
 impl Truth {
     /// Merges heads.
-    pub fn merge<'a>(heads: impl Iterator<Item = &'a Head> + Clone) -> Self {
+    pub fn merge<'a>(heads: impl IntoIterator<Item = &'a Head>) -> Self {
+        let heads: Vec<&Head> = heads.into_iter().collect();
+        let heads = heads.iter().copied();
         let stable = heads.clone().max_by_key(|head| (&head.stable_fence, head.stable));
         Self {
             stable: stable.and_then(|head| head.stable),

@@ -1,13 +1,14 @@
 //! What an event makes of its rollout. The only writer; decides nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use friday_wire::{HostName, Migration, RolloutId, StartId, StepState};
 
+use super::plan::PlannedHost;
+use super::run::host::Found;
 use super::run::{
-    Baked, HookState, HostRun, HostState, Pace, Phase, Rollout, Round, Soaked, Stopped, Swept,
-    WatcherKey,
+    Baked, Drained, HookState, HostRun, HostState, Pace, Phase, Probed, Rollout, Round, Soaked,
+    Stopped, Swept, WatcherKey,
 };
 use crate::journal::Event;
 use crate::journal::event::{HostAnswer, Intent, RoundAsk, StepAnswer, Work};
@@ -22,21 +23,13 @@ impl Rollout {
         at: Timestamp,
         start: StartId,
     ) -> Self {
-        let hosts = intent
-            .fleet()
-            .hosts
-            .iter()
-            .map(|host| {
-                let run = HostRun {
-                    at: HostState::Waiting,
-                    attempts: 0,
-                    stops: 0,
-                    stopped: Stopped::No,
-                    sick: BTreeMap::new(),
-                };
-                (host.name.clone(), run)
-            })
-            .collect();
+        let fleet = intent.fleet();
+        let run = |(place, host): (usize, &PlannedHost)| {
+            let probed = fleet.outside.is_some() && host.outside_url.is_some();
+            let probed = if probed { Probed::Yes } else { Probed::No };
+            (host.name.clone(), HostRun::waiting(place, probed))
+        };
+        let hosts = fleet.hosts.iter().enumerate().map(run).collect();
         Self {
             id,
             intent: Arc::new(intent),
@@ -48,10 +41,10 @@ impl Rollout {
             round: None,
             rounds: 0,
             fence: None,
-            reads: BTreeMap::new(),
-            heads: BTreeMap::new(),
-            seen: BTreeMap::new(),
-            refilled: BTreeSet::new(),
+            reads: Default::default(),
+            heads: Default::default(),
+            seen: Default::default(),
+            refilled: Default::default(),
             bound: None,
             migration: Migration::NotBegun,
             swept: Swept::No,
@@ -60,11 +53,13 @@ impl Rollout {
             hook_after: HookState::Waiting,
             wave: 0,
             soaked: Soaked::Yes,
-            wave_hosts: Vec::new(),
+            wave_hosts: Arc::default(),
+            wave_next: 0,
+            drained: Drained::No,
             baked: Baked::No,
             hosts,
             gates: Vec::new(),
-            reasons: Vec::new(),
+            reasons: Arc::default(),
             ending: None,
             moved_at: at,
             ended_at: None,
@@ -78,13 +73,40 @@ impl Rollout {
 
     fn enter(&mut self, at: Timestamp, phase: Phase) {
         self.round = None;
+        self.drained = Drained::No;
         self.phase = phase;
         self.phase_since = at;
         self.moved_at = at;
     }
 
-    fn host_mut(&mut self, host: &HostName) -> Result<&mut HostRun, String> {
-        self.hosts.get_mut(host).ok_or_else(|| format!("`{host}` is not of this rollout"))
+    fn change(&mut self, host: &HostName, change: impl FnOnce(&mut HostRun)) -> Result<(), String> {
+        self.hosts.change(host, |run| {
+            change(run);
+            Ok(())
+        })
+    }
+
+    /// Notes what an answer says that budgets ask for.
+    fn found(&mut self, host: &HostName, note: impl FnOnce(&mut Found)) {
+        // Whoever was asked and is no host of the rollout costs no budget.
+        let _ = self.change(host, |run| note(&mut run.found));
+    }
+
+    /// What was known of hosts while it ran serves nobody after its end, and is as long as the fleet.
+    fn forget(&mut self) {
+        self.reads.clear();
+        self.heads.clear();
+        self.seen.clear();
+        self.refilled.clear();
+        self.wave_hosts = Arc::default();
+    }
+
+    /// Steps over hosts of the wave that have had their turn.
+    fn step_over(&mut self) {
+        let waits =
+            |host: &HostName| self.hosts.get(host).map(|run| &run.at) == Some(&HostState::Waiting);
+        let left = self.wave_hosts.iter().skip(self.wave_next);
+        self.wave_next += left.take_while(|host| !waits(host)).count();
     }
 }
 
@@ -111,16 +133,8 @@ pub(crate) fn apply_to_rollout(
             if was_soak && *ask == RoundAsk::RaiseWave {
                 rollout.soaked = Soaked::Yes;
             }
-            let answers = hosts.iter().map(|host| (host.clone(), None)).collect();
             let keeper = rollout.keeper();
-            rollout.round = Some(Round {
-                number: *round,
-                ask: *ask,
-                answers,
-                deadline: *deadline,
-                witness: None,
-                keeper,
-            });
+            rollout.round = Some(Round::begun(*round, *ask, hosts, *deadline, keeper));
         }
         Event::HostAnswered { round, host, answer, .. } => {
             answered(rollout, at, *round, host, answer)?
@@ -158,13 +172,10 @@ pub(crate) fn apply_to_rollout(
             rollout.enter(at, Phase::Wave);
             rollout.wave = *wave;
             rollout.soaked = Soaked::No;
-            rollout.wave_hosts = hosts.clone();
+            rollout.wave_hosts = Arc::new(hosts.clone());
+            rollout.wave_next = 0;
             for host in hosts {
-                let run = rollout.host_mut(host)?;
-                if run.at != HostState::Done {
-                    run.at = HostState::Waiting;
-                }
-                run.sick.clear();
+                rollout.change(host, HostRun::waits_in_wave)?;
             }
         }
         Event::StepBegun { host, attempt, at_once, deadline, .. } => {
@@ -180,64 +191,64 @@ pub(crate) fn apply_to_rollout(
         Event::StepAnswered { host, answer, .. } => step_answered(rollout, at, host, answer)?,
         Event::OutsideProved { host, .. } => outside_proved(rollout, at, host)?,
         Event::HostDone { host, .. } => {
-            rollout.host_mut(host)?.at = HostState::Done;
+            rollout.change(host, |run| run.at = HostState::Done)?;
             rollout.moved_at = at;
         }
         Event::HostStopped { host, .. } => {
-            rollout.host_mut(host)?.is_stopped();
+            rollout.change(host, HostRun::is_stopped)?;
             rollout.moved_at = at;
         }
         Event::HostFailed { host, why, .. } => {
-            rollout.host_mut(host)?.at = HostState::Failed { why: why.clone() };
+            rollout.change(host, |run| run.at = HostState::Failed { why: why.clone() })?;
             rollout.moved_at = at;
         }
         Event::HostLeft { host, why, .. } => {
-            rollout.host_mut(host)?.at = HostState::Gone { why: why.clone() };
+            rollout.change(host, |run| run.at = HostState::Gone { why: why.clone() })?;
             rollout.moved_at = at;
         }
         Event::HealthChanged { host, by, sick, .. } => {
-            let run = rollout.host_mut(host)?;
             let key = WatcherKey::from(*by);
-            match sick {
-                Some(why) => run.sick.insert(key, why.clone()),
-                None => run.sick.remove(&key),
-            };
+            rollout.change(host, |run| match sick {
+                Some(why) => drop(run.sick.insert(key, why.clone())),
+                None => drop(run.sick.remove(&key)),
+            })?;
         }
         Event::SoakBegun { until, .. } => rollout.enter(at, Phase::Soak { until: *until }),
         Event::BakeBegun { until, .. } => rollout.enter(at, Phase::Bake { until: *until }),
         Event::BakeEnded { .. } => rollout.baked = Baked::Yes,
         Event::LeaseRenewed { .. } => {}
         Event::Held { reasons, .. } => {
-            rollout.reasons = reasons.clone();
+            rollout.reasons = Arc::new(reasons.clone());
             rollout.enter(at, Phase::Held);
         }
         Event::Resumed { start, .. } => {
             rollout.start = start.clone();
             rollout.fence = None;
             rollout.ending = None;
-            rollout.reasons.clear();
+            rollout.reasons = Arc::default();
             rollout.reads.clear();
             rollout.heads.clear();
             rollout.seen.clear();
-            for run in rollout.hosts.values_mut() {
-                run.at = HostState::Waiting;
-                run.sick.clear();
-            }
+            rollout.hosts.change_all(HostRun::starts_over);
             rollout.enter(at, Phase::Begun);
         }
         Event::EndDecided { end, .. } => {
-            rollout.ending = Some(end.clone());
+            rollout.ending = Some(Arc::new(end.clone()));
             rollout.moved_at = at;
         }
         Event::RolloutEnded { end, .. } => {
             rollout.ended_at = Some(at);
             rollout.enter(at, Phase::Ended { end: end.clone() });
+            rollout.forget();
         }
         Event::JournalCreated { .. }
         | Event::DriverStarted { .. }
         | Event::RolloutBegun { .. }
         | Event::Observed { .. }
         | Event::Requested { .. } => return Err("it is not about a rollout".to_owned()),
+    }
+    if rollout.phase == Phase::Wave {
+        rollout.step_over();
     }
     Ok(())
 }
@@ -251,22 +262,22 @@ fn answered(
 ) -> Result<(), String> {
     let round = rollout.round.as_mut().filter(|round| round.number == number);
     let round = round.ok_or_else(|| format!("round {number} is not the present one"))?;
-    let slot = round.answers.get_mut(host).ok_or_else(|| format!("`{host}` was not asked"))?;
-    if slot.is_some() {
-        return Err(format!("`{host}` has answered round {number}"));
-    }
-    *slot = Some(answer.clone());
+    round.answered(host, answer)?;
     let ask = round.ask;
     rollout.moved_at = at;
     match answer {
         HostAnswer::Head { head } => {
+            rollout.found(host, |found| found.by_head(head));
             rollout.heads.insert(host.clone(), Arc::new((**head).clone()));
         }
         HostAnswer::Seen { observation } => {
             let head = Arc::new(observation.head.clone());
-            match ask {
-                RoundAsk::Read => drop(rollout.reads.insert(host.clone(), head)),
-                _ => drop(rollout.heads.insert(host.clone(), head)),
+            rollout.found(host, |found| found.by_observation(observation));
+            if ask == RoundAsk::Read {
+                rollout.reads.insert(host.clone(), head);
+            } else {
+                rollout.found(host, |found| found.by_head(&head));
+                rollout.heads.insert(host.clone(), head);
             }
             rollout.seen.insert(host.clone(), Arc::new((**observation).clone()));
         }
@@ -288,11 +299,26 @@ fn begin_work(rollout: &mut Rollout, at: Timestamp, work: Work, deadline: Timest
     }
     rollout.enter(at, Phase::Working { work, deadline });
     if work == Work::StopAll {
-        rollout.hosts.values_mut().for_each(HostRun::is_to_be_stopped);
+        rollout.hosts.change_all(HostRun::is_to_be_stopped);
     }
 }
 
 impl HostRun {
+    /// Its wave began; one that failed is tried again.
+    fn waits_in_wave(&mut self) {
+        if self.at != HostState::Done {
+            self.at = HostState::Waiting;
+        }
+        self.sick.clear();
+    }
+
+    /// Another driver goes on, and asks anew.
+    fn starts_over(&mut self) {
+        self.at = HostState::Waiting;
+        self.sick.clear();
+        self.found = Found::default();
+    }
+
     /// Whatever was found of it before, it has to be stopped, and switched afterwards.
     fn is_to_be_stopped(&mut self) {
         self.stopped = Stopped::No;
@@ -317,15 +343,20 @@ fn begin_step(
     deadline: Timestamp,
 ) -> Result<(), String> {
     let stops = rollout.stops_all();
-    let run = rollout.host_mut(host)?;
-    run.stopped = Stopped::No;
-    let last = if stops { &mut run.stops } else { &mut run.attempts };
-    if attempt <= *last {
-        return Err(format!("attempt {attempt} on `{host}` follows attempt {last}"));
+    rollout.hosts.change(host, |run| {
+        run.stopped = Stopped::No;
+        let last = if stops { &mut run.stops } else { &mut run.attempts };
+        if attempt <= *last {
+            return Err(format!("attempt {attempt} on `{host}` follows attempt {last}"));
+        }
+        *last = attempt;
+        run.sick.clear();
+        run.at = HostState::Ordered { deadline, pace };
+        Ok(())
+    })?;
+    if pace == Pace::Drained {
+        rollout.drained = Drained::Yes;
     }
-    *last = attempt;
-    run.sick.clear();
-    run.at = HostState::Ordered { deadline, pace };
     rollout.moved_at = at;
     Ok(())
 }
@@ -339,7 +370,22 @@ fn step_answered(
     answer: &StepAnswer,
 ) -> Result<(), String> {
     let confirm_ms = rollout.fleet().clocks.confirm_ms;
-    let run = rollout.host_mut(host)?;
+    rollout.hosts.change(host, |run| {
+        run.at = after_answer(run, at, answer, confirm_ms)
+            .ok_or_else(|| format!("nothing was ordered of `{host}`"))?;
+        Ok(())
+    })?;
+    rollout.moved_at = at;
+    Ok(())
+}
+
+/// Where an answer brings a host. `None`: nothing was ordered of it.
+fn after_answer(
+    run: &HostRun,
+    at: Timestamp,
+    answer: &StepAnswer,
+    confirm_ms: u64,
+) -> Option<HostState> {
     let (deadline, pace) = match &run.at {
         HostState::Ordered { deadline, pace } | HostState::Looking { deadline, pace } => {
             (*deadline, *pace)
@@ -350,33 +396,32 @@ fn step_answered(
         HostState::Waiting
         | HostState::Done
         | HostState::Failed { .. }
-        | HostState::Gone { .. } => {
-            return Err(format!("nothing was ordered of `{host}`"));
-        }
+        | HostState::Gone { .. } => return None,
     };
-    match answer {
-        StepAnswer::Report { report } => {
-            if let StepState::AwaitingConfirm { nonce, remaining_ms } = &report.state {
+    Some(match answer {
+        StepAnswer::Report { report } => match &report.state {
+            StepState::AwaitingConfirm { nonce, remaining_ms } => {
                 let left = (*remaining_ms).min(confirm_ms);
-                run.at = HostState::Proving { nonce: nonce.clone(), deadline: at.plus_ms(left) };
+                HostState::Proving { nonce: nonce.clone(), deadline: at.plus_ms(left) }
             }
-        }
+            _ => run.at.clone(),
+        },
         StepAnswer::Unknown { .. } => {
             let more = at.plus_ms(confirm_ms);
-            run.at = HostState::Looking { deadline: deadline.max(more), pace };
+            HostState::Looking { deadline: deadline.max(more), pace }
         }
-        StepAnswer::Refused { .. } | StepAnswer::NotSent { .. } => {}
-    }
-    rollout.moved_at = at;
-    Ok(())
+        StepAnswer::Refused { .. } | StepAnswer::NotSent { .. } => run.at.clone(),
+    })
 }
 
 fn outside_proved(rollout: &mut Rollout, at: Timestamp, host: &HostName) -> Result<(), String> {
-    let run = rollout.host_mut(host)?;
-    let HostState::Proving { nonce, deadline } = &run.at else {
-        return Err(format!("`{host}` is not being proved"));
-    };
-    run.at = HostState::Confirming { nonce: nonce.clone(), deadline: *deadline };
+    rollout.hosts.change(host, |run| {
+        let HostState::Proving { nonce, deadline } = &run.at else {
+            return Err(format!("`{host}` is not being proved"));
+        };
+        run.at = HostState::Confirming { nonce: nonce.clone(), deadline: *deadline };
+        Ok(())
+    })?;
     rollout.moved_at = at;
     Ok(())
 }

@@ -14,7 +14,6 @@ pub mod stop_all;
 pub mod sweep;
 pub mod wave;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use friday_wire::{HostName, RolloutId, Streak};
@@ -25,6 +24,7 @@ use crate::fleet::truth::merge_quarantine;
 use crate::journal::Event;
 use crate::journal::event::{End, Intent, Requested, Work};
 use crate::reason::Reason;
+use crate::shared::{SharedMap, SharedSet};
 use crate::state::State;
 use crate::time::Timestamp;
 
@@ -33,11 +33,21 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Samples of outside probes.
-    pub streaks: BTreeMap<(RolloutId, HostName), Streak>,
+    pub streaks: SharedMap<(RolloutId, HostName), Streak>,
+    /// Hosts to be proved whose samples pass: their turn comes with the next decision.
+    pub passed: SharedSet<(RolloutId, HostName)>,
     /// Looks at a host that had no answer, in a row.
-    pub silent: BTreeMap<(RolloutId, HostName), u32>,
+    pub silent: SharedMap<(RolloutId, HostName), u32>,
     /// When the lease was last prolonged.
-    pub renewed: BTreeMap<RolloutId, Timestamp>,
+    pub renewed: SharedMap<RolloutId, Timestamp>,
+}
+
+impl Memory {
+    /// Hosts of a rollout whose samples pass.
+    pub fn passed_in(&self, rollout: &RolloutId) -> impl Iterator<Item = &HostName> {
+        let of_it = self.passed.iter().filter(move |(id, _)| id == rollout);
+        of_it.map(|(_, host)| host)
+    }
 }
 
 /// What decisions read.
@@ -90,7 +100,7 @@ pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
     // Elsewhere nobody looks at the hosts' deadlines, and a past one would wake the driver for ever.
     let hosts = match &rollout.phase {
         Phase::Wave | Phase::Working { work: Work::Back | Work::StopAll, .. } => {
-            rollout.hosts.values().filter_map(|run| wave::deadline_of(&run.at)).min()
+            rollout.hosts.next_deadline()
         }
         Phase::Working { .. }
         | Phase::Asking(_)
@@ -102,8 +112,7 @@ pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
         | Phase::Ended { .. } => None,
     };
     // With a host in flight, a lost lease is looked at when that host has come to its end.
-    let in_flight = rollout.hosts.values().any(|run| run.at.is_in_flight());
-    let lease = wave::lease_ends(view).filter(|_| !in_flight);
+    let lease = wave::lease_ends(view).filter(|_| !rollout.hosts.any_in_flight());
     [phase, hosts, lease].into_iter().flatten().min()
 }
 

@@ -283,7 +283,7 @@ fn round(
     host: &HostName,
 ) -> Option<(EffectId, Owed)> {
     let round = rollout.round.as_ref()?;
-    if round.answers.get(host)?.is_some() {
+    if !round.awaits(host) {
         return None;
     }
     let what = format!("round/{}/{ask:?}", round.number).to_lowercase();
@@ -322,7 +322,7 @@ fn round_request(
             lease: (*host == keeper && fence.kind != FenceKind::Sweep).then(|| LeaseAsk {
                 holder: holder(state),
                 period_ms: fleet.lease_ms,
-                supersedes: state.earlier_starts.clone(),
+                supersedes: state.earlier_starts.to_vec(),
             }),
             fence,
             keeper,
@@ -373,7 +373,7 @@ fn act_request(state: &State, rollout: &Rollout, fence: Fence) -> Option<Request
 
 /// A push that baked makes its release stable with the close; a rollback's `back` did so before.
 fn stable_on_close(rollout: &Rollout) -> Option<friday_wire::ReleaseId> {
-    match (&*rollout.intent, &rollout.ending) {
+    match (&*rollout.intent, rollout.ending.as_deref()) {
         (Intent::Push { plan }, Some(crate::journal::event::End::Stable)) => Some(plan.release),
         _ => None,
     }

@@ -1,17 +1,25 @@
 //! A rollout as the fold knows it.
+//!
+//! A copy of it is made for every input, to decide on; so whatever is as long as the fleet is shared.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod host;
+pub mod hosts;
+pub mod round;
+
 use std::sync::Arc;
 
 use friday_wire::{
-    Fence, Head, HostName, Migration, Nonce, Observation, OpenRollout, ReleaseId, RolloutId,
-    StartId, Witness,
+    Fence, Head, HostName, Migration, Observation, OpenRollout, ReleaseId, RolloutId, StartId,
 };
 
 use super::plan::{FleetPlan, PlannedHost};
-use crate::journal::event::{End, Gate, GateResult, HostAnswer, Intent, RoundAsk, Watcher, Work};
+use crate::journal::event::{End, Gate, GateResult, Intent, RoundAsk, Work};
 use crate::reason::Reason;
+use crate::shared::{SharedMap, SharedSet};
 use crate::time::Timestamp;
+pub use host::{HostRun, HostState, Pace, Probed, Stopped, WatcherKey};
+pub use hosts::Hosts;
+pub use round::Round;
 
 /// One rollout, or a lesser act on the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +45,13 @@ pub struct Rollout {
     /// The fence, once chosen.
     pub fence: Option<Fence>,
     /// Heads as read before the raise.
-    pub reads: BTreeMap<HostName, Arc<Head>>,
+    pub reads: SharedMap<HostName, Arc<Head>>,
     /// Heads as answered to the own raise: what decisions are made from.
-    pub heads: BTreeMap<HostName, Arc<Head>>,
+    pub heads: SharedMap<HostName, Arc<Head>>,
     /// Observations under the own fence.
-    pub seen: BTreeMap<HostName, Arc<Observation>>,
+    pub seen: SharedMap<HostName, Arc<Observation>>,
     /// Hosts that built the release in this rollout.
-    pub refilled: BTreeSet<HostName>,
+    pub refilled: SharedSet<HostName>,
     /// As hosts store it.
     pub bound: Option<OpenRollout>,
     /// How far the migration came.
@@ -61,17 +69,21 @@ pub struct Rollout {
     /// Whether that wave soaks (again) before the next one begins.
     pub soaked: Soaked,
     /// The hosts of that wave.
-    pub wave_hosts: Vec<HostName>,
+    pub wave_hosts: Arc<Vec<HostName>>,
+    /// How many of them, counted from the first, have had their turn.
+    pub wave_next: usize,
+    /// Whether a host of this phase was ordered within the budget.
+    pub drained: Drained,
     /// The bake has ended well: a resumed push need not bake again.
     pub baked: Baked,
     /// Per host.
-    pub hosts: BTreeMap<HostName, HostRun>,
+    pub hosts: Hosts,
     /// Gates as judged.
     pub gates: Vec<(Gate, GateResult, String)>,
     /// Why it holds, or what it failed of.
-    pub reasons: Vec<Reason>,
+    pub reasons: Arc<Vec<Reason>>,
     /// How it will end, once what is left is put away.
-    pub ending: Option<End>,
+    pub ending: Option<Arc<End>>,
     /// The last thing that moved it.
     pub moved_at: Timestamp,
     /// When it ended.
@@ -91,6 +103,16 @@ pub enum Swept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Soaked {
     /// Not yet, or a driver died in it.
+    No,
+    /// Yes.
+    Yes,
+}
+
+/// Whether a back was ordered within the budget since hosts began to go back. Those that need no
+/// budget are ordered before, so nobody need look for them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Not yet.
     No,
     /// Yes.
     Yes,
@@ -156,24 +178,6 @@ pub enum Phase {
     },
 }
 
-/// All hosts are asked the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Round {
-    /// Counts from 1 within the rollout.
-    pub number: u32,
-    /// What.
-    pub ask: RoundAsk,
-    /// Whom, and what they answered.
-    pub answers: BTreeMap<HostName, Option<HostAnswer>>,
-    /// When the silent ones count as unreachable.
-    pub deadline: Timestamp,
-    /// The journal when it was begun, for hosts to keep.
-    pub witness: Option<Witness>,
-    /// The keeper as known when it was begun, and its fence: every host of a round is asked the same,
-    /// whatever the first answers say.
-    pub keeper: (HostName, Option<Fence>),
-}
-
 impl Phase {
     /// Its name, as in the drawing of the state machine.
     pub fn name(&self) -> &'static str {
@@ -215,130 +219,6 @@ impl Phase {
     }
 }
 
-impl Round {
-    /// Whether every host answered.
-    pub fn is_complete(&self) -> bool {
-        self.answers.values().all(Option::is_some)
-    }
-
-    /// Hosts that have not.
-    pub fn silent(&self) -> impl Iterator<Item = &HostName> {
-        self.answers.iter().filter(|(_, answer)| answer.is_none()).map(|(host, _)| host)
-    }
-}
-
-/// One host in a rollout.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostRun {
-    /// Where it is.
-    pub at: HostState,
-    /// Switches or backs ordered so far: the attempt of the last one.
-    pub attempts: u32,
-    /// Stops ordered so far: the attempt of the last one.
-    pub stops: u32,
-    /// Whether it was stopped for the migration and not switched since.
-    pub stopped: Stopped,
-    /// Health as watched: who found it sick, and why.
-    pub sick: BTreeMap<WatcherKey, String>,
-}
-
-/// Whether a host was stopped for the migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// No.
-    No,
-    /// Nothing was left running. It starts its old release again by itself, unless the migration is
-    /// one-way.
-    Yes,
-}
-
-/// [`Watcher`], ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum WatcherKey {
-    /// The host.
-    Host,
-    /// The outside probe.
-    Outside,
-}
-
-impl From<Watcher> for WatcherKey {
-    fn from(watcher: Watcher) -> Self {
-        match watcher {
-            Watcher::Host => Self::Host,
-            Watcher::Outside => Self::Outside,
-        }
-    }
-}
-
-/// Where a host is in its rollout.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostState {
-    /// Not its turn yet.
-    Waiting,
-    /// A switch, a back or a stop was ordered.
-    Ordered {
-        /// When it must have ended.
-        deadline: Timestamp,
-        /// A back without drain: costs nobody's budget.
-        pace: Pace,
-    },
-    /// Nobody knows what came of the order: it is observed, and sealed.
-    Looking {
-        /// When friday stops looking.
-        deadline: Timestamp,
-        /// As ordered.
-        pace: Pace,
-    },
-    /// Switched, awaiting its confirm: the outside probe runs.
-    Proving {
-        /// For the confirm.
-        nonce: Nonce,
-        /// When the host will have undone it alone.
-        deadline: Timestamp,
-    },
-    /// The confirm is under way.
-    Confirming {
-        /// For the confirm.
-        nonce: Nonce,
-        /// As above.
-        deadline: Timestamp,
-    },
-    /// As it should be.
-    Done,
-    /// It failed, and why.
-    Failed {
-        /// One sentence.
-        why: String,
-    },
-    /// It cannot be reached.
-    Gone {
-        /// One sentence.
-        why: String,
-    },
-}
-
-/// Whether an order takes a serving host out of rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// It does, and counts against the budget.
-    Drained,
-    /// It does not matter: it did not serve, or need not be drained.
-    AtOnce,
-}
-
-impl HostState {
-    /// Whether an order is under way.
-    pub fn is_in_flight(&self) -> bool {
-        match self {
-            Self::Ordered { .. }
-            | Self::Looking { .. }
-            | Self::Proving { .. }
-            | Self::Confirming { .. } => true,
-            Self::Waiting | Self::Done | Self::Failed { .. } | Self::Gone { .. } => false,
-        }
-    }
-}
-
 impl Rollout {
     /// The hosts and how they are treated.
     pub fn fleet(&self) -> &FleetPlan {
@@ -366,7 +246,7 @@ impl Rollout {
 
     /// One planned host.
     pub fn planned(&self, host: &HostName) -> Option<&PlannedHost> {
-        self.fleet().hosts.iter().find(|planned| planned.name == *host)
+        self.fleet().hosts.get(self.hosts.get(host)?.place)
     }
 
     /// Whether it is over.
@@ -390,7 +270,7 @@ impl Rollout {
         }
     }
 
-    /// Hosts that are in a state.
+    /// Hosts that are in a state. Asks all of them: not for what happens with every event.
     pub fn hosts_where(&self, test: impl Fn(&HostState) -> bool) -> Vec<HostName> {
         self.hosts.iter().filter(|(_, run)| test(&run.at)).map(|(host, _)| host.clone()).collect()
     }

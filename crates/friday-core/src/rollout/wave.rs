@@ -2,6 +2,8 @@
 //!
 //! Pure arithmetic over the plan's hosts. It knows nothing of what hosts run or whether they answer.
 
+use std::collections::BTreeMap;
+
 use friday_wire::HostName;
 use serde::{Deserialize, Serialize};
 
@@ -68,16 +70,22 @@ pub fn waves(hosts: &[PlannedHost], sizes: &[WaveSize], keeper: &HostName) -> Ve
 /// The hosts in an order of which every part has about the same share of each role. The first is of
 /// the first role and not the keeper, where there is such a host.
 fn spread(hosts: &[PlannedHost], keeper: &HostName) -> Vec<HostName> {
-    let mut ranked: Vec<(usize, usize, &PlannedHost)> = hosts
+    let mut members: BTreeMap<&str, usize> = BTreeMap::new();
+    let befores: Vec<usize> = hosts
         .iter()
-        .enumerate()
-        .map(|(at, host)| {
-            let same_role = |other: &&PlannedHost| other.role == host.role;
-            let before = hosts[..at].iter().filter(same_role).count();
-            // The middle of the host's slice of its role: (2 before + 1) of (2 members).
-            (2 * before + 1, 2 * hosts.iter().filter(same_role).count(), host)
+        .map(|host| {
+            let count = members.entry(&host.role).or_default();
+            *count += 1;
+            *count - 1
         })
         .collect();
+    // The middle of the host's slice of its role: (2 before + 1) of (2 members).
+    let rank = |(host, before): (_, &usize)| {
+        let host: &PlannedHost = host;
+        (2 * before + 1, 2 * members.get(host.role.as_str()).copied().unwrap_or(1), host)
+    };
+    let mut ranked: Vec<(usize, usize, &PlannedHost)> =
+        hosts.iter().zip(&befores).map(rank).collect();
     // Stable: hosts of the same rank keep the configuration's order.
     ranked.sort_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1)));
     let first_role = hosts.first().map(|host| &host.role);

@@ -11,7 +11,7 @@ fn a_release_that_became_stable_later_is_not_quarantined_any_more() {
         active: true,
     };
     let state = State {
-        quarantine: [(release(1), entry.clone()), (release(2), entry)].into(),
+        quarantine: std::sync::Arc::new([(release(1), entry.clone()), (release(2), entry)].into()),
         ..State::default()
     };
     let left: Vec<ReleaseId> = state.quarantine_but(Some(release(1))).into_keys().collect();

@@ -1,5 +1,7 @@
 //! One rollout as people see it: what it is, where it stands, and each host's part in it.
 
+use std::collections::BTreeMap;
+
 use friday_wire::{HostName, ReleaseId, RolloutId, StepState};
 use serde::Serialize;
 
@@ -258,6 +260,9 @@ pub struct RolloutView {
     pub held: Vec<Reason>,
     /// Each host's part, in the configuration's order.
     pub hosts: Vec<RolloutHost>,
+    /// Where each host stands among them.
+    #[serde(skip)]
+    places: BTreeMap<HostName, usize>,
 }
 
 impl RolloutView {
@@ -270,13 +275,13 @@ impl RolloutView {
     ) -> Self {
         let waves: &[Vec<HostName>] =
             if let Intent::Push { plan } = intent { &plan.waves } else { &[] };
-        let wave_of = |host: &HostName| {
-            let index = waves.iter().position(|wave| wave.contains(host))?;
-            u32::try_from(index + 1).ok()
-        };
+        let numbered = (1..).zip(waves);
+        let waves_of: BTreeMap<&HostName, u32> =
+            numbered.flat_map(|(wave, hosts)| hosts.iter().map(move |host| (host, wave))).collect();
+        let names = intent.fleet().hosts.iter().map(|host| &host.name);
         let hosts = intent.fleet().hosts.iter().map(|host| RolloutHost {
             host: host.name.clone(),
-            wave: wave_of(&host.name),
+            wave: waves_of.get(&host.name).copied(),
             stage: HostStage::Waiting,
             since: at,
             log: Vec::new(),
@@ -318,6 +323,7 @@ impl RolloutView {
             at: Standing::Preparing { doing: "beginning".to_owned() },
             end: None,
             held: Vec::new(),
+            places: names.enumerate().map(|(place, host)| (host.clone(), place)).collect(),
             hosts: hosts.collect(),
         }
     }
@@ -357,6 +363,11 @@ impl RolloutView {
             )
             | None => &self.held,
         }
+    }
+
+    /// One host's part.
+    pub fn host(&self, host: &HostName) -> Option<&RolloutHost> {
+        self.hosts.get(*self.places.get(host)?)
     }
 
     /// Hosts that failed or are unreachable.
@@ -559,7 +570,7 @@ impl RolloutView {
     }
 
     fn part(&mut self, host: &HostName) -> Option<&mut RolloutHost> {
-        self.hosts.iter_mut().find(|part| part.host == *host)
+        self.hosts.get_mut(*self.places.get(host)?)
     }
 
     fn set(&mut self, at: Timestamp, host: &HostName, stage: HostStage) {

@@ -240,7 +240,7 @@ fn begun(chronicle: &Chronicle, intent: &Intent, takes_back: bool) -> String {
 
 /// An order, in the word of where the host stands now.
 fn ordered(view: Option<&RolloutView>, host: &HostName, attempt: u32) -> String {
-    let part = view.and_then(|view| view.hosts.iter().find(|part| part.host == *host));
+    let part = view.and_then(|view| view.host(host));
     let doing = part.map_or("at work", |part| part.stage.says());
     if attempt > 1 { format!("{doing}, attempt {attempt}") } else { doing.to_owned() }
 }

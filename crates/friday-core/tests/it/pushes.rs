@@ -328,7 +328,7 @@ fn a_migration_of_which_nobody_knows_holds() {
     let _ = scene.push("push", plan);
     scene.run();
     assert_eq!(scene.rollout("push").phase, Phase::Held);
-    assert_eq!(scene.rollout("push").reasons, [Reason::MigrationUnknown]);
+    assert_eq!(*scene.rollout("push").reasons, [Reason::MigrationUnknown]);
     assert_eq!(scene.rollout("push").migration, Migration::Unknown { one_way: false });
     assert_eq!(scene.count_all("switch"), 0);
 }

@@ -203,7 +203,7 @@ fn hosts_that_do_not_answer_are_owed_a_sweep_and_the_others_go_back() {
     scene.run();
     let web_3 = HostName::new("web-3");
     assert_eq!(scene.end("back"), &End::Owed { hosts: vec![web_3.clone()] });
-    assert_eq!(scene.controller.state().owed_sweep, [web_3].into());
+    assert_eq!(*scene.controller.state().owed_sweep, [web_3].into());
     assert_eq!(scene.host("web-1").head.current, Some(release(1)));
     assert_eq!(scene.host("web-2").head.current, Some(release(1)));
 }

@@ -142,7 +142,7 @@ mod tests {
                 pushed_at: Timestamp(at),
                 was_stable,
             };
-            state.releases.insert(release, known);
+            std::sync::Arc::make_mut(&mut state.releases).insert(release, known);
         }
         state.stable = Some(Some(stable));
         state.previous_stable = Some(before);

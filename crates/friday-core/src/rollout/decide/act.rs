@@ -115,8 +115,8 @@ pub fn upgraded(view: View<'_>, done: &Round) -> Vec<Event> {
         return view.wind_up(End::NotSwitched { reasons: failed });
     }
     let left: Vec<HostName> =
-        view.answering().into_iter().filter(|host| !done.answers.contains_key(host)).collect();
-    let was_first = first_of(view.answering()).iter().all(|host| done.answers.contains_key(host));
+        view.answering().into_iter().filter(|host| !done.asks(host)).collect();
+    let was_first = first_of(view.answering()).iter().all(|host| done.asks(host));
     if was_first && !left.is_empty() {
         return vec![round::begin(view, RoundAsk::Upgrade, left)];
     }

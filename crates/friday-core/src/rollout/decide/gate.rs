@@ -51,7 +51,7 @@ pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) ->
 
 fn reachable(view: View<'_>, raised: &Round) -> Judged {
     let missing: Vec<_> = round::silent(raised).collect();
-    let all = raised.answers.len();
+    let all = raised.asked();
     match missing.first() {
         Some((host, why)) if missing.len() > failures_allowed(all, 0) => Judged::refuse(
             Gate::Reachable,
@@ -85,34 +85,34 @@ fn unlocked(truth: &Truth) -> Judged {
 pub fn lease(view: View<'_>, raised: &Round) -> Judged {
     let (keeper, _) = view.rollout.keeper();
     let keeper = &keeper;
-    let other = raised.answers.values().find_map(|answer| match answer {
+    let other = raised.answers().find_map(|(_, answer)| match answer {
         Some(HostAnswer::Refused { refusal: Refusal::Keeper { keeper } }) => Some(keeper.clone()),
         _ => None,
     });
     if let Some(known) = other {
         return Judged::refuse(Gate::Lease, Reason::Keeper { known, configured: keeper.clone() });
     }
-    match raised.answers.get(keeper) {
-        Some(Some(HostAnswer::Head { .. })) => {
+    match raised.answer(keeper) {
+        Some(HostAnswer::Head { .. }) => {
             Judged::pass(Gate::Lease, format!("`{keeper}` gave the lease"))
         }
-        Some(Some(HostAnswer::Refused { refusal: Refusal::Leased { lease } })) => Judged::refuse(
+        Some(HostAnswer::Refused { refusal: Refusal::Leased { lease } }) => Judged::refuse(
             Gate::Lease,
             Reason::Leased {
                 holder: lease.holder.clone(),
                 remaining_secs: lease.remaining_ms.div_ceil(1_000),
             },
         ),
-        Some(Some(HostAnswer::Refused { refusal })) => Judged::refuse(
+        Some(HostAnswer::Refused { refusal }) => Judged::refuse(
             Gate::Lease,
             keeper_silent(keeper, super::outcome::refusal_says(refusal)),
         ),
-        Some(Some(
+        Some(
             HostAnswer::Failed { why }
             | HostAnswer::Unreachable { why }
             | HostAnswer::Unknown { why },
-        )) => Judged::refuse(Gate::Lease, keeper_silent(keeper, why.clone())),
-        Some(Some(HostAnswer::Seen { .. } | HostAnswer::Ok) | None) | None => {
+        ) => Judged::refuse(Gate::Lease, keeper_silent(keeper, why.clone())),
+        Some(HostAnswer::Seen { .. } | HostAnswer::Ok) | None => {
             Judged::refuse(Gate::Lease, keeper_silent(keeper, "it was not asked".to_owned()))
         }
     }

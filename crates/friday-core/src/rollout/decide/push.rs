@@ -67,7 +67,7 @@ pub fn raised(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
 /// not answer count as failed from the beginning.
 fn hosts_as_found(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
     let mut events = Vec::new();
-    for (host, head) in &view.rollout.heads {
+    for (host, head) in view.rollout.heads.iter() {
         let is_ours = head.rollout.as_ref().is_some_and(|open| open.value.id == view.rollout.id);
         if is_ours && head.current == Some(plan.release) && head.undo.is_none() {
             events.push(Event::HostDone { rollout: view.id(), host: host.clone() });
@@ -130,7 +130,8 @@ pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
     let mut events: Vec<Event> =
         round::not_ok(done).map(|(host, why)| failed(view, host, why)).collect();
     let failed_now = events.len();
-    if view.rollout.failed().len() + failed_now > failures_allowed(view.rollout.hosts.len(), 0) {
+    if view.rollout.hosts.failed_len() + failed_now > failures_allowed(view.rollout.hosts.len(), 0)
+    {
         let mut reasons: Vec<Reason> = round::not_ok(done)
             .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
             .collect();
@@ -349,7 +350,7 @@ fn swept(view: View<'_>) -> Vec<Event> {
             vec![view.end(End::Dropped)]
         }
         None if sweep.is_some_and(|sweep| sweep.phase == Phase::Held) => {
-            let reasons = sweep.map(|sweep| sweep.reasons.clone()).unwrap_or_default();
+            let reasons = sweep.map(|sweep| sweep.reasons.to_vec()).unwrap_or_default();
             vec![view.end(End::Refused { reasons })]
         }
         None => Vec::new(),
@@ -387,8 +388,8 @@ pub fn observed(view: View<'_>, _plan: &Plan, done: &Round) -> Vec<Event> {
     }
     let mut reasons = Vec::new();
     for host in view.all() {
-        let why = match (view.rollout.seen.get(&host), done.answers.get(&host)) {
-            (Some(seen), Some(Some(crate::journal::event::HostAnswer::Seen { .. }))) => {
+        let why = match (view.rollout.seen.get(&host), done.answer(&host)) {
+            (Some(seen), Some(crate::journal::event::HostAnswer::Seen { .. })) => {
                 outcome::unproven(view, seen)
             }
             _ => Some("it was not observed".to_owned()),

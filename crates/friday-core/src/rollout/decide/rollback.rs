@@ -13,7 +13,7 @@ use crate::journal::event::{End, Fact, HostAnswer, Intent, RoundAsk, StepAnswer,
 use crate::reason::Reason;
 use crate::rollout::budget::serves_well;
 use crate::rollout::plan::MigrationBack;
-use crate::rollout::run::{HookState, HostState, Pace, Phase, Round};
+use crate::rollout::run::{Drained, HookState, HostState, Pace, Phase, Round};
 
 /// Orders that never arrived are given again this often.
 const ATTEMPTS_MAX: u32 = 3;
@@ -288,9 +288,24 @@ pub fn back(view: View<'_>) -> Vec<Event> {
     if !late.is_empty() {
         return late;
     }
-    let waiting = view.rollout.hosts_where(|at| *at == HostState::Waiting);
+    if view.rollout.drained == Drained::No {
+        let events = free_hosts(view);
+        if !events.is_empty() {
+            return events;
+        }
+    }
+    let hosts = &view.rollout.hosts;
+    if hosts.waiting_len() > 0 {
+        let next = hosts.waiting().take(view.rollout.room_to_go_back());
+        return next.map(|host| wave::order(view, host, false)).collect();
+    }
+    if hosts.any_in_flight() { Vec::new() } else { over(view) }
+}
+
+/// Waiting hosts that cost no budget: those that may go at once, and those that cannot go at all.
+fn free_hosts(view: View<'_>) -> Vec<Event> {
     let mut events = Vec::new();
-    for host in &waiting {
+    for host in view.rollout.hosts.waiting() {
         match view.rollout.seen.get(host) {
             None => events.push(gone(view, host, "it was not observed".to_owned())),
             Some(seen) if lacks_target(view, seen) && !was_refilled(view, host) => {
@@ -304,15 +319,7 @@ pub fn back(view: View<'_>) -> Vec<Event> {
             Some(_) => {}
         }
     }
-    if !events.is_empty() {
-        return events;
-    }
-    match waiting.first() {
-        Some(host) if view.rollout.room_to_go_back() > 0 => vec![wave::order(view, host, false)],
-        Some(_) => Vec::new(),
-        None if view.rollout.hosts.values().any(|run| run.at.is_in_flight()) => Vec::new(),
-        None => over(view),
-    }
+    events
 }
 
 fn lacks_target(view: View<'_>, seen: &friday_wire::Observation) -> bool {
@@ -346,23 +353,19 @@ fn is_free(view: View<'_>, host: &HostName) -> bool {
 }
 
 fn late_hosts(view: View<'_>) -> Vec<Event> {
-    let is_late =
-        |at: &HostState| wave::deadline_of(at).is_some_and(|deadline| view.now >= deadline);
-    view.rollout
-        .hosts
-        .iter()
-        .filter(|(_, run)| is_late(&run.at))
-        .map(|(host, run)| match run.at {
-            HostState::Looking { .. } => {
-                gone(view, host, "nobody knows whether it went back".to_owned())
-            }
-            _ => Event::StepAnswered {
-                rollout: view.id(),
-                host: host.clone(),
-                answer: StepAnswer::Unknown { why: "no answer in time".to_owned() },
-            },
-        })
-        .collect()
+    let is_looking = |host| matches!(view.rollout.hosts[host].at, HostState::Looking { .. });
+    let late = view.rollout.hosts.late(view.now).into_iter();
+    late.map(|host| {
+        if is_looking(host) {
+            return gone(view, host, "nobody knows whether it went back".to_owned());
+        }
+        Event::StepAnswered {
+            rollout: view.id(),
+            host: host.clone(),
+            answer: StepAnswer::Unknown { why: "no answer in time".to_owned() },
+        }
+    })
+    .collect()
 }
 
 /// Orders a back once more, at the pace it had: a healthy host is drained, and counts, again.
@@ -435,7 +438,7 @@ pub fn observed(view: View<'_>, done: &Round) -> Vec<Event> {
     let mut wrong = Vec::new();
     let mut left: Vec<HostName> =
         view.rollout.hosts_where(|at| matches!(at, HostState::Gone { .. }));
-    for (host, answer) in &done.answers {
+    for (host, answer) in done.answers() {
         match (answer, view.rollout.seen.get(host)) {
             (Some(HostAnswer::Seen { .. }), Some(seen)) => {
                 if let Some(why) = outcome::unproven(view, seen) {

@@ -132,7 +132,7 @@ fn raised(view: View<'_>, round: &Round) -> Vec<Event> {
     if let Some(highest) = fenced_by(round) {
         return fenced_off(view, &highest);
     }
-    if answers(round).next().is_none() && silent(round).count() == round.answers.len() {
+    if answers(round).next().is_none() && silent(round).count() == round.asked() {
         return nobody(view, round);
     }
     match &*view.rollout.intent {
@@ -164,7 +164,7 @@ fn fenced_off(view: View<'_>, highest: &Fence) -> Vec<Event> {
 /// After the close, the lease goes back.
 fn closed(view: View<'_>, round: &Round) -> Vec<Event> {
     let left: Vec<HostName> = not_ok(round).map(|(host, _)| host.clone()).collect();
-    if let (Some(End::Stable), false) = (&view.rollout.ending, left.is_empty()) {
+    if let (Some(End::Stable), false) = (view.rollout.ending.as_deref(), left.is_empty()) {
         return view.hold(vec![Reason::SweepOwed { hosts: left }]);
     }
     if view.answers_keeper() {
@@ -174,7 +174,7 @@ fn closed(view: View<'_>, round: &Round) -> Vec<Event> {
 }
 
 fn released(view: View<'_>) -> Vec<Event> {
-    let end = view.rollout.ending.clone().unwrap_or(End::Dropped);
+    let end = view.rollout.ending.as_deref().cloned().unwrap_or(End::Dropped);
     if let (Intent::Push { plan }, End::Stable) = (&*view.rollout.intent, &end) {
         return push::after_hook(view, plan);
     }
@@ -184,9 +184,8 @@ fn released(view: View<'_>) -> Vec<Event> {
 /// The highest fence that refused, if one did.
 pub fn fenced_by(round: &Round) -> Option<Fence> {
     round
-        .answers
-        .values()
-        .filter_map(|answer| match answer {
+        .answers()
+        .filter_map(|(_, answer)| match answer {
             Some(HostAnswer::Refused { refusal: Refusal::Fenced { highest } }) => {
                 Some(highest.clone())
             }
@@ -197,21 +196,17 @@ pub fn fenced_by(round: &Round) -> Option<Fence> {
 
 /// Hosts that did what was asked.
 pub fn answers(round: &Round) -> impl Iterator<Item = &HostName> {
-    round.answers.iter().filter(|(_, answer)| is_ok(answer.as_ref())).map(|(host, _)| host)
+    round.answers().filter(|(_, answer)| is_ok(*answer)).map(|(host, _)| host)
 }
 
 /// Hosts that did not, and why.
 pub fn not_ok(round: &Round) -> impl Iterator<Item = (&HostName, String)> {
-    round
-        .answers
-        .iter()
-        .filter(|(_, answer)| !is_ok(answer.as_ref()))
-        .map(|(host, answer)| (host, says(answer)))
+    round.answers().filter(|(_, answer)| !is_ok(*answer)).map(|(host, answer)| (host, says(answer)))
 }
 
 /// Hosts that could not be reached, or were not heard.
 pub fn silent(round: &Round) -> impl Iterator<Item = (&HostName, String)> {
-    round.answers.iter().filter_map(|(host, answer)| match answer {
+    round.answers().filter_map(|(host, answer)| match answer {
         Some(
             HostAnswer::Unreachable { why }
             | HostAnswer::Unknown { why }
@@ -231,7 +226,7 @@ fn is_ok(answer: Option<&HostAnswer>) -> bool {
     matches!(answer, Some(HostAnswer::Ok | HostAnswer::Head { .. } | HostAnswer::Seen { .. }))
 }
 
-fn says(answer: &Option<HostAnswer>) -> String {
+fn says(answer: Option<&HostAnswer>) -> String {
     match answer {
         Some(HostAnswer::Refused { refusal }) => super::outcome::refusal_says(refusal),
         Some(

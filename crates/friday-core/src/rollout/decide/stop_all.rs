@@ -28,7 +28,7 @@ pub fn is_needed(view: View<'_>, plan: &Plan) -> bool {
 /// Whether it is needed and cannot be done, because a host failed already: where failures are tolerated
 /// otherwise, here they are not.
 pub fn lacks_hosts(view: View<'_>, plan: &Plan) -> bool {
-    is_needed(view, plan) && !view.rollout.failed().is_empty()
+    is_needed(view, plan) && view.rollout.hosts.failed_len() > 0
 }
 
 /// Begins it.
@@ -48,13 +48,11 @@ pub fn advance(view: View<'_>, plan: &Plan, deadline: Timestamp) -> Vec<Event> {
     if !failures.is_empty() {
         return stop(view, failures);
     }
-    let runs = || {
-        let hosts = view.rollout.hosts.iter();
-        hosts.filter(|(_, run)| run.stopped == Stopped::No)
-    };
-    if runs().next().is_none() {
+    let hosts = &view.rollout.hosts;
+    if hosts.tally().stopped == hosts.len() {
         return vec![migrate(view, plan)];
     }
+    let runs = || hosts.iter().filter(|(_, run)| run.stopped == Stopped::No);
     if view.now >= deadline {
         let late = |host| wave::fail(view, host, "could not be stopped in time".to_owned());
         return runs().map(|(host, _)| late(host)).collect();
@@ -62,6 +60,9 @@ pub fn advance(view: View<'_>, plan: &Plan, deadline: Timestamp) -> Vec<Event> {
     let late = wave::late_hosts(view);
     if !late.is_empty() {
         return late;
+    }
+    if hosts.tally().stopped_waiting == hosts.waiting_len() {
+        return Vec::new();
     }
     let waiting = runs().filter(|(_, run)| run.at == HostState::Waiting);
     waiting.map(|(host, _)| order(view, host, deadline)).collect()
@@ -85,7 +86,7 @@ fn stops(view: View<'_>, host: &HostName) -> u32 {
 pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Event> {
     let again = stops(view, host) < ATTEMPTS_MAX;
     let order = || {
-        let deadline = view.rollout.hosts.get(host).and_then(|run| wave::deadline_of(&run.at));
+        let deadline = view.rollout.hosts.get(host).and_then(|run| run.at.deadline());
         deadline.map(|deadline| order(view, host, deadline)).into_iter().collect()
     };
     match answer {

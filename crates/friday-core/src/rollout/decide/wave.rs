@@ -18,20 +18,6 @@ const ATTEMPTS_MAX: u32 = 3;
 /// Added to what a host may take by its own clocks, for the network.
 const SLACK_MS: u64 = 15_000;
 
-/// When something happens to a host by itself.
-pub fn deadline_of(at: &HostState) -> Option<Timestamp> {
-    match at {
-        HostState::Ordered { deadline, .. }
-        | HostState::Looking { deadline, .. }
-        | HostState::Proving { deadline, .. }
-        | HostState::Confirming { deadline, .. } => Some(*deadline),
-        HostState::Waiting
-        | HostState::Done
-        | HostState::Failed { .. }
-        | HostState::Gone { .. } => None,
-    }
-}
-
 /// When a push whose renewals are not heard must start no further switch: after three quarters of the
 /// lease's period (45 s of 60).
 pub fn lease_ends(view: View<'_>) -> Option<Timestamp> {
@@ -55,7 +41,7 @@ pub fn raised(view: View<'_>, done: &Round) -> Vec<Event> {
     }
     let mut events: Vec<Event> = round::silent(done)
         .filter(|(host, _)| {
-            view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Done)
+            view.rollout.hosts.get(host).is_some_and(|run| run.at == HostState::Done)
         })
         .map(|(host, why)| fail(view, host, format!("does not answer: {why}")))
         .collect();
@@ -67,7 +53,7 @@ pub fn raised(view: View<'_>, done: &Round) -> Vec<Event> {
         return events;
     }
     let crate::journal::event::Intent::Push { plan } = &*view.rollout.intent else { return events };
-    if push::has_baked(view) && view.rollout.hosts.values().all(|run| run.at == HostState::Done) {
+    if push::has_baked(view) && view.rollout.hosts.tally().done == view.rollout.hosts.len() {
         return vec![round::begin(view, RoundAsk::Observe, view.all())];
     }
     events.push(next_wave(view, plan));
@@ -103,53 +89,51 @@ pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
     if let Some(events) = beyond_budget(view) {
         return events;
     }
-    let in_flight = view.rollout.hosts.values().any(|run| run.at.is_in_flight());
+    let in_flight = view.rollout.hosts.any_in_flight();
     if lease_is_lost(view) {
         return if in_flight { Vec::new() } else { lost_lease(view) };
     }
-    let waiting: Vec<&HostName> = view
-        .rollout
-        .wave_hosts
-        .iter()
-        .filter(|host| {
-            view.rollout.hosts.get(*host).is_some_and(|run| run.at == HostState::Waiting)
-        })
-        .collect();
     if view.hold_is_asked() {
         // Without a host in flight it is held before anybody asks what comes next.
         return stood_still(view);
     }
-    if let Some(host) = waiting.iter().find(|host| view.rollout.is_down(host)) {
-        return vec![order(view, host, false)];
-    }
-    if let Some(host) = waiting.first() {
-        if view.rollout.room_to_take_out() == 0 {
-            return stood_still(view);
-        }
-        return vec![order(view, host, false)];
+    if view.rollout.wave_next < view.rollout.wave_hosts.len() {
+        return next_hosts(view);
     }
     if in_flight { stood_still(view) } else { wave_over(view, plan) }
+}
+
+/// Orders to those whose turn it is: hosts that are down at once, the others within the budget.
+fn next_hosts(view: View<'_>) -> Vec<Event> {
+    let waits = |host: &&HostName| {
+        view.rollout.hosts.get(host).is_some_and(|run| run.at == HostState::Waiting)
+    };
+    let waiting = || view.rollout.wave_hosts.iter().skip(view.rollout.wave_next).filter(waits);
+    let any_down = view.rollout.hosts.tally().stopped_waiting > 0;
+    let down = waiting().filter(|host| any_down && view.rollout.is_down(host));
+    let orders: Vec<Event> = down.map(|host| order(view, host, false)).collect();
+    if !orders.is_empty() {
+        return orders;
+    }
+    match view.rollout.room_to_take_out() {
+        0 => stood_still(view),
+        room => waiting().take(room).map(|host| order(view, host, false)).collect(),
+    }
 }
 
 /// Switched hosts that the outside probe finds well; where there is no outside probe, the host's own
 /// health suffices.
 fn proved_hosts(view: View<'_>) -> Vec<Event> {
-    let proved = |host: &HostName| {
-        let probed = view.rollout.fleet().outside.is_some()
-            && view.rollout.planned(host).is_some_and(|planned| planned.outside_url.is_some());
-        let key = (view.id(), host.clone());
-        !probed
-            || view
-                .memory
-                .streaks
-                .get(&key)
-                .is_some_and(|streak| *streak.state() == HealthState::Healthy)
+    let is_proving = |host: &&HostName| {
+        let run = view.rollout.hosts.get(host);
+        run.is_some_and(|run| matches!(run.at, HostState::Proving { .. }))
     };
-    view.rollout
-        .hosts
-        .iter()
-        .filter(|(host, run)| matches!(run.at, HostState::Proving { .. }) && proved(host))
-        .map(|(host, _)| Event::OutsideProved { rollout: view.id(), host: host.clone() })
+    let passed = view.memory.passed_in(&view.rollout.id).filter(is_proving);
+    let mut proved: Vec<&HostName> = passed.chain(view.rollout.hosts.unprobed()).collect();
+    proved.sort();
+    proved
+        .into_iter()
+        .map(|host| Event::OutsideProved { rollout: view.id(), host: host.clone() })
         .collect()
 }
 
@@ -188,12 +172,8 @@ pub fn order(view: View<'_>, host: &HostName, at_once: bool) -> Event {
 /// first; a host that then still does not tell has failed.
 pub fn late_hosts(view: View<'_>) -> Vec<Event> {
     let mut events = Vec::new();
-    for (host, run) in &view.rollout.hosts {
-        let is_late = deadline_of(&run.at).is_some_and(|deadline| view.now >= deadline);
-        if !is_late {
-            continue;
-        }
-        events.push(match &run.at {
+    for host in view.rollout.hosts.late(view.now) {
+        events.push(match &view.rollout.hosts[host].at {
             HostState::Looking { .. } => {
                 fail(view, host, "nobody knows what became of the order".to_owned())
             }
@@ -274,21 +254,17 @@ fn undone(view: View<'_>, host: &HostName, why: &str) -> String {
 
 /// Done hosts that are sick have failed; more failures than allowed end the push.
 fn beyond_budget(view: View<'_>) -> Option<Vec<Event>> {
-    let sick: Vec<Event> = view
-        .rollout
-        .hosts
-        .iter()
-        .filter(|(_, run)| run.at == HostState::Done)
-        .filter_map(|(host, run)| run.sick.values().next().map(|why| fail(view, host, why.clone())))
-        .collect();
+    let why = |host| view.rollout.hosts.get(host).and_then(|run| run.sick.values().next());
+    let sick = view.rollout.hosts.sick().filter_map(|host| Some((host, why(host)?)));
+    let sick: Vec<Event> = sick.map(|(host, why)| fail(view, host, why.clone())).collect();
     if !sick.is_empty() {
         return Some(sick);
     }
-    let failed = view.rollout.failed();
     let allowed = failures_allowed(view.rollout.hosts.len(), view.rollout.wave);
-    if failed.len() <= allowed {
+    if view.rollout.hosts.failed_len() <= allowed {
         return None;
     }
+    let failed = view.rollout.failed();
     let mut reasons: Vec<Reason> = failed.iter().filter_map(|host| reason_of(view, host)).collect();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     reasons.push(Reason::BudgetSpent { failed: count(failed.len()), allowed: count(allowed) });
