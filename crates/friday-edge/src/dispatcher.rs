@@ -1,5 +1,5 @@
 //! The dispatcher: begins effects that are owed, ends those that no longer are, and hands in what
-//! came of them. The driver's thread calls [`Dispatcher::settle`] after every turn; it never blocks.
+//! came of them. The driver's thread calls [`Dispatcher::settle_touched`] after every turn; it never blocks.
 //!
 //! An effect is begun once per id for as long as it stays owed, also when it finished and its
 //! outcome still waits in the inbox. Ending an effect drops its future: what was sent stays sent.
@@ -72,12 +72,33 @@ impl Dispatcher {
             }
             still
         });
-        for (id, owed) in owed {
-            if !self.in_flight.contains_key(id) {
-                let running =
-                    running::run(self.world.clone(), id.clone(), owed.clone(), self.inputs.clone());
-                self.in_flight.insert(id.clone(), self.runtime.spawn(running));
+        owed.iter().for_each(|(id, owed)| self.begin(id, owed));
+    }
+
+    /// As [`Self::settle`], where it is known which effects came to be owed or ceased to be since the
+    /// last time: the others are not looked at.
+    pub fn settle_touched(
+        &mut self,
+        owed: &BTreeMap<EffectId, Owed>,
+        touched: impl IntoIterator<Item = EffectId>,
+    ) {
+        for id in touched {
+            match owed.get(&id) {
+                Some(owed) => self.begin(&id, owed),
+                None => {
+                    if let Some(task) = self.in_flight.remove(&id) {
+                        task.abort();
+                    }
+                }
             }
+        }
+    }
+
+    fn begin(&mut self, id: &EffectId, owed: &Owed) {
+        if !self.in_flight.contains_key(id) {
+            let running =
+                running::run(self.world.clone(), id.clone(), owed.clone(), self.inputs.clone());
+            self.in_flight.insert(id.clone(), self.runtime.spawn(running));
         }
     }
 

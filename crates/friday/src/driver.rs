@@ -52,6 +52,13 @@ use place::{Place, WithoutFile};
 /// Inputs that wait while a turn syncs; then effects wait.
 const INBOX_MAX: usize = 4_096;
 
+/// Inputs taken into one turn, and one sync: a round's answers of a large fleet. More would keep what
+/// follows from the first of them waiting.
+const INPUTS_A_TURN_MAX: usize = 256;
+
+/// Between two drawings of the board: more often nobody can read it.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+
 /// Progress that nobody has drawn yet; then it is dropped.
 const PROGRESS_MAX: usize = 1_024;
 
@@ -163,6 +170,7 @@ struct Session<'a> {
     progress: Receiver<Progress>,
     doing: BTreeMap<String, String>,
     board: Board,
+    drawn: Option<Instant>,
     telling: Telling,
     kept: Kept,
     version: i64,
@@ -239,6 +247,7 @@ impl<'a> Session<'a> {
             progress,
             doing: BTreeMap::new(),
             board: ui.board(),
+            drawn: None,
             telling: Telling::Aloud,
             kept,
             interrupt: Interrupt::listen(runtime.handle()),
@@ -318,7 +327,8 @@ impl<'a> Session<'a> {
 
     fn follow(&mut self, id: &RolloutId) -> Result<Exit, CommandError> {
         loop {
-            self.dispatcher.settle(self.controller.owed());
+            let touched = self.controller.take_touched();
+            self.dispatcher.settle_touched(self.controller.owed(), touched);
             self.draw(id);
             if let Some(exit) = outcome::over(&self.chronicle, id) {
                 if self.asking.take().is_some() {
@@ -331,13 +341,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits for one input, the next wake-up, or another process's records.
+    /// Waits for an input, and takes those with it that came meanwhile: one sync for all of them. Or
+    /// for the next wake-up, or another process's records.
     fn wait(&mut self) -> Result<(), CommandError> {
         let due = self.controller.next_wakeup();
         let until = due.map_or(POLL, |due| Duration::from_millis(due.since_ms(now())).min(POLL));
         match self.inbox.recv_timeout(until) {
-            Ok(input) => {
-                let _ = self.take(input)?;
+            Ok(first) => {
+                let more = self.inbox.try_iter().take(INPUTS_A_TURN_MAX - 1);
+                self.take_all(std::iter::once(first).chain(more).collect())?;
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -358,11 +370,17 @@ impl<'a> Session<'a> {
     }
 
     fn take(&mut self, input: Input) -> Result<Reply, CommandError> {
+        let replies = self.take_all(vec![input])?;
+        Ok(replies.into_iter().next().unwrap_or(Reply::Taken))
+    }
+
+    fn take_all(&mut self, inputs: Vec<Input>) -> Result<Vec<Reply>, CommandError> {
         for _ in 0..TRIES_MAX {
-            match turn::turn(&mut self.controller, &mut self.place, now(), input.clone()) {
-                Ok(reply) => {
+            let inputs = inputs.iter().cloned();
+            match turn::turn_of(&mut self.controller, &mut self.place, now(), inputs) {
+                Ok(replies) => {
                     self.tell_new()?;
-                    return Ok(reply);
+                    return Ok(replies);
                 }
                 Err(TurnError::Append(AppendError::Moved | AppendError::Unknown(_))) => {
                     self.catch_up()?;
@@ -432,7 +450,11 @@ impl<'a> Session<'a> {
             self.note(progress);
         }
         let back = outcome::taken_back_by(&self.chronicle, id);
+        if self.drawn.is_some_and(|drawn| drawn.elapsed() < DRAW_EVERY) {
+            return;
+        }
         if let Some(view) = back.or(self.chronicle.rollout(id)) {
+            self.drawn = Some(Instant::now());
             self.board.draw(view, &self.doing, now());
         }
     }

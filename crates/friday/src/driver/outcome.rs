@@ -27,7 +27,9 @@ pub struct ResultView<'a> {
 
 /// The rollback that takes a push back, the newest.
 pub fn taken_back_by<'a>(chronicle: &'a Chronicle, push: &RolloutId) -> Option<&'a RolloutView> {
-    chronicle.rollouts.iter().rev().find(|view| view.because_of.as_ref() == Some(push))
+    // It began after the push: whatever is older need not be asked.
+    let mut later = chronicle.rollouts.iter().rev().take_while(|view| view.rollout != *push);
+    later.find(|view| view.because_of.as_ref() == Some(push))
 }
 
 /// Whether the rollout, and what it led to, is over or waits for a person; and the status if so.
