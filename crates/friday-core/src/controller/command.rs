@@ -122,7 +122,7 @@ fn held(view: View<'_>, asked: Reason) -> Option<Vec<Event>> {
             | RoundAsk::Act
             | RoundAsk::Upgrade => true,
         },
-        Phase::Wave => !rollout.hosts.values().any(|run| run.at.is_in_flight()),
+        Phase::Wave => !rollout.hosts.any_in_flight(),
         Phase::Working { work: Work::HookBefore, .. } => rollout.hook_before == HookState::Done,
         Phase::Working { .. } | Phase::GoingBack { .. } | Phase::Held | Phase::Ended { .. } => {
             false

@@ -53,7 +53,7 @@ fn a_host_in_flight_finishes_none_starts_and_then_it_is_held() {
     scene.answer_again("web-1", "switch");
     scene.run();
     let push = scene.rollout("push");
-    assert_eq!((&push.phase, &push.reasons), (&Phase::Held, &vec![held_by()]));
+    assert_eq!((&push.phase, &*push.reasons), (&Phase::Held, &vec![held_by()]));
     assert_eq!(orders(&scene), before, "none started any more");
     resume(&mut scene, Way::Forward);
     scene.run();
