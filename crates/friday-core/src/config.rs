@@ -16,6 +16,7 @@
 
 mod document;
 mod draft;
+pub mod bandwidth;
 pub mod duration;
 mod host;
 pub mod init;

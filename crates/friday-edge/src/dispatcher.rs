@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::bandwidth::Bandwidth;
 use crate::fleet::Fleet;
 use crate::probe::Prober;
 use crate::progress::ProgressSender;
@@ -36,6 +37,8 @@ pub struct DispatcherSetup {
     pub stock: Stock,
     /// The secrets.
     pub secrets: SecretStore,
+    /// How fast all hosts together may be sent to.
+    pub bandwidth: Bandwidth,
     /// Where hooks run: the configuration's directory.
     pub directory: PathBuf,
     /// Who watches.
@@ -57,8 +60,8 @@ impl Dispatcher {
         let (inputs, queue) = mpsc::channel(HANDED_IN_MAX);
         // A thread of its own: it waits for room in the inbox, which a task must not.
         runtime.spawn_blocking(move || hand_in(queue, &inbox));
-        let DispatcherSetup { fleet, stock, secrets, directory, progress } = setup;
-        let from = ShipFrom { stock, secrets, progress: progress.clone() };
+        let DispatcherSetup { fleet, stock, secrets, bandwidth, directory, progress } = setup;
+        let from = ShipFrom { stock, secrets, bandwidth, progress: progress.clone() };
         let world = World { fleet, from, directory, progress, prober: Prober::new() };
         Self { runtime, world, in_flight: BTreeMap::new(), inputs }
     }

@@ -13,16 +13,16 @@ mod upgrade;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use friday_core::config::settings::{Address, LoginSettings};
-use friday_wire::{Answer, FleetName, HostName, Request};
+use friday_wire::{Answer, FleetName, HostName, ReleaseId, Request};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 pub use command::Route;
-pub use connection::{CallError, Connection, HostHello, PutFile};
+pub use connection::{BodyPiece, BodySource, CallError, Connection, HostHello, PutFile};
 pub use failure::ConnectError;
 pub use program::HostProgram;
 pub use upgrade::{UpgradeError, Upgraded};
@@ -73,6 +73,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Link {
     state: Mutex<LinkState>,
+    /// Releases that its last head named, what runs first.
+    known: std::sync::Mutex<Vec<ReleaseId>>,
 }
 
 #[derive(Debug, Default)]
@@ -130,12 +132,40 @@ impl Fleet {
         for _ in 0..2 {
             let connection = self.connect(host, deadline).await.map_err(AskError::NotSent)?;
             match connection.call(request, deadline).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.note_known(host, &answer);
+                    return Ok(answer);
+                }
                 Err(CallError::NotSent { why }) => last = ConnectError::Ended { why },
                 Err(CallError::Lost { why }) => return Err(AskError::Unknown { why }),
             }
         }
         Err(AskError::NotSent(last))
+    }
+
+    /// Releases that the host held when its head was seen last, what runs first.
+    pub fn known_releases(&self, host: &HostName) -> Vec<ReleaseId> {
+        let known = self.inner.links.get(host).map(|link| &link.known);
+        known.map_or_else(Vec::new, |known| {
+            known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+
+    fn note_known(&self, host: &HostName, answer: &Answer) {
+        let head = match answer {
+            Answer::Raised(head) => head,
+            Answer::Observed(observation) => &observation.head,
+            _ => return,
+        };
+        let Some(link) = self.inner.links.get(host) else { return };
+        let named = [head.current, head.stable, head.previous_stable].into_iter().flatten();
+        let mut releases: Vec<ReleaseId> = Vec::new();
+        for release in named.chain(head.held.iter().copied()) {
+            if !releases.contains(&release) {
+                releases.push(release);
+            }
+        }
+        *link.known.lock().unwrap_or_else(PoisonError::into_inner) = releases;
     }
 
     /// The host's connection: the warm one, or a new one.

@@ -1,15 +1,18 @@
-//! Putting a release on a host: the files it lacks, the manifest, the secrets.
+//! Putting a release on a host: what it lacks, the manifest, the secrets.
 //!
-//! Only files travel here, nothing starts. A transfer that was cut goes on where the host says it
-//! stopped, as long as there is time and each try gets further. Cancelled at any point, the host has
-//! some more files than before, and that is all.
+//! Only files travel here, nothing starts. The release is offered, the host says what it lacks, and
+//! one pack brings that; a host that speaks an older protocol gets file after file. A transfer that
+//! was cut goes on where it stopped, as long as there is time and each try gets further. Cancelled at
+//! any point, the host has some more files than before, and that is all.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod packs;
+mod whole_files;
 
-use friday_wire::{Answer, Digest, HostName, Manifest, ReleaseId, Request, SecretsVersion};
+use friday_wire::{Answer, HostName, ReleaseId, Request, SecretsVersion, WIRE_PACKS};
 use tokio::time::Instant;
 
-use crate::fleet::{AskError, CallError, Fleet, PutFile};
+use crate::bandwidth::Bandwidth;
+use crate::fleet::{AskError, CallError, Connection, Fleet};
 use crate::last_lines::shown;
 use crate::progress::{Progress, ProgressSender};
 use crate::secrets::{SecretError, SecretStore};
@@ -36,6 +39,8 @@ pub struct ShipFrom {
     pub stock: Stock,
     /// The secrets.
     pub secrets: SecretStore,
+    /// How fast all hosts together may be sent to.
+    pub bandwidth: Bandwidth,
     /// Who watches.
     pub progress: ProgressSender,
 }
@@ -70,12 +75,18 @@ pub async fn ship(
     shipment: &Shipment,
     deadline: Instant,
 ) -> Result<(), ShipError> {
-    let manifest = from.stock.release(&shipment.release).map_err(ShipError::Stock)?.manifest;
     let mut transfer = Transfer { fleet, from, shipment, deadline, total: None, best: u64::MAX };
     let mut fruitless = 0;
     loop {
         let left_before = transfer.best;
-        match transfer.files(&manifest).await {
+        let tried = match transfer.connect().await {
+            Ok(connection) if connection.hello().wire >= WIRE_PACKS => {
+                transfer.packs(&connection).await
+            }
+            Ok(_) => transfer.whole_files().await,
+            Err(error) => Err(error),
+        };
+        match tried {
             Ok(()) => break,
             Err(ShipError::Ask(error)) => {
                 fruitless = if transfer.best < left_before { 0 } else { fruitless + 1 };
@@ -86,8 +97,6 @@ pub async fn ship(
             Err(error) => return Err(error),
         }
     }
-    let put = Request::PutManifest { release: shipment.release, manifest };
-    transfer.expect_ok(&put).await?;
     if let Some(version) = &shipment.secrets {
         let secrets = from.secrets.load(version).map_err(ShipError::Secrets)?;
         let values = secrets.values.iter();
@@ -112,64 +121,15 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// One try: what is missing now, one file after the other.
-    async fn files(&mut self, manifest: &Manifest) -> Result<(), ShipError> {
-        let sizes: BTreeMap<Digest, u64> = manifest.files().collect();
-        let ask = Request::Missing { files: sizes.keys().copied().collect() };
-        let missing = match self.ask(&ask).await? {
-            Answer::Missing { files } => files,
-            other => return Err(not_ok(&other)),
-        };
-        // A host that names files nobody asked about is not believed.
-        let mut seen = BTreeSet::new();
-        let todo: Vec<PutFile> = missing
-            .into_iter()
-            .filter_map(|(digest, offset)| {
-                let size = *sizes.get(&digest)?;
-                // A whole file that is still called missing is damaged there: begin again.
-                let offset = if offset < size { offset } else { 0 };
-                seen.insert(digest).then_some(PutFile { digest, size, offset })
-            })
-            .collect();
-        let mut left: u64 = todo.iter().map(|file| file.size - file.offset).sum();
-        let total = *self.total.get_or_insert(left);
-        self.best = self.best.min(left);
-        for file in todo {
-            self.file(file, total.saturating_sub(left), total).await?;
-            left -= file.size - file.offset;
-            self.best = self.best.min(left);
-            self.tell(total.saturating_sub(left), total);
-        }
-        Ok(())
+    async fn connect(&self) -> Result<std::sync::Arc<Connection>, ShipError> {
+        let connected = self.fleet.connect(&self.shipment.host, self.deadline).await;
+        connected.map_err(|error| ShipError::Ask(AskError::NotSent(error)))
     }
 
-    async fn file(&self, file: PutFile, done: u64, total: u64) -> Result<(), ShipError> {
-        let (stock, digest, offset) = (self.from.stock.clone(), file.digest, file.offset);
-        // Skipping to an offset decompresses what lies before it.
-        let reader = tokio::task::spawn_blocking(move || stock.read_compressed(&digest, offset))
-            .await
-            .map_err(|error| ShipError::Host { why: error.to_string() })?
-            .map_err(ShipError::Stock)?;
-        let stored = reader.stored_len().max(1);
-        let left = file.size - file.offset;
-        let connection = self
-            .fleet
-            .connect(&self.shipment.host, self.deadline)
-            .await
-            .map_err(|error| ShipError::Ask(AskError::NotSent(error)))?;
-        let put = connection.put(file, reader, self.deadline, |sent| {
-            // Compressed bytes stand for their share of the file: near enough to look at.
-            let share = u128::from(left) * u128::from(sent.min(stored)) / u128::from(stored);
-            self.tell(done + u64::try_from(share).unwrap_or(left), total);
-        });
-        match put.await {
-            Ok(Answer::Ok) => Ok(()),
-            Ok(other) => Err(not_ok(&other)),
-            // Whether a part arrived, the next look tells.
-            Err(CallError::NotSent { why } | CallError::Lost { why }) => {
-                Err(ShipError::Ask(AskError::Unknown { why }))
-            }
-        }
+    /// Notes how many bytes are missing; returns how many were at first.
+    fn note_left(&mut self, left: u64) -> u64 {
+        self.best = self.best.min(left);
+        *self.total.get_or_insert(left)
     }
 
     async fn expect_ok(&self, request: &Request) -> Result<(), ShipError> {
@@ -192,6 +152,12 @@ impl Transfer<'_> {
             total,
         });
     }
+}
+
+/// What was sent arrived or not: the next look tells.
+fn lost(error: CallError) -> ShipError {
+    let (CallError::NotSent { why } | CallError::Lost { why }) = error;
+    ShipError::Ask(AskError::Unknown { why })
 }
 
 fn not_ok(answer: &Answer) -> ShipError {

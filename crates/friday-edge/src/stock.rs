@@ -5,13 +5,17 @@
 //! through an [`Intake`], which makes them durable before it gives them their names: what has its
 //! name is whole, after a power cut too. Whether a release may be pushed is not asked here.
 
+pub mod delta;
 mod intake;
+pub mod parcel;
 mod reading;
+mod stored;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 
 use friday_core::release::release_id;
 use friday_core::time::Timestamp;
@@ -20,7 +24,9 @@ use serde::{Deserialize, Serialize};
 
 pub use intake::Intake;
 pub(crate) use intake::IntakeError;
+pub use parcel::{Kept, Parcel};
 pub use reading::CompressedReader;
+pub use stored::StoredFile;
 
 use crate::state_directory::{StateDirectory, make_private};
 
@@ -76,6 +82,7 @@ pub struct Stock {
     state: PathBuf,
     store: PathBuf,
     releases: PathBuf,
+    kept: Arc<Kept>,
 }
 
 impl Stock {
@@ -88,6 +95,7 @@ impl Stock {
             state: state.path().to_owned(),
             store: state.path().join("store"),
             releases: state.path().join("releases"),
+            kept: Arc::default(),
         };
         for directory in [&stock.state, &stock.store, &stock.releases] {
             make_private(directory).map_err(|source| at(directory, source))?;
@@ -118,6 +126,56 @@ impl Stock {
         offset: u64,
     ) -> Result<CompressedReader, StockError> {
         reading::open(&self.file_path(digest), digest, offset)
+    }
+
+    /// What all transfers share.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// A release made ready to be sent.
+    ///
+    /// # Errors
+    /// As [`Self::release`].
+    pub fn parcel(&self, release: &ReleaseId) -> Result<Arc<Parcel>, StockError> {
+        if let Some(parcel) = self.kept.parcel(release) {
+            return Ok(parcel);
+        }
+        let stocked = self.release(release)?;
+        Ok(self.kept.keep_parcel(Parcel::new(*release, &stocked.manifest)))
+    }
+
+    /// The bytes of a file that fits into one piece.
+    ///
+    /// # Errors
+    /// `File` when it is not there or damaged, `Io`.
+    pub fn read_small(&self, digest: &Digest, size: u64) -> Result<Vec<u8>, StockError> {
+        let path = self.file_path(digest);
+        let packed = fs::read(&path).map_err(|error| lost(&path, digest, error))?;
+        // Whoever asks knows that it fits.
+        let most = usize::try_from(size).unwrap_or(0).min(friday_wire::pack::PIECE_LEN);
+        let plain = zstd::bulk::decompress(&packed, most).map_err(|_| StockError::File(*digest))?;
+        if plain.len() as u64 == size { Ok(plain) } else { Err(StockError::File(*digest)) }
+    }
+
+    /// Opens a file that is larger than one piece.
+    ///
+    /// # Errors
+    /// `File` when it is not there or damaged, `Io`.
+    pub fn open_large(&self, digest: &Digest, size: u64) -> Result<StoredFile, StockError> {
+        let path = self.file_path(digest);
+        let pieces = path.with_extension("pieces");
+        let failed = |error| lost(&path, digest, error);
+        if let Some(file) = StoredFile::open(&path, &pieces, size).map_err(failed)? {
+            return Ok(file);
+        }
+        let _alone = self.kept.cutting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = StoredFile::open(&path, &pieces, size).map_err(failed)? {
+            return Ok(file);
+        }
+        stored::cut_anew(&path, &pieces, *digest).map_err(failed)?;
+        let file = StoredFile::open(&path, &pieces, size).map_err(failed)?;
+        file.ok_or(StockError::File(*digest))
     }
 
     /// Notes a release whose files were taken in.
@@ -229,6 +287,15 @@ impl Stock {
     fn file_path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         self.store.join(&name[..2]).join(format!("{name}.zst"))
+    }
+}
+
+/// Bytes that are not zstd, or too few: the name lies.
+fn lost(path: &Path, digest: &Digest, error: io::Error) -> StockError {
+    use io::ErrorKind::{InvalidData, NotFound, Other, UnexpectedEof};
+    match error.kind() {
+        NotFound | InvalidData | UnexpectedEof | Other => StockError::File(*digest),
+        _ => at(path, error),
     }
 }
 

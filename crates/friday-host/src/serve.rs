@@ -7,6 +7,7 @@ pub mod connection;
 pub mod connections;
 pub mod event;
 pub mod owner;
+pub mod shipment;
 pub mod state;
 
 use std::fs::{self, File, OpenOptions};

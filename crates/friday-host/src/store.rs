@@ -1,14 +1,19 @@
 //! The store: whole files under their BLAKE3 hash. What lies here under a hash was verified when it
 //! came, and is verified again when a tree is built from it.
 
+pub mod verify;
+pub mod offer;
 pub mod receiving;
+pub mod unpacking;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use friday_wire::{Digest, Manifest, ReleaseId};
+use friday_wire::{Chunker, Digest, Manifest, Recipe, ReleaseId};
 
 use crate::place::{Place, write_json};
 use receiving::{ReceiveError, Receiving};
@@ -65,12 +70,53 @@ pub type Transfer = Arc<Mutex<Option<Receiving>>>;
 pub struct Store {
     place: Place,
     transfers: Mutex<BTreeMap<Digest, Transfer>>,
+    packs: PackTurns,
+    /// What was found right lately; see [`offer`].
+    verified: Mutex<BTreeMap<Digest, (offer::Stamp, Instant)>>,
+}
+
+/// One pack is taken in at a time. The newest one: an older one may hang on a dead network.
+#[derive(Debug, Default)]
+struct PackTurns {
+    newest: AtomicU64,
+    turn: Mutex<()>,
+}
+
+/// The right to take in a pack.
+#[derive(Debug)]
+pub struct PackTurn<'a> {
+    store: &'a Store,
+    number: u64,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl PackTurn<'_> {
+    /// Whether no newer pack waits for the turn.
+    pub fn is_newest(&self) -> bool {
+        self.store.packs.newest.load(Ordering::SeqCst) == self.number
+    }
 }
 
 impl Store {
     /// Opens it.
     pub fn new(place: Place) -> Self {
-        Self { place, transfers: Mutex::default() }
+        Self {
+            place,
+            transfers: Mutex::default(),
+            packs: PackTurns::default(),
+            verified: Mutex::default(),
+        }
+    }
+
+    fn verified(&self) -> MutexGuard<'_, BTreeMap<Digest, (offer::Stamp, Instant)>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the turn for a pack. An older one ends at its next item; this waits for it.
+    pub fn pack_turn(&self) -> PackTurn<'_> {
+        let number = self.packs.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        let turn = self.packs.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        PackTurn { store: self, number, _turn: turn }
     }
 
     /// Whether a file is here.
@@ -129,16 +175,46 @@ impl Store {
         release: ReleaseId,
         manifest: &Manifest,
     ) -> Result<(), ManifestStoreError> {
-        manifest.check()?;
-        let found = ReleaseId(Digest(*blake3::hash(&manifest.identity_bytes()).as_bytes()));
-        if found != release {
-            return Err(ManifestStoreError::Identity {
-                found: found.to_string(),
-                named: release.to_string(),
-            });
-        }
+        check_manifest(release, manifest)?;
         write_json(&self.place.manifest(release), manifest)
             .map_err(|error| ManifestStoreError::Disk(release.short(), error.to_string()))
+    }
+
+    /// Bytes that are lacking of an offer, by a quick look.
+    pub fn lacking_bytes(&self, offered: &offer::Offered) -> u64 {
+        let lacking = |(digest, size): &(Digest, u64)| {
+            if self.has(*digest) {
+                return 0;
+            }
+            let part = fs::metadata(self.place.partial(*digest)).map_or(0, |found| found.len());
+            size.saturating_sub(part)
+        };
+        offered.files.iter().map(lacking).sum()
+    }
+
+    /// Releases whose manifests are here.
+    pub fn known_releases(&self) -> Vec<ReleaseId> {
+        let Ok(entries) = fs::read_dir(self.place.join("manifests")) else { return Vec::new() };
+        let release = |entry: fs::DirEntry| {
+            entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok().map(ReleaseId)
+        };
+        entries.flatten().filter_map(release).collect()
+    }
+
+    /// The recipe of a stored file. One that is damaged has another recipe, and that is all.
+    ///
+    /// # Errors
+    /// It is not here, or cannot be read.
+    pub fn recipe(&self, digest: Digest) -> io::Result<Recipe> {
+        let mut file = fs::File::open(self.place.stored(digest))?;
+        let mut chunker = Chunker::default();
+        let mut buffer = vec![0_u8; 256 * 1024];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(chunker.finish()),
+                got => chunker.feed(&buffer[..got]),
+            }
+        }
     }
 
     /// A release's manifest.
@@ -150,6 +226,19 @@ impl Store {
             .map_err(|error| ManifestStoreError::Disk(release.short(), error.to_string()))?
             .ok_or_else(|| ManifestStoreError::Unknown(release.short()))
     }
+}
+
+/// Whether a manifest is well-formed and is this release's.
+fn check_manifest(release: ReleaseId, manifest: &Manifest) -> Result<(), ManifestStoreError> {
+    manifest.check()?;
+    let found = ReleaseId(Digest(*blake3::hash(&manifest.identity_bytes()).as_bytes()));
+    if found != release {
+        return Err(ManifestStoreError::Identity {
+            found: found.to_string(),
+            named: release.to_string(),
+        });
+    }
+    Ok(())
 }
 
 /// Whether `needed` bytes fit and leave the reserve.

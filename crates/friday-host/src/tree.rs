@@ -1,11 +1,13 @@
-//! A release's tree: built from the store beside the others, verified while it is copied, and then
-//! put in place by one rename. Files are copies, never hard links: an application that writes into
-//! its own tree must not change the store.
+//! A release's tree: built from the store beside the others, verified while it is copied (or just
+//! before), and then put in place by one rename. Files are copies, or share their blocks where the
+//! file system can; never hard links: an application that writes into its own tree must not change
+//! the store, and it can always make its own files writable.
 
+pub mod copy;
 pub mod drift;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -14,8 +16,9 @@ use friday_wire::{Digest, Entry, EntryKind, Manifest, ReleaseId};
 use crate::place::{Place, private_directory, sync_directory, with_suffix};
 use crate::store::{ManifestStoreError, RoomError, Store, check_room};
 
-/// Up to here every file is synced by itself; above, the whole file system once.
-const SYNCED_ONE_BY_ONE: usize = 1_000;
+/// Up to here every file is synced by itself; above, the whole file system once: with many files that
+/// is one write of the file system's journal instead of one for each.
+const SYNCED_ONE_BY_ONE: usize = 16;
 
 /// Why a tree cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +76,7 @@ pub fn build(place: &Place, store: &Store, release: ReleaseId) -> Result<(), Bui
     private_directory(&scaffold).map_err(|error| failed(&scaffold, error))?;
     let kept = manifest.tree.iter().filter(|entry| !is_shared(&manifest, &entry.path));
     for entry in kept {
-        place_entry(place, &scaffold, entry)?;
+        place_entry(place, store, &scaffold, entry)?;
     }
     share(place, &scaffold, &manifest)?;
     settle(&scaffold, &manifest).map_err(|error| failed(&scaffold, error))?;
@@ -107,7 +110,12 @@ pub(crate) fn is_shared(manifest: &Manifest, path: &str) -> bool {
     })
 }
 
-fn place_entry(place: &Place, root: &Path, entry: &Entry) -> Result<(), BuildError> {
+fn place_entry(
+    place: &Place,
+    store: &Store,
+    root: &Path,
+    entry: &Entry,
+) -> Result<(), BuildError> {
     let path = root.join(&entry.path);
     let error = |error| BuildError::Io(entry.path.clone(), error);
     match &entry.kind {
@@ -118,13 +126,14 @@ fn place_entry(place: &Place, root: &Path, entry: &Entry) -> Result<(), BuildErr
         EntryKind::Link { target } => symlink(target, &path).map_err(error),
         EntryKind::File { digest, executable, .. } => {
             let mode = if *executable { 0o755 } else { 0o644 };
-            copy_verified(place, &entry.path, *digest, &path, mode)
+            copy_verified(place, store, &entry.path, *digest, &path, mode)
         }
     }
 }
 
 fn copy_verified(
     place: &Place,
+    store: &Store,
     name: &str,
     digest: Digest,
     to: &Path,
@@ -132,28 +141,18 @@ fn copy_verified(
 ) -> Result<(), BuildError> {
     let error = |error| BuildError::Io(name.to_owned(), error);
     let from = place.stored(digest);
-    let mut source = File::open(&from).map_err(|found| match found.kind() {
+    let source = File::open(&from).map_err(|found| match found.kind() {
         io::ErrorKind::NotFound => {
             BuildError::NotStored { path: name.to_owned(), digest: digest.short() }
         }
         _ => error(found),
     })?;
-    let mut target =
+    let target =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(error)?;
-    let shares_blocks = rustix::fs::ioctl_ficlone(&target, &source).is_ok();
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0_u8; 256 * 1024];
-    loop {
-        let got = source.read(&mut buffer).map_err(error)?;
-        if got == 0 {
-            break;
-        }
-        hasher.update(&buffer[..got]);
-        if !shares_blocks {
-            target.write_all(&buffer[..got]).map_err(error)?;
-        }
-    }
-    if *hasher.finalize().as_bytes() != digest.0 {
+    let found = source.metadata().map_err(error)?;
+    if store.was_verified(digest, &found) {
+        copy::plain(&source, &target, &found).map_err(error)?;
+    } else if copy::hashing(&source, &target, &found).map_err(error)? != digest {
         fs::remove_file(&from).map_err(error)?;
         return Err(BuildError::Damaged { path: name.to_owned(), digest: digest.short() });
     }
@@ -193,7 +192,7 @@ fn settle(root: &Path, manifest: &Manifest) -> io::Result<()> {
 }
 
 /// Whether every entry is what the manifest says, contents too.
-fn is_intact(root: &Path, manifest: &Manifest) -> bool {
+pub fn is_intact(root: &Path, manifest: &Manifest) -> bool {
     manifest.tree.iter().filter(|entry| !is_shared(manifest, &entry.path)).all(|entry| {
         let path = root.join(&entry.path);
         let Ok(found) = fs::symlink_metadata(&path) else { return false };

@@ -181,6 +181,10 @@ impl Node {
             | Request::PutSecrets { .. }
             | Request::Log { .. }
             | Request::GetManifest { .. }
+            | Request::Offer { .. }
+            | Request::Pack { .. }
+            | Request::Recipe { .. }
+            | Request::Verify
             | Request::Upgrade { .. }
             | Request::ConfirmUpgrade { .. } => {
                 Ok(Answer::Error { why: "the state machine does not answer that".to_owned() })

@@ -167,7 +167,11 @@ fn fence_of(request: &mut Request) -> Option<&mut Fence> {
         | Request::PutManifest { .. }
         | Request::PutSecrets { .. }
         | Request::Log { .. }
-        | Request::GetManifest { .. } => None,
+        | Request::GetManifest { .. }
+        | Request::Offer { .. }
+        | Request::Pack { .. }
+        | Request::Recipe { .. }
+        | Request::Verify => None,
         Request::Raise { fence, .. }
         | Request::Renew { fence }
         | Request::Release { fence }

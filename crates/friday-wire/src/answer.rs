@@ -1,5 +1,7 @@
 //! What a host answers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fence::Fence;
@@ -35,6 +37,20 @@ pub enum Answer {
         /// Not in the store; with the bytes that an interrupted transfer left (uncompressed).
         files: Vec<(Digest, u64)>,
     },
+    /// To `Offer` and `Pack`.
+    Lacks(Lacks),
+    /// To `Offer`: the manifest of the base is not here.
+    NoBase {
+        /// Releases whose manifests are.
+        known: Vec<ReleaseId>,
+    },
+    /// To `Recipe`.
+    Recipe {
+        /// [`crate::Recipe::to_bytes`], hexadecimal.
+        chunks: String,
+    },
+    /// To `Verify`.
+    Verified(Verified),
     /// To `Log`.
     Log {
         /// Lines, oldest first, control characters shown.
@@ -49,6 +65,56 @@ pub enum Answer {
         /// What, one sentence.
         why: String,
     },
+}
+
+/// What a host lacks of an offered release, by place among the manifest's distinct files.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Lacks {
+    /// Files of which nothing is here: the first one's place, and how many in a row.
+    pub runs: Vec<(u32, u32)>,
+    /// Files of which an interrupted transfer left the first bytes: place and bytes.
+    pub begun: Vec<(u32, u64)>,
+}
+
+impl Lacks {
+    /// Adds a file; in rising order.
+    pub fn add(&mut self, file: u32, held: u64) {
+        if held > 0 {
+            self.begun.push((file, held));
+            return;
+        }
+        match self.runs.last_mut() {
+            Some((first, count)) if first.saturating_add(*count) == file => *count += 1,
+            Some(_) | None => self.runs.push((file, 1)),
+        }
+    }
+
+    /// Whether nothing is lacking.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.begun.is_empty()
+    }
+
+    /// Places and held bytes, of a manifest with so many distinct files; `None` if there are others.
+    pub fn files(&self, count: usize) -> Option<BTreeMap<u32, u64>> {
+        let mut files: BTreeMap<u32, u64> = self.begun.iter().copied().collect();
+        for (first, length) in &self.runs {
+            let end = first.checked_add(*length).filter(|end| *end as usize <= count)?;
+            files.extend((*first..end).map(|file| (file, 0)));
+        }
+        let last = files.last_key_value().map(|(file, _)| *file as usize);
+        last.is_none_or(|last| last < count).then_some(files)
+    }
+}
+
+/// What a look at the whole store found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Verified {
+    /// Files that were read.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Damaged files of the store, which were removed, and damaged releases: one sentence each.
+    pub damaged: Vec<String>,
 }
 
 /// Why a host refuses.

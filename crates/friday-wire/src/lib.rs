@@ -11,12 +11,16 @@ pub mod head;
 pub mod health;
 pub mod id;
 pub mod manifest;
+pub mod pack;
+pub mod recipe;
 pub mod request;
 pub mod rotation;
 pub mod step;
 pub mod undo;
 
-pub use answer::{Answer, BootDefault, HostFacts, Observation, Refusal, RunningApp};
+pub use answer::{
+    Answer, BootDefault, Verified, HostFacts, Lacks, Observation, Refusal, RunningApp,
+};
 pub use fence::{Fence, FenceKind};
 pub use head::{
     BootIdentity, Head, Lease, Lock, Migration, OpenRollout, Quarantined, RolloutKind, Stamped,
@@ -28,13 +32,17 @@ pub use id::{
     TreeId,
 };
 pub use manifest::{Entry, EntryKind, Manifest, ManifestError, Ports, RunSpec};
+pub use recipe::{Chunk, Chunker, Recipe, RecipeError};
 pub use request::{LeaseAsk, Request};
 pub use rotation::Rotation;
 pub use step::{BackPace, Step, StepKey, StepName, StepReport, StepState};
 pub use undo::Undo;
 
 /// The version of the protocol this build speaks. Raised when an old peer could misread a message.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
+
+/// From this protocol version on, releases are offered and travel as packs.
+pub const WIRE_PACKS: u32 = 2;
 
 /// The oldest protocol version this build still understands.
 pub const WIRE_VERSION_MIN: u32 = 1;

@@ -147,6 +147,35 @@ pub enum Request {
         /// The manifest.
         manifest: Manifest,
     },
+    /// What a release is, to be asked what is lacking of it. Since wire version 2. In the data frames
+    /// that follow, ended by an empty one: the manifest's identity bytes as one zstd frame, with the
+    /// base manifest's as its prefix where one is named. The host looks at every file of it.
+    /// Answer: `Lacks`; `NoBase` when the base is not known here; when nothing is lacking, as to
+    /// `PutManifest`.
+    Offer {
+        /// Its identity.
+        release: ReleaseId,
+        /// A release whose manifest the host has.
+        base: Option<ReleaseId>,
+        /// Bytes of the manifest, unpacked.
+        length: u64,
+    },
+    /// What is lacking of the release that this connection was offered last, as a pack (see
+    /// [`crate::pack`]) in the data frames that follow, ended by an empty one. Since wire version 2.
+    /// Every file is verified and durable before it counts. Answer: `Lacks` when something is
+    /// still lacking; else as to `PutManifest`; or `Error`.
+    Pack {
+        /// Its identity.
+        release: ReleaseId,
+    },
+    /// The recipe of a file in the store. Since wire version 2. Answer: `Recipe`, or `Error`.
+    Recipe {
+        /// BLAKE3 of the file.
+        file: Digest,
+    },
+    /// Reads the whole store, removes what is damaged there, and says so. Since wire version 2.
+    /// Needs no fence: what is removed is of no use to anybody. Answer: `Verified`, or `Error`.
+    Verify,
     /// Stores secrets, 0600. Never part of a release. Answer: `Ok`.
     PutSecrets {
         /// The set's random name.
@@ -228,6 +257,10 @@ impl Request {
             | Self::Missing { .. }
             | Self::Put { .. }
             | Self::PutManifest { .. }
+            | Self::Offer { .. }
+            | Self::Pack { .. }
+            | Self::Recipe { .. }
+            | Self::Verify
             | Self::PutSecrets { .. }
             | Self::Log { .. }
             | Self::GetManifest { .. } => None,

@@ -232,6 +232,7 @@ impl<'a> Session<'a> {
             fleet: sight::fleet(context, progress_in.clone()),
             stock: kept.stock.clone(),
             secrets: kept.secrets.clone(),
+            bandwidth: friday_edge::bandwidth::Bandwidth::new(context.settings.bandwidth),
             directory: context.base.clone(),
             progress: progress_in,
         };

@@ -6,7 +6,9 @@ use std::time::Duration;
 use friday_core::view::{Chronicle, HostView};
 use friday_edge::fleet::{AskError, Fleet, FleetSetup, HostProgram};
 use friday_edge::progress::ProgressSender;
-use friday_wire::{Answer, HostName, Observation, ReleaseId, Request};
+use friday_wire::{
+    Answer, HostName, Observation, ReleaseId, Request, Verified, WIRE_PACKS,
+};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -129,6 +131,64 @@ pub fn log(
         Ok(other) => Err(CommandError::bug(format!("`{host}` answered with {other:?}"))),
         Err(AskError::NotSent(error)) => Err(failed(&error.told())),
         Err(error) => Err(failed(&error.to_string())),
+    }
+}
+
+/// How long a host may read what it keeps: a terabyte on a slow disk takes hours.
+const VERIFY_DEADLINE: Duration = Duration::from_secs(6 * 3_600);
+
+/// What came of a host's look at what it keeps.
+#[derive(Debug)]
+pub enum Verification {
+    /// It read everything.
+    Done(Verified),
+    /// It did not.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Lets these hosts read and compare all that they keep, all at once.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn verify(
+    context: &Context,
+    hosts: &[HostName],
+) -> Result<Vec<(HostName, Verification)>, CommandError> {
+    let fleet = fleet(context, ProgressSender::nobody());
+    runtime()?.block_on(async {
+        let mut asked = Vec::new();
+        for host in hosts.iter().cloned() {
+            let fleet = fleet.clone();
+            asked.push(tokio::spawn(async move {
+                let found = verify_one(&fleet, &host).await;
+                (host, found)
+            }));
+        }
+        let mut all = Vec::new();
+        for task in asked {
+            all.push(task.await.map_err(|error| CommandError::from_error(Exit::Internal, &error))?);
+        }
+        Ok(all)
+    })
+}
+
+async fn verify_one(fleet: &Fleet, host: &HostName) -> Verification {
+    let failed = |why: String| Verification::Failed { why };
+    let connection = match fleet.connect(host, Instant::now() + LOOK_DEADLINE).await {
+        Ok(connection) => connection,
+        Err(error) => return failed(error.told()),
+    };
+    if connection.hello().wire < WIRE_PACKS {
+        return failed("its friday-host is too old for that; see `friday hosts upgrade`".to_owned());
+    }
+    match connection.call(&Request::Verify, Instant::now() + VERIFY_DEADLINE).await {
+        Ok(Answer::Verified(verified)) => Verification::Done(verified),
+        Ok(Answer::Error { why }) => failed(why),
+        Ok(other) => failed(format!("it answered with {other:?}")),
+        Err(error) => failed(error.to_string()),
     }
 }
 

@@ -20,7 +20,7 @@ const ROOMS: [Room; 9] = [
     Room {
         name: "friday-wire",
         below: &[],
-        outside: Some(&["serde", "serde_json", "thiserror", "proptest"]),
+        outside: Some(&["blake3", "fastcdc", "serde", "serde_json", "thiserror", "proptest"]),
     },
     Room {
         name: "friday-node",

@@ -384,6 +384,13 @@ pub static KEYS: &[Key] = &[
         "How long it may take to bring a release to one host.",
     ),
     key(
+        "rollout.bandwidth",
+        Kind::Bandwidth,
+        None,
+        "\"10MB/s\"",
+        "What friday sends to all hosts together, at most. Without it, as fast as it goes.",
+    ),
+    key(
         "rollout.observe",
         Kind::Duration(100),
         Some("\"5s\""),

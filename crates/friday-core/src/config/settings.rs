@@ -75,6 +75,8 @@ pub struct Settings {
     pub progress_deadline_ms: u64,
     /// How long staging one host may take, milliseconds.
     pub stage_deadline_ms: u64,
+    /// What friday sends to all hosts together, bytes in a second; `None`: no limit.
+    pub bandwidth: Option<u64>,
     /// Between observations of a host in soak and bake, milliseconds.
     pub observe_ms: u64,
     /// Releases kept on hosts: good ones, failed ones.

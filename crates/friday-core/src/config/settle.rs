@@ -68,6 +68,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
         clocks,
         progress_deadline_ms,
         stage_deadline_ms: from.ms("rollout.stage_deadline"),
+        bandwidth: from.value("rollout.bandwidth", |read, node| read.bandwidth(node)),
         observe_ms: from.ms("rollout.observe"),
         keep: (from.count("rollout.keep.good"), from.count("rollout.keep.failed")),
         hooks: Hooks {

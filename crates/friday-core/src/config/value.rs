@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use super::document::{Node, Table, Value};
+use super::bandwidth::parse_bandwidth;
 use super::duration::{parse_duration, show_duration};
 use super::problem::Fault;
 use super::settings::SecretSource;
@@ -39,6 +40,8 @@ pub enum Kind {
     Port,
     /// `"8100-8199"`.
     PortRange,
+    /// Bytes in a second.
+    Bandwidth,
     /// An HTTP status.
     Status,
     /// The path of an HTTP request.
@@ -78,6 +81,7 @@ impl Kind {
             Self::Percent => "a percentage from \"1%\" to \"100%\"".to_owned(),
             Self::Port => "a port from 1 to 65535".to_owned(),
             Self::PortRange => "a range of ports".to_owned(),
+            Self::Bandwidth => "bytes in a second, such as \"10MB/s\"".to_owned(),
             Self::Status => "an HTTP status from 100 to 599".to_owned(),
             Self::HttpPath => "a path that begins with `/`".to_owned(),
             Self::Url => "a URL".to_owned(),
@@ -106,6 +110,7 @@ impl Kind {
             Self::Durations => read.durations(node).err().unwrap_or_default(),
             Self::Percent => one(read.percent(node).map(|_| ())),
             Self::PortRange => one(read.port_range(node).map(|_| ())),
+            Self::Bandwidth => one(read.bandwidth(node).map(|_| ())),
             Self::Listen => one(read.listen(node).map(|_| ())),
             Self::Waves => read.waves(node).err().unwrap_or_default(),
             Self::Inside => read.inside(node).err().unwrap_or_default(),
@@ -353,6 +358,17 @@ impl Reading<'_> {
             return Err(fault.hint(format!("write \"{first}-{}\"", last.saturating_add(9))));
         }
         Ok((first, last))
+    }
+
+    /// Bytes in a second.
+    pub(crate) fn bandwidth(&self, node: &Node) -> Result<u64, Fault> {
+        let Value::Text(text) = &node.value else {
+            return Err(self.mismatch(node).hint("for example \"10MB/s\""));
+        };
+        parse_bandwidth(text).map_err(|error| {
+            let fault = self.fault(node, format!("`{text}` is no bandwidth: {error}"));
+            fault.hint(error.hint())
+        })
     }
 
     /// An address with a port.

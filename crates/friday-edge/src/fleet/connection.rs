@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::bootstrap::{HELLO_NUMBER, Stderr};
+use crate::bandwidth::Bandwidth;
 
 /// Calls that wait to be written. More wait for room.
 const CALLS_QUEUED_MAX: usize = 64;
@@ -147,29 +148,49 @@ impl Connection {
         deadline: Instant,
         mut sent: impl FnMut(u64),
     ) -> Result<Answer, CallError> {
+        let PutFile { digest, size, offset } = file;
+        let mut total = 0;
+        let count = |bytes: u64, _| {
+            total += bytes;
+            sent(total);
+        };
+        let body = BodySource { pieces: cut_into_pieces(compressed), limit: Bandwidth::default() };
+        self.send(&Request::Put { digest, size, offset }, body, deadline, count).await
+    }
+
+    /// Asks with a body in data frames. Tells `sent` of each piece how long it is, and what it stands
+    /// for.
+    ///
+    /// # Errors
+    /// See [`CallError`]; a body that fails is `Lost`.
+    pub async fn send(
+        &self,
+        request: &Request,
+        mut body: BodySource,
+        deadline: Instant,
+        mut sent: impl FnMut(u64, u64),
+    ) -> Result<Answer, CallError> {
         let not_sent = |_| CallError::NotSent { why: NO_TIME.to_owned() };
         let turn = timeout_at(deadline, Arc::clone(&self.file_turn).lock_owned()).await;
         let turn = turn.map_err(not_sent)?;
-        let PutFile { digest, size, offset } = file;
-        let (frame, mut answer) = self.enter(&Request::Put { digest, size, offset })?;
+        let (frame, mut answer) = self.enter(request)?;
         queue(&self.pieces, frame, deadline).await?;
         let mut end = EndOfFile { pieces: self.pieces.clone(), turn: Some(turn) };
-        let mut source = cut_into_pieces(compressed);
-        let mut total = 0;
         loop {
             let piece = tokio::select! {
                 // The host may say early that it cannot: a full disk.
                 early = answer.wait(deadline) => return early,
-                piece = source.recv() => piece,
+                piece = body.next() => piece,
             };
             match piece {
                 None => break,
-                Some(Err(error)) => return Err(CallError::Lost { why: error.to_string() }),
+                Some(Err(why)) => return Err(CallError::Lost { why }),
                 Some(Ok(piece)) => {
-                    let queued = queue(&self.pieces, frame::data_frame(&piece), deadline).await;
+                    let length = piece.bytes.len() as u64;
+                    let queued =
+                        queue(&self.pieces, frame::data_frame(&piece.bytes), deadline).await;
                     queued.map_err(|_| self.lost())?;
-                    total += piece.len() as u64;
-                    sent(total);
+                    sent(length, piece.content);
                 }
             }
         }
@@ -281,18 +302,60 @@ impl Drop for EndOfFile {
     }
 }
 
+/// A piece of a body.
+#[derive(Debug)]
+pub struct BodyPiece {
+    /// At most [`DATA_LEN_MAX`].
+    pub bytes: Vec<u8>,
+    /// What it stands for, as whoever made it counts.
+    pub content: u64,
+}
+
+/// Where the body of a request comes from.
+#[derive(Debug)]
+pub struct BodySource {
+    /// Its pieces, or why there are no more.
+    pub pieces: mpsc::Receiver<Result<BodyPiece, String>>,
+    /// How fast it may go out.
+    pub limit: Bandwidth,
+}
+
+impl BodySource {
+    /// A body that is here.
+    pub fn of(bytes: &[u8], limit: Bandwidth) -> Self {
+        let cut = bytes.chunks(DATA_LEN_MAX).map(<[u8]>::to_vec);
+        let cut: Vec<Vec<u8>> = cut.collect();
+        let (sender, pieces) = mpsc::channel(cut.len().max(1));
+        for bytes in cut {
+            let content = bytes.len() as u64;
+            // There is room for all of them.
+            let _ = sender.try_send(Ok(BodyPiece { bytes, content }));
+        }
+        Self { pieces, limit }
+    }
+
+    async fn next(&mut self) -> Option<Result<BodyPiece, String>> {
+        let piece = self.pieces.recv().await?;
+        if let Ok(piece) = &piece {
+            self.limit.take(piece.bytes.len()).await;
+        }
+        Some(piece)
+    }
+}
+
 fn cut_into_pieces(
     mut source: impl Read + Send + 'static,
-) -> mpsc::Receiver<std::io::Result<Vec<u8>>> {
+) -> mpsc::Receiver<Result<BodyPiece, String>> {
     let (sender, receiver) = mpsc::channel(PIECES_QUEUED_MAX);
     tokio::task::spawn_blocking(move || {
         loop {
-            let mut piece = Vec::new();
-            let got = (&mut source).take(DATA_LEN_MAX as u64).read_to_end(&mut piece);
+            let mut bytes = Vec::new();
+            let got = (&mut source).take(DATA_LEN_MAX as u64).read_to_end(&mut bytes);
+            let content = bytes.len() as u64;
             let last = match got {
                 Ok(0) => return,
-                Ok(_) => sender.blocking_send(Ok(piece)),
-                Err(error) => sender.blocking_send(Err(error)),
+                Ok(_) => sender.blocking_send(Ok(BodyPiece { bytes, content })),
+                Err(error) => sender.blocking_send(Err(error.to_string())),
             };
             if last.is_err() {
                 return;

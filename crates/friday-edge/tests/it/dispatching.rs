@@ -38,6 +38,7 @@ impl Desk {
             fleet: bench.fleet(&["a", "b"]),
             stock: bench.stock.clone(),
             secrets: bench.secrets.clone(),
+            bandwidth: friday_edge::bandwidth::Bandwidth::default(),
             directory: bench.path().to_owned(),
             progress: ProgressSender::new(telling),
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 
+use friday_edge::bandwidth::Bandwidth;
 use friday_edge::fleet::{AskError, ConnectError, Fleet, PutFile};
 use friday_edge::progress::{Progress, ProgressSender};
 use friday_edge::secrets::{SecretValue, Secrets};
@@ -25,7 +26,8 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 fn from(bench: &Bench, progress: ProgressSender) -> ShipFrom {
-    ShipFrom { stock: bench.stock.clone(), secrets: bench.secrets.clone(), progress }
+    let (stock, secrets) = (bench.stock.clone(), bench.secrets.clone());
+    ShipFrom { stock, secrets, bandwidth: Bandwidth::default(), progress }
 }
 
 async fn missing(fleet: &Fleet, host: &HostName, digest: Digest) -> Vec<(Digest, u64)> {

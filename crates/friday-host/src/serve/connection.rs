@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::connections::ConnectionId;
 use super::event::{Event, Outgoing, ReplyTo};
+use super::shipment::{IncomingOffer, Shipments};
 use crate::host::Host;
 use crate::note::note;
 use crate::output::shown;
@@ -33,7 +34,8 @@ pub fn converse(host: &'static Host, id: ConnectionId, stream: &UnixStream) {
     if writing.is_err() {
         return;
     }
-    let mut talk = Talk { host, writer, greeted: false, file: File::None };
+    let shipments = Shipments::new(host);
+    let mut talk = Talk { host, writer, greeted: false, file: File::None, shipments };
     let mut reader = BufReader::new(stream);
     loop {
         let taken = frame::read_frame(&mut reader).and_then(|frame| {
@@ -68,7 +70,7 @@ fn write_answers(host: &Host, mut stream: UnixStream, answers: &Receiver<Outgoin
     let _ = stream.flush();
 }
 
-/// The file that data frames belong to.
+/// What data frames belong to.
 enum File {
     None,
     /// On its way in.
@@ -77,6 +79,13 @@ enum File {
         digest: Digest,
         transfer: Transfer,
     },
+    /// An offer on its way in.
+    Offer {
+        number: u64,
+        offer: IncomingOffer,
+    },
+    /// A pack on its way in, taken in by a thread of its own.
+    Pack(SyncSender<Vec<u8>>),
     /// Already answered; what still comes is thrown away up to the empty frame.
     Rest,
 }
@@ -86,6 +95,7 @@ struct Talk {
     writer: SyncSender<Outgoing>,
     greeted: bool,
     file: File,
+    shipments: Shipments,
 }
 
 /// Enough of an envelope to answer one that cannot be understood.
@@ -97,7 +107,7 @@ struct NumberOnly {
 impl Talk {
     fn take(&mut self, frame: Frame) -> Result<(), FrameError> {
         match frame {
-            Frame::Data(bytes) => self.take_bytes(&bytes),
+            Frame::Data(bytes) => self.take_bytes(bytes),
             Frame::Json(body) => match frame::parse::<Call>(&body) {
                 Ok(call) => self.take_call(call),
                 Err(error) => {
@@ -120,8 +130,20 @@ impl Talk {
     }
 
     fn take_call(&mut self, Call { number, request }: Call) -> Result<(), FrameError> {
-        if let Request::Put { digest, size, offset } = request {
-            return self.begin_file(number, digest, size, offset);
+        match request {
+            Request::Put { digest, size, offset } => {
+                return self.begin_file(number, digest, size, offset);
+            }
+            Request::Offer { release, base, length } => {
+                let offer = IncomingOffer { release, base, length, packed: Vec::new() };
+                return self.begin_body(number, |_| Ok(File::Offer { number, offer }));
+            }
+            Request::Pack { release } => {
+                return self.begin_body(number, |talk| {
+                    talk.shipments.pack(release, talk.reply_to(number)).map(File::Pack)
+                });
+            }
+            _ => {}
         }
         if self.host.is_handed_over() {
             self.answer(number, error("friday-host is being replaced; connect again"));
@@ -152,6 +174,14 @@ impl Talk {
                     Ok(()) => self.hand_on(number, Request::PutManifest { release, manifest }),
                     Err(why) => Some(error(why)),
                 }
+            }
+            Request::Recipe { file } => {
+                aside(self.reply_to(number), move || answer_recipe(host, file));
+                None
+            }
+            Request::Verify => {
+                aside(self.reply_to(number), move || answer_verify(host));
+                None
             }
             Request::PutSecrets { version, values } => Some(put_secrets(host, &version, &values)),
             Request::Log { release, lines } => Some(log(host, release, lines)),
@@ -220,38 +250,70 @@ impl Talk {
         size: u64,
         offset: u64,
     ) -> Result<(), FrameError> {
+        self.begin_body(number, |talk| {
+            let store = &talk.host.store;
+            if store.has(digest) {
+                talk.answer(number, Answer::Ok);
+                return Ok(File::Rest);
+            }
+            let transfer = store.receive(digest, size, offset);
+            let transfer = transfer.map_err(|why| why.to_string())?;
+            Ok(File::Into { number, digest, transfer })
+        })
+    }
+
+    /// Data frames follow. Whatever is refused, they must be read to their end.
+    fn begin_body(
+        &mut self,
+        number: u64,
+        begin: impl FnOnce(&Self) -> Result<File, String>,
+    ) -> Result<(), FrameError> {
         if !matches!(self.file, File::None) {
             return Err(FrameError::Garbage("a file inside a file".to_owned()));
         }
-        self.file = File::Rest;
-        if self.host.is_handed_over() || !self.greeted {
-            self.answer(number, error("no file is taken now; connect again"));
-        } else if self.host.store.has(digest) {
-            self.answer(number, Answer::Ok);
+        let begun = if self.host.is_handed_over() || !self.greeted {
+            Err("no file is taken now; connect again".to_owned())
         } else {
-            match self.host.store.receive(digest, size, offset) {
-                Ok(transfer) => self.file = File::Into { number, digest, transfer },
-                Err(why) => self.answer(number, error(why)),
-            }
-        }
+            begin(self)
+        };
+        self.file = begun.unwrap_or_else(|why| {
+            self.answer(number, error(why));
+            File::Rest
+        });
         Ok(())
     }
 
-    fn take_bytes(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
-        match &self.file {
+    fn take_bytes(&mut self, bytes: Vec<u8>) -> Result<(), FrameError> {
+        let ends = bytes.is_empty();
+        match &mut self.file {
             File::None => return Err(FrameError::Garbage("bytes of no file".to_owned())),
             File::Rest => {}
             File::Into { number, digest, transfer } => {
-                let result = feed(transfer, bytes);
-                if bytes.is_empty() || result.is_err() {
-                    let answer = result.map_or_else(error, |()| Answer::Ok);
-                    self.answer(*number, answer);
-                    self.host.store.ended(*digest, transfer);
+                let result = feed(transfer, &bytes);
+                if ends || result.is_err() {
+                    let (number, digest) = (*number, *digest);
+                    self.host.store.ended(digest, transfer);
+                    self.answer(number, result.map_or_else(error, |()| Answer::Ok));
                     self.file = File::Rest;
                 }
             }
+            File::Offer { number, offer } => {
+                if let Err(why) = offer.add(&bytes) {
+                    let number = *number;
+                    self.answer(number, error(why));
+                    self.file = File::Rest;
+                }
+            }
+            // Its thread may have given up and answered; then what still comes is thrown away.
+            File::Pack(frames) => {
+                let _ = frames.send(bytes);
+            }
         }
-        if bytes.is_empty() {
+        if ends && let File::Offer { number, offer } = std::mem::replace(&mut self.file, File::None)
+        {
+            self.shipments.offer(offer, self.reply_to(number));
+        }
+        if ends {
             self.file = File::None;
         }
         Ok(())
@@ -273,6 +335,34 @@ fn feed(transfer: &Transfer, bytes: &[u8]) -> Result<(), String> {
         return receiving.write(bytes).map_err(|error| error.to_string());
     }
     held.take().map_or(Ok(()), |receiving| receiving.finish().map_err(|error| error.to_string()))
+}
+
+/// Answers from a thread of its own: it takes as long as reading files takes.
+fn aside(reply: super::event::ReplyTo, answer: impl FnOnce() -> Answer + Send + 'static) {
+    let told = reply.clone();
+    let thread = thread::Builder::new().name("reading".to_owned());
+    if let Err(why) = thread.spawn(move || reply.send(answer())) {
+        told.send(error(why));
+    }
+}
+
+fn answer_recipe(host: &Host, file: Digest) -> Answer {
+    host.store
+        .recipe(file)
+        .map_or_else(error, |recipe| Answer::Recipe { chunks: hexadecimal(&recipe.to_bytes()) })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|half| char::from_digit(u32::from(half), 16).unwrap_or('0'))
+        .collect()
+}
+
+fn answer_verify(host: &Host) -> Answer {
+    let _alone = host.building.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    crate::store::verify::verify(&host.place, &host.store).map_or_else(error, Answer::Verified)
 }
 
 fn error(why: impl std::fmt::Display) -> Answer {

@@ -23,6 +23,10 @@ pub fn of_round(outcome: Outcome) -> HostAnswer {
             Answer::Error { why } => HostAnswer::Failed { why },
             Answer::Hello { .. }
             | Answer::Missing { .. }
+            | Answer::Lacks(_)
+            | Answer::NoBase { .. }
+            | Answer::Recipe { .. }
+            | Answer::Verified(_)
             | Answer::Log { .. }
             | Answer::Manifest(_) => {
                 HostAnswer::Failed { why: "answered something else than was asked".to_owned() }
@@ -53,6 +57,10 @@ pub fn of_order(outcome: Outcome) -> StepAnswer {
             | Answer::Raised(_)
             | Answer::Ok
             | Answer::Missing { .. }
+            | Answer::Lacks(_)
+            | Answer::NoBase { .. }
+            | Answer::Recipe { .. }
+            | Answer::Verified(_)
             | Answer::Log { .. }
             | Answer::Manifest(_) => {
                 StepAnswer::Unknown { why: "answered something else than was asked".to_owned() }
