@@ -14,9 +14,9 @@
 //! have the keys that the file's top level has now: a draft is already made from a table, not from
 //! a document, so [`parse`] will give one [`Settings`] for each.
 
+pub mod bandwidth;
 mod document;
 mod draft;
-pub mod bandwidth;
 pub mod duration;
 mod host;
 pub mod init;

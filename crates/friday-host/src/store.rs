@@ -1,10 +1,10 @@
 //! The store: whole files under their BLAKE3 hash. What lies here under a hash was verified when it
 //! came, and is verified again when a tree is built from it.
 
-pub mod verify;
 pub mod offer;
 pub mod receiving;
 pub mod unpacking;
+pub mod verify;
 
 use std::collections::BTreeMap;
 use std::fs;

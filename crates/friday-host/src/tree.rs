@@ -110,12 +110,7 @@ pub(crate) fn is_shared(manifest: &Manifest, path: &str) -> bool {
     })
 }
 
-fn place_entry(
-    place: &Place,
-    store: &Store,
-    root: &Path,
-    entry: &Entry,
-) -> Result<(), BuildError> {
+fn place_entry(place: &Place, store: &Store, root: &Path, entry: &Entry) -> Result<(), BuildError> {
     let path = root.join(&entry.path);
     let error = |error| BuildError::Io(entry.path.clone(), error);
     match &entry.kind {

@@ -19,7 +19,7 @@ pub mod step;
 pub mod undo;
 
 pub use answer::{
-    Answer, BootDefault, Verified, HostFacts, Lacks, Observation, Refusal, RunningApp,
+    Answer, BootDefault, HostFacts, Lacks, Observation, Refusal, RunningApp, Verified,
 };
 pub use fence::{Fence, FenceKind};
 pub use head::{

@@ -6,9 +6,7 @@ use std::time::Duration;
 use friday_core::view::{Chronicle, HostView};
 use friday_edge::fleet::{AskError, Fleet, FleetSetup, HostProgram};
 use friday_edge::progress::ProgressSender;
-use friday_wire::{
-    Answer, HostName, Observation, ReleaseId, Request, Verified, WIRE_PACKS,
-};
+use friday_wire::{Answer, HostName, Observation, ReleaseId, Request, Verified, WIRE_PACKS};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -182,7 +180,9 @@ async fn verify_one(fleet: &Fleet, host: &HostName) -> Verification {
         Err(error) => return failed(error.told()),
     };
     if connection.hello().wire < WIRE_PACKS {
-        return failed("its friday-host is too old for that; see `friday hosts upgrade`".to_owned());
+        return failed(
+            "its friday-host is too old for that; see `friday hosts upgrade`".to_owned(),
+        );
     }
     match connection.call(&Request::Verify, Instant::now() + VERIFY_DEADLINE).await {
         Ok(Answer::Verified(verified)) => Verification::Done(verified),

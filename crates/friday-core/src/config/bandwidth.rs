@@ -56,8 +56,7 @@ pub fn parse_bandwidth(text: &str) -> Result<u64, BandwidthError> {
         Err(_) => return Err(BandwidthError::Number),
     };
     let unit = unit.trim();
-    let (_, bytes) =
-        UNITS.iter().find(|(name, _)| *name == unit).ok_or(BandwidthError::Unit)?;
+    let (_, bytes) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(BandwidthError::Unit)?;
     let total = number.checked_mul(*bytes).ok_or(BandwidthError::Range)?;
     if total < BANDWIDTH_MIN { Err(BandwidthError::Range) } else { Ok(total) }
 }
@@ -68,12 +67,8 @@ mod tests {
 
     #[test]
     fn people_write_it_so() {
-        let right = [
-            ("10MB/s", 10_000_000),
-            ("1 kB/s", 1_000),
-            (" 2GiB/s", 2 << 30),
-            ("64KiB/s", 65_536),
-        ];
+        let right =
+            [("10MB/s", 10_000_000), ("1 kB/s", 1_000), (" 2GiB/s", 2 << 30), ("64KiB/s", 65_536)];
         for (text, bytes) in right {
             assert_eq!(parse_bandwidth(text), Ok(bytes), "{text}");
         }

@@ -5,8 +5,8 @@ mod list;
 use core::net::SocketAddr;
 use std::ops::RangeInclusive;
 
-use super::document::{Node, Table, Value};
 use super::bandwidth::parse_bandwidth;
+use super::document::{Node, Table, Value};
 use super::duration::{parse_duration, show_duration};
 use super::problem::Fault;
 use super::settings::SecretSource;

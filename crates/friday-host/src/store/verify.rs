@@ -5,7 +5,7 @@
 use std::fs;
 use std::io;
 
-use friday_wire::{Verified, Digest};
+use friday_wire::{Digest, Verified};
 
 use super::Store;
 use crate::machine::digest_of;
