@@ -174,14 +174,14 @@ impl Packing {
                     Body { packing: self, source: &source, base: None, left_out: 0, fruitless: 0 }
                         .stretch(&whole, offset, out)?;
                 }
-                Some(based) => self.from_base(&source, based, offset, out)?,
+                Some(based) => self.made_from(&source, based, offset, out)?,
             }
         }
         out.add(&Item::End, 0);
         Ok(())
     }
 
-    fn from_base(
+    fn made_from(
         &self,
         source: &Source,
         (base, base_size): (Digest, u64),

@@ -158,7 +158,7 @@ impl Transfer<'_> {
     ) -> Result<BTreeMap<Digest, Arc<Recipe>>, ShipError> {
         let stock = &self.from.stock;
         let mut recipes = BTreeMap::new();
-        for (file, _) in &packing.lacking {
+        for file in packing.lacking.keys() {
             let size = packing.parcel.files.get(*file as usize).map_or(0, |(_, size)| *size);
             let from = friday_wire::recipe::RECIPE_FROM;
             let base = packing.base_of(*file).filter(|(_, digest, base_size)| {

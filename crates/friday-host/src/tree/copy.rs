@@ -64,7 +64,7 @@ fn length_of(found: &Metadata) -> usize {
 }
 
 fn hash_zeros(hasher: &mut blake3::Hasher, mut count: u64) {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     while count > 0 {
         let step = count.min(ZEROS.len() as u64);
         // At most the array's length.
