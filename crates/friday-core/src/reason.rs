@@ -140,6 +140,23 @@ pub enum Reason {
         /// The release.
         release: ReleaseId,
     },
+    /// A host runs another release apart from the fleet.
+    RunsApart {
+        /// The host.
+        host: HostName,
+        /// What it runs.
+        release: ReleaseId,
+    },
+    /// friday-host there was not replaced since, and cannot do what is asked.
+    HostProgramOld {
+        /// The host.
+        host: HostName,
+    },
+    /// A host that keeps the lease cannot go.
+    IsKeeper {
+        /// It.
+        host: HostName,
+    },
     /// Too little room.
     Full {
         /// The host.
@@ -195,6 +212,13 @@ impl fmt::Display for Reason {
             Self::NotHeld { host, release } => {
                 write!(f, "`{host}` does not hold release {}", release.short())
             }
+            Self::RunsApart { host, release } => {
+                write!(f, "`{host}` runs {} apart from the fleet", release.short())
+            }
+            Self::HostProgramOld { host } => {
+                write!(f, "the friday-host that runs on `{host}` is too old for that")
+            }
+            Self::IsKeeper { host } => write!(f, "`{host}` keeps the lease of pushes"),
             Self::Full { host, why } => write!(f, "`{host}` has no room: {why}"),
         }
     }
@@ -245,6 +269,11 @@ impl Reason {
             }
             Self::NothingToDo { .. } => "see `friday status`",
             Self::NotHeld { .. } => "see `friday history` for the releases that hosts keep",
+            Self::RunsApart { .. } => {
+                "name that host too, `friday rollback` takes it off there, or push to every host"
+            }
+            Self::HostProgramOld { .. } => "`friday hosts upgrade` replaces it",
+            Self::IsKeeper { .. } => "`friday hosts keeper HOST` names another one first",
             Self::Full { .. } => {
                 "`friday hosts` shows the room; `keep` in the configuration says what is kept"
             }

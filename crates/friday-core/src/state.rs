@@ -8,7 +8,7 @@ use friday_wire::{
 };
 
 use crate::fleet::truth::merge_quarantine;
-use crate::journal::event::{End, Fact, Intent, Requested};
+use crate::journal::event::{End, Fact, Intent, MemberChange, Requested};
 use crate::journal::{Event, Position};
 use crate::rollout::apply::apply_to_rollout;
 use crate::rollout::run::{HostState, Phase, Rollout};
@@ -46,6 +46,8 @@ pub struct State {
     pub foreign: Option<(OpenRollout, Fence)>,
     /// What people call releases, and their trees.
     pub releases: Arc<BTreeMap<ReleaseId, ReleaseKnown>>,
+    /// Hosts that run a release apart from the fleet, on purpose.
+    pub apart: Arc<BTreeMap<HostName, ReleaseId>>,
     /// Hosts that are still to be put right.
     pub owed_sweep: Arc<BTreeSet<HostName>>,
     /// Every rollout.
@@ -106,6 +108,7 @@ impl Default for State {
             keeper: None,
             foreign: None,
             releases: Default::default(),
+            apart: Default::default(),
             owed_sweep: Default::default(),
             rollouts: Default::default(),
             order: Default::default(),
@@ -257,6 +260,7 @@ impl State {
             }
             Fact::Lock { lock } => self.lock = lock.clone(),
             Fact::Keeper { keeper } => self.keeper = Some(keeper.clone()),
+            Fact::Apart { hosts } => self.apart = Arc::new(hosts.clone()),
         }
     }
 
@@ -274,13 +278,16 @@ impl State {
                     }
                 }
                 self.owed_sweep = Arc::default();
+                self.apart = Arc::default();
             }
+            End::Apart { hosts } => self.now_apart(&rollout, hosts),
             End::Converged | End::Owed { .. } => {
                 if let Intent::Rollback { .. } = &*rollout.intent
                     && let Some(bound) = &rollout.bound
                 {
                     self.now_stable(bound.release);
                     self.foreign = None;
+                    self.apart = Arc::default();
                 }
                 self.owed_sweep = Arc::new(match end {
                     End::Owed { hosts } => hosts.iter().cloned().collect(),
@@ -308,10 +315,46 @@ impl State {
         }
     }
 
+    /// Hosts that were given the fleet's stable release are not apart from it.
+    fn now_apart(&mut self, rollout: &Rollout, hosts: &[HostName]) {
+        let Some(release) = rollout.release() else { return };
+        let (apart, owed) = (Arc::make_mut(&mut self.apart), Arc::make_mut(&mut self.owed_sweep));
+        for host in hosts {
+            owed.remove(host);
+            if self.stable == Some(Some(release)) {
+                apart.remove(host);
+            } else {
+                apart.insert(host.clone(), release);
+            }
+        }
+    }
+
+    fn members_changed(&mut self, change: &MemberChange) {
+        let (apart, owed) = (Arc::make_mut(&mut self.apart), Arc::make_mut(&mut self.owed_sweep));
+        match change {
+            MemberChange::Remove { host } | MemberChange::Forget { host, .. } => {
+                apart.remove(host);
+                owed.remove(host);
+            }
+            MemberChange::Rename { from, to } => {
+                if let Some(release) = apart.remove(from) {
+                    apart.insert(to.clone(), release);
+                }
+                if owed.remove(from) {
+                    owed.insert(to.clone());
+                }
+                if self.keeper.as_ref() == Some(from) {
+                    self.keeper = Some(to.clone());
+                }
+            }
+        }
+    }
+
     fn lesser_act_done(&mut self, intent: &Intent) {
         match intent {
             Intent::Lock { lock, .. } => self.lock = lock.clone(),
             Intent::Keeper { keeper, .. } => self.keeper = Some(keeper.clone()),
+            Intent::Members { change, .. } => self.members_changed(change),
             Intent::Push { .. }
             | Intent::Rollback { .. }
             | Intent::Sweep { .. }

@@ -45,6 +45,9 @@ pub struct FleetSetup {
     pub fleet: FleetName,
     /// Its hosts.
     pub hosts: BTreeMap<HostName, Address>,
+    /// Hosts that may still know an old name, by their new one: where the new one is refused, the old one
+    /// is tried.
+    pub known_as: BTreeMap<HostName, HostName>,
     /// What SSH hosts have in common.
     pub login: LoginSettings,
     /// What relative paths of the settings are relative to: the configuration's directory.
@@ -232,7 +235,11 @@ impl Fleet {
         let _turn = turn.map_err(timed_out)?;
         setup.progress.tell(Progress::Connecting { host: host.clone() });
         let deadline = deadline.min(Instant::now() + CONNECTING_LIMIT);
-        let opened = bootstrap::open(setup, host, address, route, deadline).await;
+        let mut opened = bootstrap::open(setup, host, address, route, deadline).await;
+        if let (Err(ConnectError::Refused { .. }), Some(old)) = (&opened, setup.known_as.get(host))
+        {
+            opened = bootstrap::open(setup, old, address, route, deadline).await;
+        }
         setup.progress.tell(match &opened {
             Ok(connection) => {
                 let version = connection.hello().version.clone();

@@ -7,11 +7,11 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use friday_wire::{Digest, HostFacts, ReleaseId};
+use friday_wire::{Digest, HostFacts, HostName, ReleaseId};
 
 use crate::app::Apps;
 use crate::page::Pages;
-use crate::place::{Owner, Place};
+use crate::place::{Owner, Place, write_json};
 use crate::serve::connections::Connections;
 use crate::serve::event::Event;
 use crate::store::Store;
@@ -24,8 +24,8 @@ const BOOT_HOOK_KEPT: Duration = Duration::from_secs(60);
 pub struct Host {
     /// The directory.
     pub place: Place,
-    /// Whose it is.
-    pub owner: Owner,
+    /// Whose it is. The host's own name may change: see [`Host::name`].
+    owner: Mutex<Owner>,
     /// Files and manifests.
     pub store: Store,
     /// Applications.
@@ -78,7 +78,7 @@ impl Host {
         Box::leak(Box::new(Self {
             store: Store::new(place.clone()),
             apps: Apps::new(place.clone(), on_exit),
-            owner,
+            owner: Mutex::new(owner),
             pages,
             inbox,
             connections: Connections::default(),
@@ -89,6 +89,28 @@ impl Host {
             boot_hook: Mutex::new((Instant::now(), boot_hook)),
             place,
         }))
+    }
+
+    /// Whose the directory is, now.
+    pub fn owner(&self) -> Owner {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the configuration calls this host, now.
+    pub fn name(&self) -> HostName {
+        self.owner().host
+    }
+
+    /// Takes another name. Applications that run go on, and know the old one until they are started again.
+    ///
+    /// # Errors
+    /// The disk's; then the old name still holds.
+    pub fn rename(&self, to: HostName) -> std::io::Result<()> {
+        let mut owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        let renamed = Owner { host: to, ..owner.clone() };
+        write_json(&self.place.join("host.json"), &renamed)?;
+        *owner = renamed;
+        Ok(())
     }
 
     /// Whether another program serves now.
@@ -115,6 +137,7 @@ impl Host {
         HostFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             program: self.program.to_string(),
+            wire: friday_wire::WIRE_VERSION,
             disk_free: bytes(disk.as_ref().map(|disk| disk.f_bavail)),
             disk_total: bytes(disk.as_ref().map(|disk| disk.f_blocks)),
             boot_hook: self.has_boot_hook(),

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`arguments`], [`connect`], [`serve`] with [`serve::owner`] and
 //! [`serve::connection`], then [`perform`] and what it calls: [`tree`], [`app`] and [`shim`],
-//! [`probe`], [`page`], [`prune`]. [`upgrade`] replaces the program itself. [`place`] says where
+//! [`probe`], [`page`], [`prune`]. [`upgrade`] replaces the program itself, [`leave`] takes it off. [`place`] says where
 //! everything lies.
 
 mod app;
@@ -15,6 +15,7 @@ mod command;
 mod connect;
 mod environment;
 mod host;
+mod leave;
 mod machine;
 mod note;
 mod output;

@@ -24,7 +24,7 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
         Action::Start { app, port, secrets } => {
             let spec = ShimSpec {
                 dir: host.place.dir().to_owned(),
-                host: host.owner.host.clone(),
+                host: host.name(),
                 app,
                 port,
                 secrets,
@@ -85,8 +85,7 @@ fn command_in_tree(
         Ok(manifest) => manifest,
         Err(error) => return failed(error.to_string()),
     };
-    let env =
-        environment::of_release(&host.place, &host.owner.host, release, &manifest, None, secrets);
+    let env = environment::of_release(&host.place, &host.name(), release, &manifest, None, secrets);
     match env {
         Ok(env) => finished(command::run_recorded(
             &host.place.command_record(),
@@ -106,7 +105,8 @@ fn finished(result: Result<(), CommandFailure>) -> ActionResult {
     }
 }
 
-fn rotate(
+/// Into or out of rotation.
+pub(crate) fn rotate(
     host: &Host,
     direction: Direction,
     rotation: &Rotation,
@@ -121,7 +121,7 @@ fn rotate(
                 Direction::Into => into,
                 Direction::Out => out,
             };
-            let env = environment::of_host(&host.owner.host, release, port);
+            let env = environment::of_host(&host.name(), release, port);
             let timeout = Duration::from_millis(*timeout_ms);
             finished(command::run(command, host.place.dir(), env, timeout))
         }

@@ -140,7 +140,7 @@ fn point_to(place: &Place, program: Digest) -> io::Result<()> {
 }
 
 /// Asks the state machine whether a fence is let in.
-fn admit(host: &Host, fence: &Fence) -> Result<(), Answer> {
+pub(crate) fn admit(host: &Host, fence: &Fence) -> Result<(), Answer> {
     let (answer, admitted) = mpsc::sync_channel(1);
     let asked = host.inbox.send(Event::Admits { fence: fence.clone(), answer });
     let result: Option<Result<(), Refusal>> =

@@ -175,6 +175,7 @@ impl Durable {
             undo: None,
             rollout: None,
             closed: None,
+            apart: None,
             quarantine: BTreeMap::new(),
             lock: None,
             lease: None,

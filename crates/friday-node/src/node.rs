@@ -11,6 +11,7 @@ use crate::lane::Flight;
 use crate::operation::drawing::Transition;
 use crate::operation::{Course, Phase};
 use crate::retention::Pruning;
+use crate::rollout::Left;
 use crate::supervision::Watch;
 
 /// Rounds of work that one input may set off. Each round ends a phase or issues an action, so far
@@ -154,8 +155,8 @@ impl Node {
             Request::Migration { fence, rollout, migration } => {
                 self.migration(fence, &rollout, migration)
             }
-            Request::Close { fence, rollout, stable, keep, witness } => {
-                let answer = self.close(now_ms, fence, &rollout, stable)?;
+            Request::Close { fence, rollout, stable, apart, keep, witness } => {
+                let answer = self.close(now_ms, fence, &rollout, Left { stable, apart })?;
                 if answer == Answer::Ok {
                     self.witness(witness);
                     self.want_prune(keep, None);
@@ -186,6 +187,8 @@ impl Node {
             | Request::Recipe { .. }
             | Request::Verify
             | Request::Upgrade { .. }
+            | Request::Leave { .. }
+            | Request::Rename { .. }
             | Request::ConfirmUpgrade { .. } => {
                 Ok(Answer::Error { why: "the state machine does not answer that".to_owned() })
             }

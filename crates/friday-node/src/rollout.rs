@@ -15,6 +15,15 @@ use crate::operation::Course;
 /// Releases known at once. Far above what anybody keeps; friday prunes after each rollout.
 const RELEASES_MAX: usize = 256;
 
+/// What a rollout that is closed leaves behind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left {
+    /// This release is stable now.
+    pub(crate) stable: Option<ReleaseId>,
+    /// This release runs here apart from the fleet.
+    pub(crate) apart: Option<ReleaseId>,
+}
+
 impl Node {
     pub(crate) fn open(
         &mut self,
@@ -94,7 +103,7 @@ impl Node {
         now_ms: u64,
         fence: Fence,
         rollout: &RolloutId,
-        stable: Option<ReleaseId>,
+        left: Left,
     ) -> Result<Answer, Refusal> {
         let Some(open) = self.durable.head.rollout.clone() else {
             self.note_closed(fence, rollout);
@@ -107,15 +116,18 @@ impl Node {
         if let Some(key) = moving.and_then(|op| op.key()).cloned() {
             return Err(Refusal::Busy { with: self.report(&key, now_ms) });
         }
-        if let Some(stable) = stable {
-            if self.durable.head.current != Some(stable) {
-                let why = format!("release {} is not the current one here", stable.short());
+        if let Some(runs) = left.stable.or(left.apart) {
+            if self.durable.head.current != Some(runs) {
+                let why = format!("release {} is not the current one here", runs.short());
                 return Ok(Answer::Error { why });
             }
-            self.make_stable(Some(stable), fence.clone());
+            match left.stable {
+                Some(stable) => self.make_stable(Some(stable), fence.clone()),
+                None => self.leave_apart(runs),
+            }
             self.durable.warm = None;
         }
-        if stable.is_some() || open.value.kind == RolloutKind::Rollback {
+        if left.stable.or(left.apart).is_some() || open.value.kind == RolloutKind::Rollback {
             self.durable.migrated = None;
         }
         self.durable.head.rollout = None;
@@ -141,6 +153,7 @@ impl Node {
         head.stable_fence = fence;
         head.open = None;
         head.undo = None;
+        head.apart = None;
         if before != stable {
             let order = self.durable.next_order();
             if let Some(held) = stable.and_then(|id| self.durable.releases.get_mut(&id)) {
@@ -148,6 +161,16 @@ impl Node {
                 held.order = order;
             }
         }
+        self.dirty = true;
+    }
+
+    /// What runs here is not tried any more and not the fleet's stable release either: a reboot starts
+    /// it again.
+    fn leave_apart(&mut self, release: ReleaseId) {
+        let head = &mut self.durable.head;
+        head.open = None;
+        head.undo = None;
+        head.apart = Some(release);
         self.dirty = true;
     }
 

@@ -107,6 +107,7 @@ impl World {
             release: release.id,
             tree: release.tree,
             label: release.label.clone(),
+            only: Vec::new(),
             waves: waves(&fleet.hosts, &sizes, &fleet.keeper),
             fleet,
             soak_ms: vec![options.soak_ms],
@@ -132,6 +133,23 @@ impl World {
 
     pub(crate) fn push_command(&mut self, laptop: usize, release: &ReleaseId) -> Option<Command> {
         let plan = Box::new(self.plan(self.catalog.find(release)?));
+        Some(Command::Push {
+            rollout: self.new_rollout("push"),
+            driver: self.new_driver(laptop),
+            plan,
+        })
+    }
+
+    /// A push to some hosts only, one after the other.
+    pub(crate) fn push_only_command(
+        &mut self,
+        laptop: usize,
+        release: &ReleaseId,
+        hosts: &[usize],
+    ) -> Option<Command> {
+        let mut plan = Box::new(self.plan(self.catalog.find(release)?));
+        plan.only = hosts.iter().map(|host| self.hosts[*host].name.clone()).collect();
+        plan.waves = plan.only.iter().map(|host| vec![host.clone()]).collect();
         Some(Command::Push {
             rollout: self.new_rollout("push"),
             driver: self.new_driver(laptop),
@@ -218,6 +236,9 @@ impl World {
     /// A command in one line.
     pub(crate) fn tell_command(&self, command: &Command) -> String {
         match command {
+            Command::Push { rollout, plan, .. } if !plan.only.is_empty() => {
+                format!("push {} as {rollout} only to {:?}", plan.label, plan.only)
+            }
             Command::Push { rollout, plan, .. } => format!("push {} as {rollout}", plan.label),
             Command::Rollback { rollout, to, now, .. } => {
                 let to = match to {
@@ -243,6 +264,7 @@ impl World {
                 format!("hosts keeper {keeper} as {rollout}")
             }
             Command::Look { rollout, .. } => format!("status as {rollout}"),
+            Command::ChangeMembers { rollout, change, .. } => format!("{change:?} as {rollout}"),
         }
     }
 

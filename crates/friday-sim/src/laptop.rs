@@ -96,7 +96,8 @@ pub(crate) fn named(command: &Command) -> &RolloutId {
         | Command::SetQuarantine { rollout, .. }
         | Command::SetKeeper { rollout, .. }
         | Command::Upgrade { rollout, .. }
-        | Command::Look { rollout, .. } => rollout,
+        | Command::Look { rollout, .. }
+        | Command::ChangeMembers { rollout, .. } => rollout,
     }
 }
 

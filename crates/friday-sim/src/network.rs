@@ -186,6 +186,8 @@ fn fence_of(request: &mut Request) -> Option<&mut Fence> {
         | Request::Observe { fence, .. }
         | Request::Prune { fence, .. }
         | Request::Upgrade { fence, .. }
+        | Request::Leave { fence, .. }
+        | Request::Rename { fence, .. }
         | Request::ConfirmUpgrade { fence } => Some(fence),
     }
 }

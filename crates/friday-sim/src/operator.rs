@@ -3,6 +3,7 @@
 use friday_core::controller::input::{BackTo, Command, Input, Way};
 use friday_core::reason::Reason;
 
+use crate::options::MigrationChoice;
 use crate::world::{Happening, World};
 
 impl World {
@@ -100,6 +101,20 @@ impl World {
 
     fn draw_push(&mut self, laptop: usize) -> Option<Command> {
         let release = self.catalog.all()[self.rng.usize(..self.catalog.all().len())].id;
+        let may_mix =
+            matches!(self.options.migration, MigrationChoice::None | MigrationChoice::Safe)
+                && !self.options.stop_all;
+        if may_mix && self.hosts.len() > 1 && self.rng.u32(..4) == 0 {
+            let many = self.rng.usize(1..self.hosts.len());
+            let mut hosts: Vec<usize> = (0..self.hosts.len()).collect();
+            self.rng.shuffle(&mut hosts);
+            hosts.truncate(many);
+            // A migration runs where the release is.
+            let last = self.hosts.len() - 1;
+            if self.options.migration == MigrationChoice::None || hosts.contains(&last) {
+                return self.push_only_command(laptop, &release, &hosts);
+            }
+        }
         self.push_command(laptop, &release)
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Known {
     pub(crate) is_rollback: bool,
     pub(crate) now: bool,
     pub(crate) release: Option<ReleaseId>,
+    /// The hosts it takes, where those are not all.
+    pub(crate) only: Vec<HostName>,
     /// Its plan stops every host for the migration.
     pub(crate) stops_all: bool,
     pub(crate) observed_since: u64,
@@ -127,8 +129,9 @@ impl World {
         let served = self.hosts.iter().filter(|other| other.watch.has_served).count();
         let percent = self.options.out_at_once_percent as usize;
         let mut budget = (served * percent).div_ceil(100).max(1);
-        if open.kind != RolloutKind::Push {
-            // A rollback may take one answering host beyond those that do not answer it.
+        let names_hosts = self.known.get(&open.id).is_some_and(|known| !known.only.is_empty());
+        if open.kind != RolloutKind::Push || names_hosts {
+            // A rollback, and a push of which a person named the hosts, may take one answering host beyond those that do not answer it.
             let silent = (0..self.hosts.len())
                 .filter(|other| {
                     self.hosts[*other].process.is_none()
@@ -362,6 +365,10 @@ impl World {
                         Intent::Push { plan } => Some(plan.release),
                         _ => None,
                     },
+                    only: match &**intent {
+                        Intent::Push { plan } => plan.only.clone(),
+                        _ => Vec::new(),
+                    },
                     stops_all: match &**intent {
                         Intent::Push { plan } => {
                             plan.migration.as_ref().is_some_and(|migration| migration.stop_all)
@@ -402,6 +409,10 @@ impl World {
             End::Stable | End::Converged => {
                 self.done_means_every_host_was_seen_well(rollout, &known)
             }
+            End::Apart { hosts } => {
+                let known = Known { hosts: hosts.clone(), ..known.clone() };
+                self.done_means_every_host_was_seen_well(rollout, &known);
+            }
             End::Refused { reasons } if known.is_rollback => {
                 self.rollback_is_never_refused_by_a_lock(reasons)
             }
@@ -426,9 +437,12 @@ impl World {
         for host in &known.hosts {
             let Some(number) = self.numbers.get(host) else { continue };
             let seen = self.hosts[*number].watch.seen_well;
-            if seen
-                .is_some_and(|(at, release)| at >= known.observed_since && release == known.release)
-            {
+            // What runs apart on purpose a sweep leaves as it is.
+            let apart = self.hosts[*number].durable.head.runs_apart();
+            let is_meant = |release: Option<ReleaseId>| {
+                release == known.release || (!known.is_push && apart.is_some() && release == apart)
+            };
+            if seen.is_some_and(|(at, release)| at >= known.observed_since && is_meant(release)) {
                 continue;
             }
             let what = format!(
@@ -492,6 +506,7 @@ impl World {
                 | End::Refused { reasons }
                 | End::Unreachable { reasons } => reasons.is_empty(),
                 End::Owed { hosts } => hosts.is_empty(),
+                End::Apart { hosts } => hosts.is_empty(),
                 End::Stable
                 | End::TakenBack { .. }
                 | End::Converged

@@ -138,6 +138,7 @@ impl World {
                 fence,
                 rollout: open.id.clone(),
                 stable: open.release.filter(|_| open.kind == RolloutKind::Push && self.rng.bool()),
+                apart: open.release.filter(|_| open.kind == RolloutKind::Push && self.rng.bool()),
                 keep: (2, 1),
                 witness: None,
             },

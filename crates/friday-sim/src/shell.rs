@@ -289,6 +289,7 @@ impl World {
             seen.facts = HostFacts {
                 version: "0.1.0".to_owned(),
                 program: String::new(),
+                wire: friday_wire::WIRE_VERSION,
                 disk_free: if machine.disk == Disk::Full { 0 } else { 1 << 40 },
                 disk_total: 1 << 41,
                 boot_hook: machine.boot_hook,

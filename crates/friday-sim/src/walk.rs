@@ -77,6 +77,20 @@ impl Walk {
         self.waits_for(laptop);
     }
 
+    /// `friday push --only`, to its end.
+    pub fn pushes_only(&mut self, laptop: Laptop, release: ReleaseId, hosts: &[usize]) {
+        self.begins_push_only(laptop, release, hosts);
+        self.waits_for(laptop);
+    }
+
+    /// `friday push --only`, begun.
+    pub fn begins_push_only(&mut self, laptop: Laptop, release: ReleaseId, hosts: &[usize]) {
+        let hosts: Vec<usize> = hosts.iter().map(|host| host - 1).collect();
+        let command = self.world.push_only_command(laptop.0, &release, &hosts);
+        self.world.start_friday(laptop.0, command.expect("the release was made by this walk"));
+        self.nothing_is_wrong();
+    }
+
     /// `friday rollback`, begun.
     pub fn begins_rollback(&mut self, laptop: Laptop) {
         let command = self.world.rollback_command(laptop.0, BackTo::LastStable, false);

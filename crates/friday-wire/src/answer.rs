@@ -239,6 +239,9 @@ pub struct HostFacts {
     pub version: String,
     /// BLAKE3 of the program that runs, hexadecimal.
     pub program: String,
+    /// The highest version of the protocol it speaks; 0: it did not say, and speaks version 1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wire: u32,
     /// Bytes free where the store lies.
     pub disk_free: u64,
     /// Bytes there in all.
@@ -249,4 +252,9 @@ pub struct HostFacts {
     pub clock_ms: i64,
     /// `current` does not point where the state says, or a file of the current release was changed.
     pub drift: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -163,6 +163,10 @@ pub struct Head {
     /// one in different heads, the higher fence tells which holds; at the same fence, the close.
     #[serde(default)]
     pub closed: Option<Stamped<RolloutId>>,
+    /// A push to some hosts only left this release here. While it is the current one, the host runs
+    /// apart from the fleet on purpose; a release that becomes stable here ends that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<ReleaseId>,
     /// Every entry ever made, lifted ones too.
     pub quarantine: BTreeMap<ReleaseId, Quarantined>,
     /// The human lock; a lifted one stays as `None` with its fence.
@@ -181,5 +185,10 @@ impl Head {
     /// Whether hosts refuse this release.
     pub fn refuses(&self, release: &ReleaseId) -> bool {
         self.quarantine.get(release).is_some_and(|entry| entry.active)
+    }
+
+    /// The release that this host runs apart from the fleet, on purpose; `None`: it goes with the fleet.
+    pub fn runs_apart(&self) -> Option<ReleaseId> {
+        self.apart.filter(|apart| self.current == Some(*apart) && self.stable != Some(*apart))
     }
 }

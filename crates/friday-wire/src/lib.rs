@@ -44,5 +44,8 @@ pub const WIRE_VERSION: u32 = 2;
 /// From this protocol version on, releases are offered and travel as packs.
 pub const WIRE_PACKS: u32 = 2;
 
+/// From this protocol version on, a host can run a release apart from the fleet, leave, and be renamed.
+pub const WIRE_MEMBERS: u32 = 2;
+
 /// The oldest protocol version this build still understands.
 pub const WIRE_VERSION_MIN: u32 = 1;

@@ -98,6 +98,10 @@ pub enum Request {
         rollout: RolloutId,
         /// A push that baked to the end: this release is stable now. The warm old one may stop.
         stable: Option<ReleaseId>,
+        /// A push to some hosts only that baked to the end: this host runs this release apart from the
+        /// fleet, whose stable release stays what it was. Since version 2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        apart: Option<ReleaseId>,
         /// Releases to keep: good ones, failed ones. Others may be pruned.
         keep: (u32, u32),
         /// The journal so far.
@@ -240,6 +244,24 @@ pub enum Request {
         /// The confirm window.
         confirm_ms: u64,
     },
+    /// Leaves the fleet: out of rotation, drain, stop, and everything of friday's is removed here but what
+    /// lies in `shared`. Answer: `Ok` once nothing is left that friday-host could start. Since version 2.
+    Leave {
+        /// The fence.
+        fence: Fence,
+        /// Between out of rotation and the stop, milliseconds.
+        drain_ms: u64,
+        /// Between the two signals of the stop, milliseconds.
+        stop_ms: u64,
+    },
+    /// The configuration calls this host something else now. Answer: `Ok`; nothing is restarted. Since
+    /// version 2.
+    Rename {
+        /// The fence.
+        fence: Fence,
+        /// The new name.
+        to: HostName,
+    },
     /// Confirms an upgrade. Answer: `Ok`, or `Error` when there is none to confirm, or the connection
     /// is older than the new program.
     ConfirmUpgrade {
@@ -278,6 +300,8 @@ impl Request {
             | Self::Observe { fence, .. }
             | Self::Prune { fence, .. }
             | Self::Upgrade { fence, .. }
+            | Self::Leave { fence, .. }
+            | Self::Rename { fence, .. }
             | Self::ConfirmUpgrade { fence } => Some(fence),
         }
     }

@@ -7,6 +7,7 @@ pub mod init;
 pub mod lock;
 pub mod log;
 pub mod logs;
+pub mod members;
 pub mod plan;
 pub mod push;
 pub mod quarantine;

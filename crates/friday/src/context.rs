@@ -1,5 +1,6 @@
 //! Where friday is: the configuration that was found, friday's directory beside it, and who is here.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use friday_core::config::{self, FILE_NAME, Settings};
 use friday_core::controller::input;
 use friday_edge::identity;
 use friday_edge::state_directory::{STATE_DIRECTORY, StateDirectory};
+use friday_wire::HostName;
 
 use crate::cli::Global;
 use crate::error::CommandError;
@@ -22,6 +24,8 @@ pub struct Context {
     pub base: PathBuf,
     /// friday's own directory.
     pub state: StateDirectory,
+    /// Hosts that may still answer to an old name, by their new one.
+    pub known_as: BTreeMap<HostName, HostName>,
 }
 
 impl Context {
@@ -45,7 +49,8 @@ impl Context {
             // Another environment is another fleet, and a journal is one fleet's.
             directory = directory.join("env").join(env);
         }
-        Ok(Self { settings, base, state: StateDirectory::at(directory) })
+        let state = StateDirectory::at(directory);
+        Ok(Self { settings, base, state, known_as: BTreeMap::new() })
     }
 
     /// Who starts a driver now.

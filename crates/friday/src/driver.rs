@@ -577,5 +577,6 @@ fn noun(command: &Command) -> &'static str {
         Command::SetKeeper { .. } => "change of keeper",
         Command::Upgrade { .. } => "upgrade of friday-host",
         Command::Look { .. } => "look",
+        Command::ChangeMembers { .. } => "change of the fleet's hosts",
     }
 }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use friday_core::config::settings::ReleaseFacts;
 use friday_core::release::tree_id;
-use friday_core::rollout::plan::Plan;
+use friday_core::rollout::plan::{MigrationBack, Plan};
 use friday_edge::release_source::{SourceLimits, read_release};
 use friday_edge::secrets::{self, SecretStore};
 use friday_edge::stock::Stock;
-use friday_wire::{Entry, EntryKind, Manifest, SecretsVersion};
+use friday_wire::{Entry, EntryKind, HostName, Manifest, SecretsVersion};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -24,6 +24,10 @@ pub struct ReleaseArgs {
     /// What people call the release; without it, the path's last part.
     #[arg(long, value_name = "NAME")]
     pub label: Option<String>,
+    /// Only to these hosts. The release runs there apart from the fleet, and the fleet's stable release
+    /// stays what it is.
+    #[arg(long, value_name = "HOST", num_args = 1.., value_delimiter = ',')]
+    pub only: Vec<String>,
 }
 
 /// Whether commands of the configuration are run.
@@ -68,6 +72,7 @@ pub fn prepare(
     quarantine_override: Option<String>,
 ) -> Result<Prepared, CommandError> {
     let settings = &context.settings;
+    let only = named_hosts(context, &args.only)?;
     context.state.make().map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
     if let (Commands::Run, Some(build), None) = (commands, &settings.build, &args.path) {
         run_build(ui, build, &context.base)?;
@@ -99,8 +104,46 @@ pub fn prepare(
         label,
         secrets,
         quarantine_override,
+        only,
     });
-    Ok(Prepared { plan, manifest: sourced.manifest })
+    Ok(Prepared { plan: beside_the_fleet(plan)?, manifest: sourced.manifest })
+}
+
+/// The hosts of `--only`, in the configuration's order; none where they are all.
+fn named_hosts(context: &Context, named: &[String]) -> Result<Vec<HostName>, CommandError> {
+    let mut only = Vec::new();
+    for name in named {
+        only.push(crate::commands::hosts::known(context, name).map_err(|error| {
+            error.hint("a path comes before `--only`: `friday push PATH --only HOST HOST`")
+        })?);
+    }
+    let hosts = context.settings.hosts.iter().map(|host| &host.name);
+    let only: Vec<HostName> = hosts.filter(|host| only.contains(host)).cloned().collect();
+    Ok(if only.len() == context.settings.hosts.len() { Vec::new() } else { only })
+}
+
+/// A migration that the old release does not survive cannot be run while most hosts keep the old one.
+fn beside_the_fleet(mut plan: Plan) -> Result<Plan, CommandError> {
+    if plan.only.is_empty() {
+        return Ok(plan);
+    }
+    let Some(migration) = &mut plan.migration else { return Ok(plan) };
+    if migration.stop_all || migration.back != MigrationBack::Safe {
+        return Err(CommandError::new(
+            Exit::Usage,
+            "the other hosts keep the old release, and the migration is not declared safe for it",
+        )
+        .hint("push to every host, without `--only`")
+        .hint(
+            "`migrate_back = \"safe\"` says that the old release works with what the new one wrote",
+        ));
+    }
+    if !plan.only.contains(&migration.host)
+        && let Some(first) = plan.only.first()
+    {
+        migration.host = first.clone();
+    }
+    Ok(plan)
 }
 
 fn run_build(ui: &Ui, command: &str, base: &Path) -> Result<(), CommandError> {

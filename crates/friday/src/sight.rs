@@ -40,6 +40,7 @@ pub fn fleet(context: &Context, progress: ProgressSender) -> Fleet {
     Fleet::new(FleetSetup {
         fleet: settings.fleet.clone(),
         hosts: hosts.map(|host| (host.name.clone(), host.address.clone())).collect(),
+        known_as: context.known_as.clone(),
         login: settings.login.clone(),
         base: context.base.clone(),
         program: HostProgram::new(HOST_PROGRAM),

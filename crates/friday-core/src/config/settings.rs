@@ -198,6 +198,8 @@ pub struct ReleaseFacts {
     pub secrets: Option<SecretsVersion>,
     /// A person's word that a quarantined tree was fixed by other means (its reason).
     pub quarantine_override: Option<String>,
+    /// The hosts that take it; empty: all.
+    pub only: Vec<HostName>,
 }
 
 impl Settings {
@@ -231,7 +233,8 @@ impl Settings {
             release: facts.release,
             tree: facts.tree,
             label: facts.label,
-            waves: waves(&fleet.hosts, &self.waves, &self.keeper),
+            only: facts.only.clone(),
+            waves: self.waves_of(&fleet, &facts.only),
             fleet,
             soak_ms: self.soak_ms.clone(),
             bake_ms: self.bake_ms,
@@ -247,6 +250,13 @@ impl Settings {
             secrets_stay: self.secrets_rotate,
             quarantine_override: facts.quarantine_override,
         }
+    }
+
+    /// The waves of hosts that take a release; all where none are named.
+    fn waves_of(&self, fleet: &FleetPlan, only: &[HostName]) -> Vec<Vec<HostName>> {
+        let takes = |host: &&PlannedHost| only.is_empty() || only.contains(&host.name);
+        let hosts: Vec<PlannedHost> = fleet.hosts.iter().filter(takes).cloned().collect();
+        waves(&hosts, &self.waves, &self.keeper)
     }
 
     /// How a release of this configuration runs: a part of its identity.

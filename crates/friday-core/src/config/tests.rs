@@ -154,6 +154,7 @@ fn a_plan_has_every_host_in_a_wave() {
         tree: TreeId(Digest([2; 32])),
         label: "v1".to_owned(),
         secrets: None,
+        only: Vec::new(),
         quarantine_override: None,
     });
     assert_eq!(plan.waves.concat().len(), settings.hosts.len());

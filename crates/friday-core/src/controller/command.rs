@@ -64,6 +64,14 @@ pub fn handle(draft: &mut Draft, command: Command) -> Reply {
             start(draft, &driver);
             begin(draft, rollout, Intent::Look { fleet: *fleet }, None)
         }
+        Command::ChangeMembers { rollout, driver, change, fleet } => {
+            let open = in_the_way(&draft.state, &driver);
+            if !open.is_empty() {
+                return Reply::Refused(open);
+            }
+            start(draft, &driver);
+            begin(draft, rollout, Intent::Members { change, fleet: *fleet }, None)
+        }
     }
 }
 
@@ -110,7 +118,9 @@ fn held(view: View<'_>, asked: Reason) -> Option<Vec<Event>> {
             | RoundAsk::MigrationEnds
             | RoundAsk::Observe
             | RoundAsk::Close
-            | RoundAsk::Release => false,
+            | RoundAsk::Release
+            | RoundAsk::Leave
+            | RoundAsk::Rename => false,
             RoundAsk::Read
             | RoundAsk::Raise
             | RoundAsk::RaiseWave
@@ -168,7 +178,8 @@ fn kind(rollout: &Rollout) -> &'static str {
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
         | Intent::Upgrade { .. }
-        | Intent::Look { .. } => "act",
+        | Intent::Look { .. }
+        | Intent::Members { .. } => "act",
     }
 }
 
@@ -185,7 +196,8 @@ fn leaves_nothing(rollout: &Rollout) -> bool {
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
         | Intent::Upgrade { .. }
-        | Intent::Look { .. } => true,
+        | Intent::Look { .. }
+        | Intent::Members { .. } => true,
     }
 }
 
@@ -330,7 +342,7 @@ fn abort(draft: &mut Draft, id: RolloutId, person: String, reason: String) -> Re
     let Some(push) = running_push(&draft.state) else { return nothing() };
     let Some(view) = draft.view(&push) else { return nothing() };
     // What has baked is stable on some hosts already: only a rollback takes that off.
-    if view.rollout.ending.as_deref() == Some(&End::Stable) {
+    if let Some(End::Stable | End::Apart { .. }) = view.rollout.ending.as_deref() {
         return nothing();
     }
     if matches!(view.rollout.phase, Phase::GoingBack { .. }) || view.rollout.ending.is_some() {

@@ -3,6 +3,7 @@
 use friday_wire::{Answer, HostName, Lock, ReleaseId, RolloutId, Sample, StartId};
 
 use super::effect::EffectId;
+use crate::journal::event::MemberChange;
 use crate::rollout::plan::{FleetPlan, Plan};
 
 /// One input. Time and ids come in with it.
@@ -178,6 +179,17 @@ pub enum Command {
         rollout: RolloutId,
         /// Who drives.
         driver: Driver,
+        /// The hosts.
+        fleet: Box<FleetPlan>,
+    },
+    /// Changes who belongs to the fleet.
+    ChangeMembers {
+        /// Names this act in the journal.
+        rollout: RolloutId,
+        /// Who drives.
+        driver: Driver,
+        /// How.
+        change: MemberChange,
         /// The hosts.
         fleet: Box<FleetPlan>,
     },

@@ -1,7 +1,7 @@
 //! The truth of a fleet, merged from the heads of its hosts. Several laptops may hold different
 //! journals, or none; what the heads say together is what every acting command decides from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use friday_wire::{
     Fence, Head, HostName, Lock, Migration, OpenRollout, Quarantined, ReleaseId, RolloutId, Stamped,
@@ -25,6 +25,8 @@ pub struct Truth {
     pub previous_stable: Option<ReleaseId>,
     /// The rollout that is open, if any is.
     pub open: Option<OpenFound>,
+    /// Releases that hosts run apart from the fleet, on purpose.
+    pub apart: BTreeSet<ReleaseId>,
     /// Quarantine, merged per release.
     pub quarantine: BTreeMap<ReleaseId, Quarantined>,
     /// The human lock.
@@ -40,10 +42,21 @@ impl Truth {
     pub fn merge<'a>(heads: impl IntoIterator<Item = &'a Head>) -> Self {
         let heads: Vec<&Head> = heads.into_iter().collect();
         let heads = heads.iter().copied();
-        let stable = heads.clone().max_by_key(|head| (&head.stable_fence, head.stable));
+        let stable = heads
+            .clone()
+            .max_by_key(|head| (&head.stable_fence, head.stable))
+            .and_then(|head| head.stable);
+        // A host that was set up anew, and was given the stable release since, has the highest fence
+        // and knows nothing of what was before.
+        let previous_stable = heads
+            .clone()
+            .filter(|head| head.stable == stable && head.previous_stable.is_some())
+            .max_by_key(|head| (&head.stable_fence, head.previous_stable))
+            .and_then(|head| head.previous_stable);
         Self {
-            stable: stable.and_then(|head| head.stable),
-            previous_stable: stable.and_then(|head| head.previous_stable),
+            stable,
+            previous_stable,
+            apart: heads.clone().filter_map(Head::runs_apart).collect(),
             open: open_rollout(heads.clone()),
             quarantine: merge_quarantine(heads.clone().map(|head| &head.quarantine)),
             lock: highest(heads.clone().filter_map(|head| head.lock.as_ref())).cloned().flatten(),
@@ -64,7 +77,8 @@ impl Truth {
         {
             return Some(format!("runs the quarantined release {}", current.short()));
         }
-        if head.current != self.stable {
+        let expected = head.runs_apart().or(self.stable);
+        if head.current != expected {
             return Some(match (head.current, self.stable) {
                 (Some(runs), Some(stable)) => {
                     format!("runs {}, not {}", runs.short(), stable.short())

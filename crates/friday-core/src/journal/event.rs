@@ -357,6 +357,38 @@ pub enum Intent {
         /// The hosts.
         fleet: FleetPlan,
     },
+    /// Change who belongs to the fleet.
+    Members {
+        /// How.
+        change: MemberChange,
+        /// The hosts.
+        fleet: FleetPlan,
+    },
+}
+
+/// How the fleet's membership changes. A host that is added needs none: the next sweep or push finds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum MemberChange {
+    /// What runs there is stopped, and friday is taken off it.
+    Remove {
+        /// Which.
+        host: HostName,
+    },
+    /// The same server under another name; nothing is restarted.
+    Rename {
+        /// The name it knows.
+        from: HostName,
+        /// The configuration's name.
+        to: HostName,
+    },
+    /// It is not asked any more; whatever runs there goes on, if the server exists at all.
+    Forget {
+        /// Which.
+        host: HostName,
+        /// A person's word.
+        reason: String,
+    },
 }
 
 impl Intent {
@@ -370,7 +402,8 @@ impl Intent {
             | Self::Quarantine { fleet, .. }
             | Self::Keeper { fleet, .. }
             | Self::Upgrade { fleet }
-            | Self::Look { fleet } => fleet,
+            | Self::Look { fleet }
+            | Self::Members { fleet, .. } => fleet,
         }
     }
 
@@ -384,7 +417,8 @@ impl Intent {
             | Self::Quarantine { .. }
             | Self::Keeper { .. }
             | Self::Upgrade { .. }
-            | Self::Look { .. } => None,
+            | Self::Look { .. }
+            | Self::Members { .. } => None,
         }
     }
 }
@@ -423,6 +457,10 @@ pub enum RoundAsk {
     Close,
     /// Give the lease back; only the keeper is asked.
     Release,
+    /// Leave the fleet; only the host that goes is asked.
+    Leave,
+    /// Take another name; only that host is asked.
+    Rename,
 }
 
 /// Work that is not a round.
@@ -549,6 +587,11 @@ pub enum Fact {
         /// It.
         keeper: HostName,
     },
+    /// Hosts that run a release apart from the fleet, on purpose: all there are.
+    Apart {
+        /// They, and what they run.
+        hosts: BTreeMap<HostName, ReleaseId>,
+    },
 }
 
 /// What is judged before a rollout acts.
@@ -569,6 +612,8 @@ pub enum Gate {
     WayBack,
     /// Disk space, and the release is held where it must be.
     Room,
+    /// A push to some hosts only: no other release runs apart from the fleet, and those hosts can.
+    Apart,
 }
 
 /// How a gate was judged. An inconclusive gate refuses.
@@ -599,6 +644,11 @@ pub enum Watcher {
 pub enum End {
     /// A push: baked, every host observed.
     Stable,
+    /// A push to some hosts only: baked, each of them observed. The fleet's stable release stays what it was.
+    Apart {
+        /// They.
+        hosts: Vec<HostName>,
+    },
     /// A push: taken back by this rollback.
     TakenBack {
         /// Which.

@@ -76,7 +76,8 @@ pub fn advance(view: View<'_>) -> Vec<Event> {
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
         | Intent::Upgrade { .. }
-        | Intent::Look { .. } => act::advance(view),
+        | Intent::Look { .. }
+        | Intent::Members { .. } => act::advance(view),
     }
 }
 
@@ -139,7 +140,7 @@ impl View<'_> {
         if self.rollout.bound.is_some() && !hosts.is_empty() {
             events.push(round::begin(*self, crate::journal::event::RoundAsk::Close, hosts));
         } else if self.answers_keeper() {
-            let keeper = vec![self.rollout.keeper().0];
+            let keeper = vec![self.rollout.keeper_host()];
             events.push(round::begin(*self, crate::journal::event::RoundAsk::Release, keeper));
         } else {
             events.push(self.end(end));
@@ -170,7 +171,12 @@ impl View<'_> {
 
     /// Whether the keeper answered the own raise.
     pub fn answers_keeper(&self) -> bool {
-        self.rollout.heads.contains_key(&self.rollout.keeper().0)
+        self.rollout.heads.contains_key(&self.rollout.keeper_host())
+    }
+
+    /// Hosts that take part, of those that answered the own raise.
+    pub fn answering_part(&self) -> Vec<HostName> {
+        self.answering().into_iter().filter(|host| self.rollout.takes(host)).collect()
     }
 
     /// Whether somebody wants the running push held: then no further host starts.

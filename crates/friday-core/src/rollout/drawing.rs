@@ -128,6 +128,7 @@ pub fn kind(rollout: &Rollout) -> &'static str {
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
         | Intent::Look { .. }
+        | Intent::Members { .. }
         | Intent::Upgrade { .. } => "act",
     }
 }

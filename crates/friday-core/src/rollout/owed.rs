@@ -9,7 +9,7 @@ use friday_wire::{
 use super::plan::MigrationBack;
 use super::run::{HostState, Pace, Phase, Rollout};
 use crate::controller::effect::{Effect, EffectId, Owed};
-use crate::journal::event::{Intent, RoundAsk, Work};
+use crate::journal::event::{End, Intent, MemberChange, RoundAsk, Work};
 use crate::state::State;
 use crate::time::Timestamp;
 
@@ -319,11 +319,12 @@ fn round_request(
     Some(match ask {
         RoundAsk::Read | RoundAsk::Ship | RoundAsk::Upgrade => return None,
         RoundAsk::Raise | RoundAsk::RaiseWave => Request::Raise {
-            lease: (*host == keeper && fence.kind != FenceKind::Sweep).then(|| LeaseAsk {
-                holder: holder(state),
-                period_ms: fleet.lease_ms,
-                supersedes: state.earlier_starts.to_vec(),
-            }),
+            lease: (*host == rollout.host_of_keeper(&keeper) && fence.kind != FenceKind::Sweep)
+                .then(|| LeaseAsk {
+                    holder: holder(state),
+                    period_ms: fleet.lease_ms,
+                    supersedes: state.earlier_starts.to_vec(),
+                }),
             fence,
             keeper,
             keeper_fence,
@@ -347,11 +348,18 @@ fn round_request(
         RoundAsk::Close => Request::Close {
             fence,
             rollout: rollout.id.clone(),
-            stable: stable_on_close(rollout),
+            stable: stable_on_close(rollout, host),
+            apart: apart_on_close(rollout, host),
             keep: fleet.keep,
             witness: witness(),
         },
         RoundAsk::Release => Request::Release { fence },
+        RoundAsk::Leave => Request::Leave {
+            fence,
+            drain_ms: fleet.clocks.settle_ms.saturating_add(fleet.clocks.drain_ms),
+            stop_ms: fleet.clocks.stop_ms,
+        },
+        RoundAsk::Rename => Request::Rename { fence, to: host.clone() },
     })
 }
 
@@ -362,21 +370,48 @@ fn act_request(state: &State, rollout: &Rollout, fence: Fence) -> Option<Request
             let entries = state.quarantine_but(state.stable.flatten());
             Request::Quarantine { fence, entries }
         }
-        Intent::Keeper { keeper, .. } => Request::Keeper { fence, keeper: keeper.clone() },
+        Intent::Keeper { keeper, .. }
+        | Intent::Members { change: MemberChange::Rename { to: keeper, .. }, .. } => {
+            Request::Keeper { fence, keeper: keeper.clone() }
+        }
         Intent::Push { .. }
         | Intent::Rollback { .. }
         | Intent::Sweep { .. }
         | Intent::Upgrade { .. }
-        | Intent::Look { .. } => return None,
+        | Intent::Look { .. }
+        | Intent::Members { .. } => return None,
     })
 }
 
-/// A push that baked makes its release stable with the close; a rollback's `back` did so before.
-fn stable_on_close(rollout: &Rollout) -> Option<friday_wire::ReleaseId> {
+/// A push that baked makes its release stable with the close; a rollback's `back` did so before. Some
+/// hosts that were given the fleet's stable release only catch up with it.
+fn stable_on_close(rollout: &Rollout, host: &HostName) -> Option<friday_wire::ReleaseId> {
     match (&*rollout.intent, rollout.ending.as_deref()) {
-        (Intent::Push { plan }, Some(crate::journal::event::End::Stable)) => Some(plan.release),
+        (Intent::Push { plan }, Some(End::Stable)) => Some(plan.release),
+        (Intent::Push { plan }, Some(End::Apart { .. }))
+            if plan.takes(host) && is_fleets(rollout, plan.release) =>
+        {
+            Some(plan.release)
+        }
         _ => None,
     }
+}
+
+/// What a push to some hosts only leaves on those.
+fn apart_on_close(rollout: &Rollout, host: &HostName) -> Option<friday_wire::ReleaseId> {
+    match (&*rollout.intent, rollout.ending.as_deref()) {
+        (Intent::Push { plan }, Some(End::Apart { .. }))
+            if plan.takes(host) && !is_fleets(rollout, plan.release) =>
+        {
+            Some(plan.release)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a release was the fleet's stable one when the rollout was bound.
+fn is_fleets(rollout: &Rollout, release: friday_wire::ReleaseId) -> bool {
+    rollout.bound.as_ref().is_some_and(|open| open.returns_to == Some(release))
 }
 
 fn holder(state: &State) -> String {

@@ -16,7 +16,11 @@ pub struct Plan {
     pub label: String,
     /// The hosts and how they are treated.
     pub fleet: FleetPlan,
-    /// Waves, in order; each host in exactly one. See [`waves`](super::wave::waves).
+    /// The hosts that take the release, where it is not to run on all of them; then it does not become
+    /// the fleet's stable release. Empty: every host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<HostName>,
+    /// Waves, in order; each host that takes the release in exactly one. See [`waves`](super::wave::waves).
     pub waves: Vec<Vec<HostName>>,
     /// Soak after each wave but the last, milliseconds; the last value holds for further waves.
     pub soak_ms: Vec<u64>,
@@ -111,6 +115,13 @@ pub struct MigrationPlan {
     pub stop_all: bool,
     /// Default 600 000.
     pub timeout_ms: u64,
+}
+
+impl Plan {
+    /// Whether a host takes the release.
+    pub fn takes(&self, host: &HostName) -> bool {
+        self.only.is_empty() || self.only.contains(host)
+    }
 }
 
 impl FleetPlan {

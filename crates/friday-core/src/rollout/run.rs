@@ -13,7 +13,7 @@ use friday_wire::{
 };
 
 use super::plan::{FleetPlan, PlannedHost};
-use crate::journal::event::{End, Gate, GateResult, Intent, RoundAsk, Work};
+use crate::journal::event::{End, Gate, GateResult, Intent, MemberChange, RoundAsk, Work};
 use crate::reason::Reason;
 use crate::shared::{SharedMap, SharedSet};
 use crate::time::Timestamp;
@@ -199,6 +199,8 @@ impl Phase {
                 RoundAsk::Observe => "observing",
                 RoundAsk::Close => "closing",
                 RoundAsk::Release => "releasing the lease",
+                RoundAsk::Leave => "leaving the fleet",
+                RoundAsk::Rename => "taking another name",
             },
             Self::Working { work, .. } => match work {
                 Work::Sweep => "sweeping first",
@@ -234,13 +236,45 @@ impl Rollout {
         let known =
             heads.filter_map(|head| head.keeper.as_ref()).max_by(|a, b| a.fence.cmp(&b.fence));
         match (known, &*self.intent) {
-            (Some(known), Intent::Sweep { .. } | Intent::Keeper { .. }) => {
-                (known.value.clone(), Some(known.fence.clone()))
-            }
+            (
+                Some(known),
+                Intent::Sweep { .. } | Intent::Keeper { .. } | Intent::Members { .. },
+            ) => (known.value.clone(), Some(known.fence.clone())),
             (Some(known), _) if known.value == *configured => {
                 (configured.clone(), Some(known.fence.clone()))
             }
             (Some(_) | None, _) => (configured.clone(), None),
+        }
+    }
+
+    /// The host that the keeper's name means: where that one is being renamed, its new name.
+    pub fn host_of_keeper(&self, keeper: &HostName) -> HostName {
+        match &*self.intent {
+            Intent::Members { change: MemberChange::Rename { from, to }, .. } if from == keeper => {
+                to.clone()
+            }
+            _ => keeper.clone(),
+        }
+    }
+
+    /// The host that keeps the lease, as the plan names it.
+    pub fn keeper_host(&self) -> HostName {
+        self.host_of_keeper(&self.keeper().0)
+    }
+
+    /// Whether a host takes part: all do, but in a push that names some.
+    pub fn takes(&self, host: &HostName) -> bool {
+        match &*self.intent {
+            Intent::Push { plan } => plan.takes(host),
+            _ => true,
+        }
+    }
+
+    /// How many hosts take part.
+    pub fn size(&self) -> usize {
+        match &*self.intent {
+            Intent::Push { plan } if !plan.only.is_empty() => plan.only.len(),
+            _ => self.hosts.len(),
         }
     }
 

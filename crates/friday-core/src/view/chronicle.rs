@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::rollout::{RolloutView, RolloutWord};
 use super::story::{self, Line, News};
-use crate::journal::event::{End, Event, Fact, Intent, Requested};
+use crate::journal::event::{End, Event, Fact, HostAnswer, Intent, MemberChange, Requested};
 use crate::time::Timestamp;
 
 /// A release as the journal knows it.
@@ -76,6 +76,12 @@ pub struct Chronicle {
     pub rollouts: Vec<RolloutView>,
     /// Requests not answered yet.
     pub requests: Vec<RequestView>,
+    /// Hosts that run a release apart from the fleet, on purpose.
+    pub apart: BTreeMap<HostName, ReleaseId>,
+    /// Hosts that friday put something on, and what they ran when they were last heard.
+    pub members: BTreeMap<HostName, Option<ReleaseId>>,
+    /// Hosts that were removed from the fleet or forgotten, and when.
+    pub parted: BTreeMap<HostName, Timestamp>,
     /// Hosts that were not put right yet.
     pub owed: BTreeSet<HostName>,
     /// Person and machine of the last driver.
@@ -84,6 +90,9 @@ pub struct Chronicle {
     /// Whom the last change of keeper names, and which rollout that is.
     #[serde(skip)]
     naming: Option<(RolloutId, HostName)>,
+    /// What the last change of members is.
+    #[serde(skip)]
+    changing: Option<(RolloutId, MemberChange)>,
 }
 
 impl Chronicle {
@@ -111,6 +120,7 @@ impl Chronicle {
                 self.foreign.as_ref().is_some_and(|foreign| foreign.open.id == open.id)
             }
             Fact::Superseded { .. } => false,
+            Fact::Apart { hosts } => self.apart == *hosts,
         };
         if known { News::Known } else { News::Fresh }
     }
@@ -164,6 +174,8 @@ impl Chronicle {
                 request: request.clone(),
             }),
             Event::RolloutEnded { rollout, end } => self.ended(at, rollout, end),
+            Event::HostAnswered { host, answer, .. } => self.heard(host, answer),
+            Event::HostDone { rollout, host } => self.host_done(rollout, host),
             // As the controller counts them: answered, or overtaken.
             Event::Held { .. } | Event::EndDecided { .. } => self.requests.clear(),
             Event::Resumed { .. } => {
@@ -201,7 +213,62 @@ impl Chronicle {
         if let Intent::Keeper { keeper, .. } = intent {
             self.naming = Some((rollout.clone(), keeper.clone()));
         }
+        if let Intent::Members { change, .. } = intent {
+            self.changing = Some((rollout.clone(), change.clone()));
+        }
         self.rollouts.push(view);
+    }
+
+    /// One that knows nothing may have been set up anew: what it ran before is worth keeping.
+    fn heard(&mut self, host: &HostName, answer: &HostAnswer) {
+        let current = match answer {
+            HostAnswer::Head { head } => head.current,
+            HostAnswer::Seen { observation } => observation.head.current,
+            HostAnswer::Ok
+            | HostAnswer::Refused { .. }
+            | HostAnswer::Failed { .. }
+            | HostAnswer::Unreachable { .. }
+            | HostAnswer::Unknown { .. } => None,
+        };
+        if current.is_some() {
+            self.members.insert(host.clone(), current);
+            self.parted.remove(host);
+        }
+    }
+
+    fn host_done(&mut self, rollout: &RolloutId, host: &HostName) {
+        let Some(view) = self.rollout(rollout) else { return };
+        let sweep = view.word == RolloutWord::Sweep;
+        let release = view.release;
+        if sweep && self.apart.contains_key(host) {
+            return;
+        }
+        self.members.insert(host.clone(), release);
+        self.parted.remove(host);
+    }
+
+    fn members_changed(&mut self, at: Timestamp, change: &MemberChange) {
+        match change {
+            MemberChange::Remove { host } | MemberChange::Forget { host, .. } => {
+                self.members.remove(host);
+                self.apart.remove(host);
+                self.owed.remove(host);
+                self.parted.insert(host.clone(), at);
+            }
+            MemberChange::Rename { from, to } => {
+                let ran = self.members.remove(from).flatten();
+                self.members.insert(to.clone(), ran);
+                if let Some(release) = self.apart.remove(from) {
+                    self.apart.insert(to.clone(), release);
+                }
+                if self.owed.remove(from) {
+                    self.owed.insert(to.clone());
+                }
+                if self.keeper.as_ref() == Some(from) {
+                    self.keeper = Some(to.clone());
+                }
+            }
+        }
     }
 
     fn ended(&mut self, at: Timestamp, rollout: &RolloutId, end: &End) {
@@ -213,6 +280,7 @@ impl Chronicle {
             End::Owed { hosts } => self.owed.extend(hosts.iter().cloned()),
             // Every host was observed.
             End::Stable | End::Converged => self.owed.clear(),
+            End::Apart { hosts } => self.owed.retain(|host| !hosts.contains(host)),
             End::TakenBack { .. }
             | End::NotSwitched { .. }
             | End::Refused { .. }
@@ -226,10 +294,25 @@ impl Chronicle {
             (RolloutWord::Push, End::Stable) => {
                 if let Some(release) = view.release {
                     self.became_stable(at, Some(release));
+                    self.apart.clear();
+                }
+            }
+            (RolloutWord::Push, End::Apart { hosts }) => {
+                for host in hosts {
+                    match view.release.filter(|release| self.stable != Some(*release)) {
+                        Some(release) => self.apart.insert(host.clone(), release),
+                        None => self.apart.remove(host),
+                    };
+                }
+            }
+            (RolloutWord::Remove | RolloutWord::Rename | RolloutWord::Forget, End::Done) => {
+                if let Some((_, change)) = self.changing.take_if(|(named, _)| named == rollout) {
+                    self.members_changed(at, &change);
                 }
             }
             (RolloutWord::Rollback, End::Converged | End::Owed { .. }) => {
                 self.became_stable(at, view.release);
+                self.apart.clear();
                 self.foreign = None;
             }
             (RolloutWord::Quarantine, End::Done | End::Owed { .. }) => {
@@ -289,6 +372,7 @@ impl Chronicle {
             }
             Fact::Lock { lock } => self.lock.clone_from(lock),
             Fact::Keeper { keeper } => self.keeper = Some(keeper.clone()),
+            Fact::Apart { hosts } => self.apart.clone_from(hosts),
         }
     }
 

@@ -36,6 +36,20 @@ pub enum Sight {
     },
 }
 
+/// How a host stands to the fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    /// It is known, and it knows the fleet.
+    Member,
+    /// friday has never put anything on it.
+    New,
+    /// It knows nothing, and did once: it was set up anew, or its disk was lost.
+    Wiped,
+    /// It was removed or forgotten, and the configuration still names it.
+    Parted,
+}
+
 /// An answering host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Seen {
@@ -45,6 +59,10 @@ pub struct Seen {
     pub current: Option<ReleaseId>,
     /// The release's label, where the journal knows it.
     pub label: Option<String>,
+    /// It runs its current release apart from the fleet, on purpose.
+    pub apart: bool,
+    /// How it stands to the fleet, as far as the journal knows.
+    pub membership: Membership,
     /// Its stable release.
     pub stable: Option<ReleaseId>,
     /// Where the release listens.
@@ -93,7 +111,10 @@ impl HostView {
             .current
             .and_then(|release| chronicle.releases.get(&release))
             .and_then(|known| known.label.clone());
+        let membership = membership(&host, observation, chronicle);
         let seen = Seen {
+            apart: head.runs_apart().is_some(),
+            membership,
             version: observation.facts.version.clone(),
             current: head.current,
             label,
@@ -114,7 +135,7 @@ impl HostView {
             },
             starts_at_boot: observation.facts.boot_hook,
             clock_skew_ms: observation.facts.clock_ms.saturating_sub(now.0),
-            drift: drift(observation, chronicle),
+            drift: drift(&host, membership, observation, chronicle),
         };
         Self { host, role, keeper, sight: Sight::Seen(Box::new(seen)) }
     }
@@ -132,11 +153,55 @@ impl Seen {
     }
 }
 
-fn drift(observation: &Observation, chronicle: &Chronicle) -> Vec<String> {
+fn membership(host: &HostName, observation: &Observation, chronicle: &Chronicle) -> Membership {
+    let head = &observation.head;
+    let knows = head.current.is_some() || head.stable.is_some() || !head.witnesses.is_empty();
+    match chronicle.members.get(host) {
+        _ if chronicle.parted.contains_key(host) => Membership::Parted,
+        Some(Some(_)) if !knows => Membership::Wiped,
+        None if !knows => Membership::New,
+        Some(_) | None => Membership::Member,
+    }
+}
+
+/// Why a host that has nothing has nothing.
+fn empty(host: &HostName, membership: Membership, chronicle: &Chronicle) -> Option<String> {
+    let stable = chronicle.target_says(chronicle.stable.as_ref());
+    match membership {
+        Membership::Member => None,
+        Membership::New if chronicle.stable.is_none() => None,
+        Membership::New => Some(format!(
+            "new: nothing is there yet; `friday sweep` brings {stable}, and the next push includes it"
+        )),
+        Membership::Wiped => {
+            let ran = chronicle.members.get(host).copied().flatten();
+            Some(format!(
+                "it ran {} and knows nothing of it any more: was it set up anew? `friday sweep` brings {stable}",
+                chronicle.target_says(ran.as_ref())
+            ))
+        }
+        Membership::Parted => Some(
+            "it was taken out of the fleet; delete it from `[hosts]`, or a push takes it in again"
+                .to_owned(),
+        ),
+    }
+}
+
+fn drift(
+    host: &HostName,
+    membership: Membership,
+    observation: &Observation,
+    chronicle: &Chronicle,
+) -> Vec<String> {
     let head = &observation.head;
     let mut drift: Vec<String> = observation.facts.drift.iter().cloned().collect();
+    if let Some(says) = empty(host, membership, chronicle) {
+        drift.push(says);
+        return drift;
+    }
     let settled = head.rollout.is_none() && chronicle.open().next().is_none();
-    if settled && chronicle.stable.is_some() && head.current != chronicle.stable {
+    let expected = head.runs_apart().or(chronicle.stable);
+    if settled && chronicle.stable.is_some() && head.current != expected {
         drift.push(format!(
             "runs {}, and {} is stable",
             chronicle.target_says(head.current.as_ref()),

@@ -6,9 +6,12 @@ use friday_wire::{HostName, ReleaseId, RolloutId, StepState};
 use serde::Serialize;
 
 use crate::controller::input::{BackTo, Way};
-use crate::journal::event::{End, Event, HostAnswer, Intent, RoundAsk, StepAnswer, Work};
+use crate::journal::event::{
+    End, Event, HostAnswer, Intent, MemberChange, RoundAsk, StepAnswer, Work,
+};
 use crate::reason::Reason;
 use crate::rollout::decide::outcome::refusal_says;
+use crate::rollout::plan::PlannedHost;
 use crate::time::Timestamp;
 
 /// What was asked for, as the command is called.
@@ -35,6 +38,12 @@ pub enum RolloutWord {
     Upgrade,
     /// Only looked.
     Look,
+    /// `friday hosts remove`.
+    Remove,
+    /// `friday hosts rename`.
+    Rename,
+    /// `friday hosts forget`.
+    Forget,
 }
 
 impl RolloutWord {
@@ -51,6 +60,9 @@ impl RolloutWord {
             Self::Keeper => "change of keeper",
             Self::Upgrade => "upgrade of friday-host",
             Self::Look => "look",
+            Self::Remove => "removal of a host",
+            Self::Rename => "change of a host's name",
+            Self::Forget => "forgetting of a host",
         }
     }
 
@@ -66,6 +78,9 @@ impl RolloutWord {
             Intent::Keeper { .. } => Self::Keeper,
             Intent::Upgrade { .. } => Self::Upgrade,
             Intent::Look { .. } => Self::Look,
+            Intent::Members { change: MemberChange::Remove { .. }, .. } => Self::Remove,
+            Intent::Members { change: MemberChange::Rename { .. }, .. } => Self::Rename,
+            Intent::Members { change: MemberChange::Forget { .. }, .. } => Self::Forget,
         }
     }
 }
@@ -278,8 +293,13 @@ impl RolloutView {
         let numbered = (1..).zip(waves);
         let waves_of: BTreeMap<&HostName, u32> =
             numbered.flat_map(|(wave, hosts)| hosts.iter().map(move |host| (host, wave))).collect();
-        let names = intent.fleet().hosts.iter().map(|host| &host.name);
-        let hosts = intent.fleet().hosts.iter().map(|host| RolloutHost {
+        let takes = |host: &&PlannedHost| match intent {
+            Intent::Push { plan } => plan.takes(&host.name),
+            _ => true,
+        };
+        let planned = || intent.fleet().hosts.iter().filter(takes);
+        let names = planned().map(|host| &host.name);
+        let hosts = planned().map(|host| RolloutHost {
             host: host.name.clone(),
             wave: waves_of.get(&host.name).copied(),
             stage: HostStage::Waiting,
@@ -304,7 +324,8 @@ impl RolloutView {
             Intent::Sweep { .. }
             | Intent::Keeper { .. }
             | Intent::Upgrade { .. }
-            | Intent::Look { .. } => (None, None, None, false),
+            | Intent::Look { .. }
+            | Intent::Members { .. } => (None, None, None, false),
         };
         Self {
             rollout,
@@ -353,6 +374,7 @@ impl RolloutView {
             ) => reasons,
             Some(
                 End::Stable
+                | End::Apart { .. }
                 | End::TakenBack { .. }
                 | End::Converged
                 | End::Owed { .. }
@@ -492,6 +514,8 @@ impl RolloutView {
             RoundAsk::Observe => "observing every host",
             RoundAsk::Close => "closing the rollout on the hosts",
             RoundAsk::Release => "giving the lease back",
+            RoundAsk::Leave => "leaving",
+            RoundAsk::Rename => "taking another name",
         };
         if ask == RoundAsk::Upgrade {
             hosts.iter().for_each(|host| self.set(at, host, HostStage::Switching));

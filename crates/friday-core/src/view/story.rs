@@ -10,8 +10,8 @@ use super::sentences::sentences;
 use super::words::{count, duration, names};
 use crate::controller::input::{BackTo, Way};
 use crate::journal::event::{
-    End, Event, Fact, GateResult, HostAnswer, Intent, Requested, RoundAsk, StepAnswer, Watcher,
-    Work,
+    End, Event, Fact, GateResult, HostAnswer, Intent, MemberChange, Requested, RoundAsk,
+    StepAnswer, Watcher, Work,
 };
 use crate::time::Timestamp;
 
@@ -209,6 +209,10 @@ fn begun(chronicle: &Chronicle, intent: &Intent, takes_back: bool) -> String {
     match intent {
         Intent::Push { plan } => {
             let waves = count(plan.waves.len(), "wave");
+            let hosts = match plan.only.len() {
+                0 => hosts,
+                only => format!("{only} of {hosts}"),
+            };
             format!("push of `{}` ({}) to {hosts} in {waves}", plan.label, plan.release.short())
         }
         Intent::Rollback { to, now, reason, automatic, .. } => {
@@ -235,6 +239,11 @@ fn begun(chronicle: &Chronicle, intent: &Intent, takes_back: bool) -> String {
         Intent::Keeper { keeper, .. } => format!("`{keeper}` becomes the keeper"),
         Intent::Upgrade { .. } => format!("replacing friday-host on {hosts} where it differs"),
         Intent::Look { .. } => format!("looking at {hosts}"),
+        Intent::Members { change, .. } => match change {
+            MemberChange::Remove { host } => format!("`{host}` is taken out of the fleet"),
+            MemberChange::Rename { from, to } => format!("`{from}` is called `{to}` from now on"),
+            MemberChange::Forget { host, reason } => format!("`{host}` is forgotten: {reason}"),
+        },
     }
 }
 
@@ -277,6 +286,10 @@ fn round(ask: RoundAsk, hosts: usize) -> (Tone, String) {
         RoundAsk::Observe => (Tone::Plain, format!("observing {hosts}")),
         RoundAsk::Close => (Tone::Fine, format!("closing the rollout on {hosts}")),
         RoundAsk::Release => (Tone::Fine, "giving the lease back".to_owned()),
+        RoundAsk::Leave => {
+            (Tone::Plain, "stopping what runs there, and taking friday off".to_owned())
+        }
+        RoundAsk::Rename => (Tone::Plain, "telling the host its new name".to_owned()),
     }
 }
 
@@ -364,6 +377,17 @@ fn observed(chronicle: &Chronicle, fact: &Fact) -> (Tone, String) {
         Fact::Lock { lock: None } => {
             (Tone::Plain, "learned from the hosts: the lock was lifted".to_owned())
         }
+        Fact::Apart { hosts } if hosts.is_empty() => {
+            (Tone::Plain, "learned from the hosts: none runs apart from the fleet".to_owned())
+        }
+        Fact::Apart { hosts } => {
+            let said: Vec<String> = hosts
+                .iter()
+                .map(|(host, release)| format!("`{host}` runs {}", chronicle.release_says(release)))
+                .collect();
+            let says = format!("learned from the hosts: apart from the fleet {}", said.join(", "));
+            (Tone::Plain, says)
+        }
         Fact::Keeper { keeper } => {
             (Tone::Fine, format!("learned from the hosts: the keeper is `{keeper}`"))
         }
@@ -422,7 +446,10 @@ fn done(word: RolloutWord) -> &'static str {
         | RolloutWord::Lift
         | RolloutWord::Keeper
         | RolloutWord::Upgrade
-        | RolloutWord::Look => "is as it should be",
+        | RolloutWord::Look
+        | RolloutWord::Remove
+        | RolloutWord::Rename
+        | RolloutWord::Forget => "is as it should be",
     }
 }
 
@@ -463,6 +490,18 @@ fn ended(chronicle: &Chronicle, at: Timestamp, id: &RolloutId, end: &End) -> Lin
             let release =
                 chronicle.target_says(view.and_then(|view: &RolloutView| view.release.as_ref()));
             line(Tone::Good, format!("{release} is stable on every host, after {took}"))
+        }
+        End::Apart { hosts } => {
+            let release = chronicle.target_says(view.and_then(|view| view.release.as_ref()));
+            let on = names(hosts.iter().map(HostName::as_str), 8);
+            let stable = match &chronicle.stable {
+                stable if *stable == view.and_then(|view| view.release) => String::new(),
+                Some(stable) => {
+                    format!("; the stable release is still {}", chronicle.release_says(stable))
+                }
+                None => "; no release is stable".to_owned(),
+            };
+            line(Tone::Good, format!("{release} runs on {on}, after {took}{stable}"))
         }
         End::TakenBack { .. } => {
             line(Tone::Warn, format!("the push failed and was taken back, after {took}"))
@@ -520,6 +559,9 @@ fn acted(word: RolloutWord) -> &'static str {
         RolloutWord::Lift => "hosts take it again",
         RolloutWord::Keeper => "every host knows the keeper",
         RolloutWord::Upgrade => "every host runs this friday's friday-host",
+        RolloutWord::Remove => "nothing of friday's runs there any more",
+        RolloutWord::Rename => "it knows its new name",
+        RolloutWord::Forget => "forgotten",
         RolloutWord::Push | RolloutWord::Rollback | RolloutWord::Sweep | RolloutWord::Look => {
             "done"
         }

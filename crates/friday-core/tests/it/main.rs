@@ -1,8 +1,10 @@
 //! friday-core's tests from outside: one binary.
 
+mod apart;
 mod audits;
 mod golden;
 mod holds;
+mod members;
 mod pushes;
 mod resumes;
 mod rollbacks;

@@ -102,6 +102,7 @@ impl Scene {
             tree: TreeId(Digest([102; 32])),
             label: "two".to_owned(),
             fleet: self.fleet(),
+            only: Vec::new(),
             waves,
             soak_ms: vec![30_000],
             bake_ms: 60_000,
@@ -383,6 +384,8 @@ pub fn named(effect: &Effect) -> (String, &'static str) {
             Request::Quarantine { .. } => "quarantine",
             Request::Lock { .. } => "lock",
             Request::Keeper { .. } => "keeper",
+            Request::Leave { .. } => "leave",
+            Request::Rename { .. } => "rename",
             _ => "other",
         },
     };

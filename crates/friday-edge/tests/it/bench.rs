@@ -61,6 +61,7 @@ impl Bench {
         FleetSetup {
             fleet: FleetName::new("shop"),
             hosts: hosts.iter().map(address).collect(),
+            known_as: Default::default(),
             login: LoginSettings::default(),
             base: self.path().to_owned(),
             program,

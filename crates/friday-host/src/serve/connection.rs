@@ -194,6 +194,11 @@ impl Talk {
                 crate::upgrade::begin(host, &fence, program, confirm_ms, self.reply_to(number));
                 None
             }
+            Request::Leave { fence, drain_ms, stop_ms } => {
+                crate::leave::begin(host, &fence, (drain_ms, stop_ms), self.reply_to(number));
+                None
+            }
+            Request::Rename { fence, to } => Some(rename(host, &fence, to)),
             Request::ConfirmUpgrade { fence } => Some(crate::upgrade::confirm(host, &fence)),
             other => self.hand_on(number, other),
         }
@@ -212,7 +217,7 @@ impl Talk {
         fleet: &friday_wire::FleetName,
         name: &friday_wire::HostName,
     ) -> Answer {
-        let owner = &self.host.owner;
+        let owner = self.host.owner();
         if wire < WIRE_VERSION_MIN || wire_min > WIRE_VERSION {
             return error(format!(
                 "friday {} speaks protocol {wire_min} to {wire}, this friday-host {} speaks \
@@ -230,8 +235,10 @@ impl Talk {
         }
         if *name != owner.host {
             return error(format!(
-                "`{}` is host `{}`, not `{name}`; is the address right?",
+                "`{}` is host `{}`, not `{name}`; is the address right? If it is the same server under \
+                 another name: `friday hosts rename {} {name}`",
                 self.host.place.dir().display(),
+                owner.host,
                 owner.host
             ));
         }
@@ -367,6 +374,20 @@ fn answer_verify(host: &Host) -> Answer {
 
 fn error(why: impl std::fmt::Display) -> Answer {
     Answer::Error { why: why.to_string() }
+}
+
+fn rename(host: &Host, fence: &friday_wire::Fence, to: friday_wire::HostName) -> Answer {
+    if let Err(answer) = crate::upgrade::admit(host, fence) {
+        return answer;
+    }
+    if to.as_str().is_empty() || to.as_str().len() > 256 || to.as_str().contains(char::is_control) {
+        return error("that is not a name for a host");
+    }
+    note(&format!("this host is called `{to}` from now on"));
+    host.rename(to).map_or_else(
+        |why| error(format!("the new name could not be stored: {why}")),
+        |()| Answer::Ok,
+    )
 }
 
 fn put_secrets(

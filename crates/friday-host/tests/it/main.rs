@@ -2,6 +2,7 @@
 
 mod applications;
 mod connections;
+mod members;
 mod releases;
 mod support;
 mod switches;

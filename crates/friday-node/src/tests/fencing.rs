@@ -280,6 +280,7 @@ fn a_close_is_idempotent_and_for_what_is_open_and_current() {
         fence: push(2),
         rollout: RolloutId::new(rollout),
         stable,
+        apart: None,
         keep: (5, 3),
         witness: None,
     };
@@ -344,4 +345,30 @@ fn a_lease_of_a_start_known_dead_is_superseded() {
     let raised = world.ask(raise(&next, vec![StartId::new("dead")]));
     let Answer::Raised(head) = raised else { panic!("{raised:?}") };
     assert_eq!(head.lease.map(|lease| lease.start), Some(StartId::new("next")));
+}
+
+#[test]
+fn what_was_left_here_apart_from_the_fleet_is_started_after_a_reboot() {
+    let mut world = World::settled(Setting::plain());
+    world.ship(2);
+    world.begin_push("p2", 2, 2);
+    world.switch("p2", 2, 2, Undo::To { release: id(1) });
+    world.run_for(11_000);
+    world.confirm("p2", 2, 1);
+    let close = Request::Close {
+        fence: push(2),
+        rollout: RolloutId::new("p2"),
+        stable: None,
+        apart: Some(id(2)),
+        keep: (0, 0),
+        witness: None,
+    };
+    assert_eq!(world.ask(close), Answer::Ok);
+    let head = world.disk.head.clone();
+    assert_eq!((head.stable, head.runs_apart()), (Some(id(1)), Some(id(2))));
+    assert_eq!((head.open, head.undo), (None, None), "it is not tried any more");
+    world.reboot();
+    world.run_for(60_000);
+    assert_eq!(world.disk.head.current, Some(id(2)));
+    assert!(world.disk.holds(&id(1)), "the way back is kept, whatever else is pruned");
 }

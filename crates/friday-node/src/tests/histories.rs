@@ -167,7 +167,14 @@ impl History {
             Op::Close(stable) => {
                 let stable = self.world.disk.head.current.filter(|_| stable);
                 let rollout = self.rollout.clone();
-                self.ask(Request::Close { fence, rollout, stable, keep: (1, 1), witness: None });
+                self.ask(Request::Close {
+                    fence,
+                    rollout,
+                    stable,
+                    apart: None,
+                    keep: (1, 1),
+                    witness: None,
+                });
             }
             Op::Quarantine(n, active) => {
                 let (reason, tree) = ("harm".to_owned(), None);

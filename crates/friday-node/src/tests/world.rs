@@ -516,8 +516,14 @@ impl World {
 
     pub fn close(&mut self, rollout: &str, fence: Fence, stable: Option<ReleaseId>) {
         let rollout = RolloutId::new(rollout);
-        let answer =
-            self.ask(Request::Close { fence, rollout, stable, keep: (5, 3), witness: None });
+        let answer = self.ask(Request::Close {
+            fence,
+            rollout,
+            stable,
+            apart: None,
+            keep: (5, 3),
+            witness: None,
+        });
         assert_eq!(answer, Answer::Ok);
     }
 

@@ -136,3 +136,46 @@ fn after_a_one_way_migration_began_stopped_hosts_stay_so_until_a_person_goes_on(
     walk.resumes_forward(ANNA);
     walk.expect_at_rest_with(two);
 }
+
+#[test]
+fn a_release_on_one_host_only_stays_through_reboot_and_sweep_until_the_next_push() {
+    let mut walk = Walk::over(Options::quiet(4, 2));
+    let (one, two, three) = (walk.good_release(), walk.good_release(), walk.good_release());
+    walk.pushes(ANNA, one);
+    walk.pushes_only(ANNA, two, &[3]);
+    walk.expect_last_end(ANNA, "apart");
+    assert_eq!(walk.serving(two), [3]);
+    assert_eq!(walk.serving(one), [1, 2, 4]);
+
+    // A reboot starts what the host is meant to run, and another laptop's sweep leaves it there.
+    walk.reboots(3, 30);
+    walk.after_seconds(120);
+    walk.sweeps(BELA);
+    assert_eq!(walk.serving(two), [3]);
+
+    // Another laptop, with a journal of its own, takes the odd one off, and nothing else.
+    walk.rolls_back(BELA);
+    walk.expect_at_rest_with(one);
+    walk.expect_quarantined_everywhere(two);
+
+    walk.pushes_only(ANNA, three, &[2, 3]);
+    walk.pushes(BELA, three);
+    walk.expect_at_rest_with(three);
+}
+
+#[test]
+fn a_driver_that_dies_in_a_push_to_some_hosts_leaves_a_way_back() {
+    let mut walk = Walk::over(Options::quiet(4, 2));
+    let (one, two) = (walk.good_release(), walk.good_release());
+    walk.pushes(ANNA, one);
+    walk.begins_push_only(ANNA, two, &[2, 3]);
+    walk.until("one host is switched and the other at it", |walk| {
+        !walk.serving(two).is_empty()
+            && walk.armed().iter().any(|host| !walk.serving(two).contains(host))
+    });
+    walk.kills_friday(ANNA);
+    walk.after_seconds(300);
+    walk.rolls_back(BELA);
+    walk.expect_at_rest_with(one);
+    walk.expect_quarantined_everywhere(two);
+}

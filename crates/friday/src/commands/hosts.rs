@@ -13,6 +13,7 @@ use friday_core::view::{Chronicle, HostView};
 use friday_wire::{HealthState, HostName};
 use serde::Serialize;
 
+use super::members;
 use crate::cli::Global;
 use crate::context::Context;
 use crate::driver::{self, Purpose};
@@ -56,6 +57,28 @@ pub enum HostsCommand {
         after_help = "Examples:\n  friday hosts verify\n  friday hosts verify web-2\n\nEnds with 6 when something was damaged, with 7 when a host does not answer."
     )]
     Verify(verify::VerifyArgs),
+    /// Take a host out of the fleet: stop what runs there, and take friday off it.
+    ///
+    /// It goes out of rotation first. What lies in `shared` there stays; everything else of friday's is
+    /// removed. If it keeps the lease, another host does from then on.
+    #[command(
+        after_help = "Examples:\n  friday hosts remove web-3\n  friday hosts remove web-3 --yes     in a script\n\nThen delete it from `[hosts]`: while it stands there, a push takes it in again. A server that is gone\nis forgotten instead: friday hosts forget."
+    )]
+    Remove(members::RemoveArgs),
+    /// Tell a host, and the journal, that the configuration calls it something else now.
+    ///
+    /// The same server: its own directory says so. Nothing is restarted.
+    #[command(
+        after_help = "Example:\n  friday hosts rename web-1 www-1     after `[hosts]` names www-1 instead"
+    )]
+    Rename(members::RenameArgs),
+    /// Stop asking for a host that is gone, or that somebody else looks after now.
+    ///
+    /// Nobody is contacted: what runs there, if anything, goes on.
+    #[command(
+        after_help = "Example:\n  friday hosts forget web-3 --reason \"the server was given back\""
+    )]
+    Forget(members::ForgetArgs),
 }
 
 /// Which host.
@@ -89,12 +112,19 @@ pub fn run(ui: &Ui, global: &Global, args: &HostsArgs) -> Result<Exit, CommandEr
     if let Some(HostsCommand::Verify(args)) = &args.command {
         return verify::run(ui, &context, args);
     }
+    match &args.command {
+        Some(HostsCommand::Remove(args)) => return members::remove(ui, global, &context, args),
+        Some(HostsCommand::Rename(args)) => return members::rename(ui, context, args),
+        Some(HostsCommand::Forget(args)) => return members::forget(ui, &context, args),
+        Some(HostsCommand::Keeper(_) | HostsCommand::Upgrade | HostsCommand::Verify(_)) | None => {}
+    }
     let journal = Journal::read(&context)?;
     let hosts = sight::hosts(&context, &journal.chronicle)?;
     if ui.is_json() {
         ui.json(&HostsView { fleet: context.settings.fleet.as_str(), hosts: &hosts });
     } else {
         long_table(ui, &journal.chronicle, &hosts);
+        members::unnamed_lines(ui, &context, &journal.chronicle);
         boot_lines(ui, &context, &hosts);
     }
     let silent =

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use friday_core::rollout::plan::{MigrationBack, Plan};
-use friday_core::view::host::Sight;
+use friday_core::view::host::{Membership, Sight};
 use friday_core::view::words::{count, duration, names, size};
 use friday_core::view::{Chronicle, HostView};
 use friday_wire::{HostName, ReleaseId, Rotation};
@@ -20,7 +20,7 @@ use crate::ui::{Ink, Text, Ui};
 /// What to plan.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday plan\n  friday plan releases/v42\n  friday plan --offline\n  friday plan --build      run `release.build` first, as a push does\n  friday plan --json | jq .waves"
+    after_help = "Examples:\n  friday plan\n  friday plan releases/v42\n  friday plan --only web-2\n  friday plan --offline\n  friday plan --build      run `release.build` first, as a push does\n  friday plan --json | jq .waves"
 )]
 pub struct PlanArgs {
     /// Which release.
@@ -45,6 +45,8 @@ struct PlanView<'a> {
     soak_ms: &'a [u64],
     bake_ms: u64,
     least_ms: u64,
+    /// The hosts that take it; empty: all.
+    only: &'a [HostName],
     against: Vec<String>,
     notes: Vec<String>,
     plan: &'a Plan,
@@ -72,11 +74,12 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
         bytes,
         returns_to: chronicle.stable,
         waves: &plan.waves,
+        only: &plan.only,
         soak_ms: &plan.soak_ms,
         bake_ms: plan.bake_ms,
         least_ms: least_ms(plan),
         against: against(&prepared, chronicle, hosts.as_deref()),
-        notes: notes(&context, plan, hosts.as_deref()),
+        notes: notes(&context, plan, chronicle, hosts.as_deref()),
         plan,
         hosts: hosts.as_deref(),
     };
@@ -147,7 +150,14 @@ fn against(prepared: &Prepared, chronicle: &Chronicle, hosts: Option<&[HostView]
     if let Some(why) = known.and_then(|known| known.quarantined.as_ref()) {
         against.push(format!("the release is quarantined: {why}"));
     }
+    if let Some((host, release)) = other_apart(&prepared.plan, chronicle) {
+        let says = chronicle.release_says(release);
+        against.push(format!("`{host}` runs {says} apart from the fleet; name it too"));
+    }
     for host in hosts.unwrap_or_default() {
+        if !prepared.plan.takes(&host.host) && host.host != prepared.plan.fleet.keeper {
+            continue;
+        }
         if let Sight::Unreachable { why } = &host.sight {
             against.push(format!("`{}` does not answer: {why}", host.host));
         }
@@ -155,9 +165,57 @@ fn against(prepared: &Prepared, chronicle: &Chronicle, hosts: Option<&[HostView]
     against
 }
 
+/// A host that runs another release apart, and is not named.
+fn other_apart<'a>(plan: &Plan, chronicle: &'a Chronicle) -> Option<(&'a HostName, &'a ReleaseId)> {
+    chronicle
+        .apart
+        .iter()
+        .find(|(host, release)| !plan.takes(host) && **release != plan.release)
+        .filter(|_| !plan.only.is_empty())
+}
+
+/// What happens to the mix of releases that is there, or will be.
+fn mix(plan: &Plan, chronicle: &Chronicle) -> Option<String> {
+    let apart = names(chronicle.apart.keys().map(HostName::as_str), 4);
+    let stable = chronicle.target_says(chronicle.stable.as_ref());
+    if !plan.only.is_empty() && chronicle.stable != Some(plan.release) {
+        let only = names(plan.only.iter().map(HostName::as_str), 8);
+        let all = count(plan.fleet.hosts.len(), "host");
+        return Some(format!(
+            "the fleet will be mixed: {only} of {all} take it, the others keep {stable}, which stays \
+             the stable release; `friday rollback` or a push to every host ends that"
+        ));
+    }
+    (plan.only.is_empty() && !chronicle.apart.is_empty()).then(|| {
+        format!("{apart} ran another release apart from the fleet; a failure returns every host to {stable}")
+    })
+}
+
+/// Hosts that a push takes in, puts right first, or takes in again.
+fn come_or_gone(hosts: &[HostView]) -> Option<String> {
+    let empty: Vec<&str> = hosts
+        .iter()
+        .filter(|host| match &host.sight {
+            Sight::Seen(seen) => seen.membership != Membership::Member,
+            Sight::Unreachable { .. } => false,
+        })
+        .map(|host| host.host.as_str())
+        .collect();
+    (!empty.is_empty()).then(|| {
+        format!("{} have nothing of the fleet's yet, and are taken in first", names(empty, 8))
+    })
+}
+
 /// What the plan cannot give.
-fn notes(context: &Context, plan: &Plan, hosts: Option<&[HostView]>) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(
+    context: &Context,
+    plan: &Plan,
+    chronicle: &Chronicle,
+    hosts: Option<&[HostView]>,
+) -> Vec<String> {
+    let mut notes: Vec<String> = mix(plan, chronicle).into_iter().collect();
+    notes.extend(super::members::unnamed(context, chronicle));
+    notes.extend(come_or_gone(hosts.unwrap_or_default()));
     let fleet = &plan.fleet;
     match (fleet.hosts.len(), &fleet.rotation) {
         (1, Rotation::None | Rotation::Page { .. }) => {

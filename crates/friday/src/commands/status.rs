@@ -1,5 +1,7 @@
 //! `friday status`: what runs where, and what is going on.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use friday_core::view::chronicle::{ForeignView, ReleaseView, RequestView};
 use friday_core::view::words::{count, names};
@@ -43,6 +45,8 @@ struct StatusView<'a> {
     requests: &'a [RequestView],
     quarantined: Vec<&'a ReleaseView>,
     owed: Vec<&'a HostName>,
+    apart: &'a BTreeMap<HostName, ReleaseId>,
+    unnamed: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hosts: Option<&'a [HostView]>,
 }
@@ -79,6 +83,8 @@ pub fn run(ui: &Ui, global: &Global, args: &StatusArgs) -> Result<Exit, CommandE
             .filter(|release| release.quarantined.is_some())
             .collect(),
         owed: chronicle.owed.iter().collect(),
+        apart: &chronicle.apart,
+        unnamed: super::members::unnamed(&context, chronicle),
         hosts: hosts.as_deref(),
     };
     if ui.is_json() {
@@ -148,6 +154,13 @@ fn draw(ui: &Ui, chronicle: &Chronicle, view: &StatusView<'_>) {
         let owed = names(view.owed.iter().map(|host| host.as_str()), 8);
         let says = format!("owed a sweep: {owed}; `friday sweep` when they are back");
         ui.data(Text::new().plain("  ").ink(Ink::Warn, &says));
+    }
+    for (host, release) in view.apart {
+        let says = chronicle.release_says(release);
+        ui.data(format!("  {host} runs {says} apart from the fleet, as it was asked to"));
+    }
+    for says in &view.unnamed {
+        ui.data(Text::new().plain("  ").ink(Ink::Warn, says));
     }
     if let Some(hosts) = view.hosts {
         hosts::short_table(ui, chronicle, hosts);

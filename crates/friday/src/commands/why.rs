@@ -123,6 +123,7 @@ pub fn ending(rollout: &RolloutView) -> String {
         None if rollout.is_running() => "is under way".to_owned(),
         None => "is held".to_owned(),
         Some(End::Stable) => "became stable".to_owned(),
+        Some(End::Apart { .. }) => "runs on the hosts it was meant for".to_owned(),
         Some(End::TakenBack { .. }) => "failed and was taken back".to_owned(),
         Some(End::NotSwitched { .. }) if rollout.word == RolloutWord::Upgrade => {
             "did not get to every host".to_owned()

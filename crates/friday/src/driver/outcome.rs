@@ -59,9 +59,13 @@ fn taken_back(back: &RolloutView) -> Exit {
 
 fn ended(word: RolloutWord, end: &End) -> Exit {
     match end {
-        End::Stable | End::Converged | End::Done => Exit::Done,
+        End::Stable | End::Apart { .. } | End::Converged | End::Done => Exit::Done,
         // Hosts run two programs, and nothing takes that back.
-        End::NotSwitched { .. } if word == RolloutWord::Upgrade => Exit::Person,
+        End::NotSwitched { .. }
+            if matches!(word, RolloutWord::Upgrade | RolloutWord::Remove | RolloutWord::Rename) =>
+        {
+            Exit::Person
+        }
         End::NotSwitched { .. } => Exit::TakenBack,
         // Taken back by a rollback that this journal does not hold.
         End::TakenBack { .. } => Exit::Person,

@@ -30,6 +30,7 @@ fn head() -> Head {
         undo: None,
         rollout: None,
         closed: None,
+        apart: None,
         quarantine: Default::default(),
         lock: None,
         lease: None,

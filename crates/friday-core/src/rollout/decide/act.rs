@@ -8,13 +8,17 @@ use super::gate::{facts, lease};
 use super::{View, round};
 use crate::fleet::Truth;
 use crate::journal::Event;
-use crate::journal::event::{End, Fact, Intent, RoundAsk};
+use crate::journal::event::{End, Fact, Intent, MemberChange, RoundAsk};
 use crate::reason::Reason;
 use crate::rollout::run::{Phase, Rollout, Round};
 
 /// The next step of an act that is not in a round.
 pub fn advance(view: View<'_>) -> Vec<Event> {
     match view.rollout.phase {
+        // Nobody is asked: that is what it says.
+        Phase::Begun if matches!(change(view), Some(MemberChange::Forget { .. })) => {
+            vec![view.end(End::Done)]
+        }
         Phase::Begun => vec![round::begin(view, RoundAsk::Read, view.all())],
         Phase::Asking(_)
         | Phase::Working { .. }
@@ -94,12 +98,71 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
             fact: Fact::Quarantine { entries: [(*release, entry)].into() },
         });
     }
+    if let Some(change) = change(view) {
+        events.extend(change_member(view, &truth, change));
+        return events;
+    }
     events.push(match &*view.rollout.intent {
         // One host goes first: what keeps it from answering keeps the others from being tried.
         Intent::Upgrade { .. } => round::begin(view, RoundAsk::Upgrade, first_of(view.answering())),
         _ => round::begin(view, RoundAsk::Act, view.answering()),
     });
     events
+}
+
+fn change<'a>(view: View<'a>) -> Option<&'a MemberChange> {
+    match &*view.rollout.intent {
+        Intent::Members { change, .. } => Some(change),
+        _ => None,
+    }
+}
+
+/// Only where nothing is under way: a rollout knows its hosts from its beginning to its end.
+fn change_member(view: View<'_>, truth: &Truth, change: &MemberChange) -> Vec<Event> {
+    let refuse = |reason| view.wind_up(End::Refused { reasons: vec![reason] });
+    if let Some(found) = &truth.open {
+        let kind = super::gate::kind_of(found).to_owned();
+        return refuse(Reason::RolloutOpen { rollout: found.open.id.clone(), kind });
+    }
+    let (host, ask) = match change {
+        MemberChange::Remove { host } if view.rollout.keeper_host() == *host => {
+            return refuse(Reason::IsKeeper { host: host.clone() });
+        }
+        MemberChange::Remove { host } => (host, RoundAsk::Leave),
+        MemberChange::Rename { to, .. } => (to, RoundAsk::Rename),
+        MemberChange::Forget { .. } => return Vec::new(),
+    };
+    let speaks = view.rollout.seen.get(host).map(|seen| seen.facts.wire);
+    match speaks {
+        _ if !view.rollout.heads.contains_key(host) => {
+            let why = "it did not answer the raise".to_owned();
+            let reasons = vec![Reason::Unreachable { host: host.clone(), why }];
+            view.wind_up(End::Unreachable { reasons })
+        }
+        Some(version) if version < friday_wire::WIRE_MEMBERS => {
+            refuse(Reason::HostProgramOld { host: host.clone() })
+        }
+        _ => vec![round::begin(view, ask, vec![host.clone()])],
+    }
+}
+
+/// It left, or has its new name; a keeper's new name is told to all.
+pub fn member_changed(view: View<'_>, done: &Round) -> Vec<Event> {
+    if let Some(highest) = round::fenced_by(done) {
+        return vec![view.end(End::Fenced { by: highest })];
+    }
+    let failed: Vec<Reason> = round::not_ok(done)
+        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
+        .collect();
+    if !failed.is_empty() {
+        return view.wind_up(End::NotSwitched { reasons: failed });
+    }
+    match change(view) {
+        Some(MemberChange::Rename { from, .. }) if view.rollout.keeper().0 == *from => {
+            vec![round::begin(view, RoundAsk::Act, view.answering())]
+        }
+        _ => view.wind_up(End::Done),
+    }
 }
 
 fn first_of(hosts: Vec<HostName>) -> Vec<HostName> {

@@ -1,6 +1,8 @@
 //! The gates of a push: what must hold before its first effect. Each is data, with its evidence.
 
-use friday_wire::{HostName, Refusal};
+use std::collections::BTreeMap;
+
+use friday_wire::{HostName, Refusal, ReleaseId};
 
 use super::{View, round};
 use crate::fleet::{OpenFound, Truth};
@@ -39,19 +41,54 @@ impl Judged {
 
 /// Judges every gate of a push.
 pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) -> Vec<Judged> {
-    vec![
+    let mut judged = vec![
         reachable(view, raised),
         unlocked(truth),
         lease(view, raised),
         nothing_open(view, truth),
         quarantine(plan, truth),
         way_back(view, plan, truth),
-    ]
+    ];
+    if !plan.only.is_empty() {
+        judged.push(apart(view, plan));
+    }
+    judged
+}
+
+/// At most one release runs apart, and every host that takes it knows what that means.
+fn apart(view: View<'_>, plan: &Plan) -> Judged {
+    let too_old = plan.only.iter().find(|host| {
+        let seen = view.rollout.seen.get(*host);
+        seen.is_some_and(|seen| seen.facts.wire < friday_wire::WIRE_MEMBERS)
+    });
+    if let Some(host) = too_old {
+        return Judged::refuse(Gate::Apart, Reason::HostProgramOld { host: host.clone() });
+    }
+    let mut known = (*view.state.apart).clone();
+    for (host, head) in view.rollout.heads.iter() {
+        match head.runs_apart() {
+            Some(release) => known.insert(host.clone(), release),
+            None => known.remove(host),
+        };
+    }
+    let other = known.iter().find(|(host, release)| {
+        **release != plan.release && !plan.takes(host) && view.rollout.planned(host).is_some()
+    });
+    match other {
+        Some((host, release)) => {
+            Judged::refuse(Gate::Apart, Reason::RunsApart { host: host.clone(), release: *release })
+        }
+        None => Judged::pass(
+            Gate::Apart,
+            format!("{} of {} hosts take it", plan.only.len(), view.rollout.hosts.len()),
+        ),
+    }
 }
 
 fn reachable(view: View<'_>, raised: &Round) -> Judged {
-    let missing: Vec<_> = round::silent(raised).collect();
-    let all = raised.asked();
+    let takes = |(host, _): &(&HostName, String)| view.rollout.takes(host);
+    let missing: Vec<_> = round::silent(raised).filter(takes).collect();
+    let all = view.rollout.size();
     match missing.first() {
         Some((host, why)) if missing.len() > failures_allowed(all, 0) => Judged::refuse(
             Gate::Reachable,
@@ -64,10 +101,9 @@ fn reachable(view: View<'_>, raised: &Round) -> Judged {
                 },
             },
         ),
-        _ => Judged::pass(
-            Gate::Reachable,
-            format!("{} of {all} hosts answer", view.answering().len()),
-        ),
+        _ => {
+            Judged::pass(Gate::Reachable, format!("{} of {all} hosts answer", all - missing.len()))
+        }
     }
 }
 
@@ -92,7 +128,7 @@ pub fn lease(view: View<'_>, raised: &Round) -> Judged {
     if let Some(known) = other {
         return Judged::refuse(Gate::Lease, Reason::Keeper { known, configured: keeper.clone() });
     }
-    match raised.answer(keeper) {
+    match raised.answer(&view.rollout.host_of_keeper(keeper)) {
         Some(HostAnswer::Head { .. }) => {
             Judged::pass(Gate::Lease, format!("`{keeper}` gave the lease"))
         }
@@ -195,8 +231,11 @@ fn way_back(view: View<'_>, plan: &Plan, truth: &Truth) -> Judged {
         let why = format!("the stable release {} is quarantined", stable.short());
         return Judged::refuse(Gate::WayBack, Reason::NoWayBack { why });
     }
-    let lacking = view.rollout.heads.iter().find(|(_, head)| {
-        head.current.is_some() && head.current != Some(plan.release) && !head.held.contains(&stable)
+    let lacking = view.rollout.heads.iter().find(|(host, head)| {
+        plan.takes(host)
+            && head.current.is_some()
+            && head.current != Some(plan.release)
+            && !head.held.contains(&stable)
     });
     match lacking {
         Some((host, _)) => {
@@ -228,6 +267,10 @@ pub fn facts(view: View<'_>, truth: &Truth) -> Vec<Event> {
     {
         facts.push(Fact::Keeper { keeper: keeper.clone() });
     }
+    let apart = apart_now(view);
+    if *state.apart != apart {
+        facts.push(Fact::Apart { hosts: apart });
+    }
     if let Some(found) = &truth.open
         && !state.rollouts.contains_key(&found.open.id)
         && state.foreign.as_ref().map(|(open, _)| open) != Some(&found.open)
@@ -235,4 +278,16 @@ pub fn facts(view: View<'_>, truth: &Truth) -> Vec<Event> {
         facts.push(Fact::OpenRollout { open: found.open.clone(), fence: found.fence.clone() });
     }
     facts.into_iter().map(|fact| Event::Observed { fact }).collect()
+}
+
+/// Hosts that run a release apart from the fleet: by their heads, and by the journal where a host does not
+/// answer.
+fn apart_now(view: View<'_>) -> BTreeMap<HostName, ReleaseId> {
+    let known =
+        |host: &HostName| match view.rollout.heads.get(host).or(view.rollout.reads.get(host)) {
+            Some(head) => head.runs_apart(),
+            None => view.state.apart.get(host).copied(),
+        };
+    let hosts = view.rollout.fleet().hosts.iter();
+    hosts.filter_map(|host| Some((host.name.clone(), known(&host.name)?))).collect()
 }

@@ -1,6 +1,8 @@
 //! What came of an effect, as an event.
 
-use friday_wire::{Answer, HealthState, HostName, Observation, Refusal, StepReport, StepState};
+use friday_wire::{
+    Answer, HealthState, HostName, Observation, Refusal, ReleaseId, StepReport, StepState,
+};
 
 use super::View;
 use crate::controller::input::Outcome;
@@ -117,7 +119,10 @@ pub fn of_guard(view: View<'_>, host: &HostName, outcome: &Outcome, silent: u32)
 
 /// Why a host that should run the rollout's release does not run it well.
 pub fn sickness(view: View<'_>, seen: &Observation) -> Option<String> {
-    let wanted = view.rollout.release();
+    sickness_of(view.rollout.release(), seen)
+}
+
+fn sickness_of(wanted: Option<ReleaseId>, seen: &Observation) -> Option<String> {
     if seen.head.current != wanted {
         return Some(match seen.head.current {
             Some(current) => format!("runs {} again", current.short()),
@@ -137,16 +142,21 @@ pub fn sickness(view: View<'_>, seen: &Observation) -> Option<String> {
 
 /// Why an observation does not prove that a host is as it should be. `None`: it is.
 pub fn unproven(view: View<'_>, seen: &Observation) -> Option<String> {
-    if let Some(why) = sickness(view, seen) {
+    unproven_of(view.rollout.release(), seen)
+}
+
+/// The same of a host that should run this release.
+pub fn unproven_of(wanted: Option<ReleaseId>, seen: &Observation) -> Option<String> {
+    if let Some(why) = sickness_of(wanted, seen) {
         return Some(why);
     }
     if seen.armed {
         return Some("a switch is still armed".to_owned());
     }
     let Some(app) = &seen.app else {
-        return view.rollout.release().map(|_| "runs nothing".to_owned());
+        return wanted.map(|_| "runs nothing".to_owned());
     };
-    if view.rollout.release().is_none() {
+    if wanted.is_none() {
         return app.running.then(|| "still runs something".to_owned());
     }
     if app.health != HealthState::Healthy {

@@ -20,7 +20,7 @@ pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
         Phase::Working { work, deadline } => working(view, plan, *work, *deadline),
         Phase::Wave => wave::advance(view, plan),
         Phase::Soak { until } => wave::soak(view, plan, *until),
-        Phase::Bake { until } => wave::bake(view, *until),
+        Phase::Bake { until } => wave::bake(view, plan, *until),
         Phase::GoingBack { by } => taken_back(view, by),
         Phase::Asking(_) | Phase::Held | Phase::Ended { .. } => Vec::new(),
     }
@@ -43,7 +43,7 @@ pub fn raised(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
     let resumed = own.is_some();
     let drifts =
         |host| view.rollout.heads.get(host).is_some_and(|head| truth.drift(head).is_some());
-    if !resumed && view.rollout.swept == Swept::No && view.answering().iter().any(drifts) {
+    if !resumed && view.rollout.swept == Swept::No && view.answering_part().iter().any(drifts) {
         events.extend(sweep_first(view));
         return events;
     }
@@ -73,7 +73,8 @@ fn hosts_as_found(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
             events.push(Event::HostDone { rollout: view.id(), host: host.clone() });
         }
     }
-    events.extend(round::silent(raised).map(|(host, why)| failed(view, host, why)));
+    let silent = round::silent(raised).filter(|(host, _)| view.rollout.takes(host));
+    events.extend(silent.map(|(host, why)| failed(view, host, why)));
     events
 }
 
@@ -127,14 +128,12 @@ pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
     if let Some(highest) = round::fenced_by(done) {
         return vec![view.end(End::Fenced { by: highest })];
     }
-    let mut events: Vec<Event> =
-        round::not_ok(done).map(|(host, why)| failed(view, host, why)).collect();
+    let not_ok = || round::not_ok(done).filter(|(host, _)| view.rollout.takes(host));
+    let mut events: Vec<Event> = not_ok().map(|(host, why)| failed(view, host, why)).collect();
     let failed_now = events.len();
-    if view.rollout.hosts.failed_len() + failed_now > failures_allowed(view.rollout.hosts.len(), 0)
-    {
-        let mut reasons: Vec<Reason> = round::not_ok(done)
-            .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
-            .collect();
+    if view.rollout.hosts.failed_len() + failed_now > failures_allowed(view.rollout.size(), 0) {
+        let mut reasons: Vec<Reason> =
+            not_ok().map(|(host, why)| Reason::HostFailed { host: host.clone(), why }).collect();
         reasons.extend(
             view.rollout
                 .failed()
@@ -144,7 +143,8 @@ pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
         events.extend(stop(view, reasons));
         return events;
     }
-    let on: Vec<_> = round::answers(done).cloned().collect();
+    let on: Vec<_> =
+        round::answers(done).filter(|host| view.rollout.takes(host)).cloned().collect();
     events.extend(match done.ask {
         RoundAsk::Open => vec![round::begin(view, RoundAsk::Ship, on)],
         RoundAsk::Ship => vec![round::begin(view, RoundAsk::Stage, on)],
@@ -303,7 +303,7 @@ fn working(
         },
         Work::HookAfter => match &view.rollout.hook_after {
             HookState::Waiting => Vec::new(),
-            HookState::Done | HookState::Failed(_) => vec![view.end(End::Stable)],
+            HookState::Done | HookState::Failed(_) => vec![view.end(good_end(view))],
         },
         Work::StopAll => stop_all::advance(view, plan, deadline),
         Work::Migrate if view.now >= deadline => {
@@ -341,6 +341,7 @@ fn swept(view: View<'_>) -> Vec<Event> {
         Some(End::Fenced { by }) => vec![view.end(End::Fenced { by: by.clone() })],
         Some(
             End::Stable
+            | End::Apart { .. }
             | End::TakenBack { .. }
             | End::NotSwitched { .. }
             | End::TakenOver { .. }
@@ -371,6 +372,7 @@ fn taken_back(view: View<'_>, by: &RolloutId) -> Vec<Event> {
         Some(End::Refused { reasons } | End::Unreachable { reasons }) => view.hold(reasons.clone()),
         Some(
             End::Stable
+            | End::Apart { .. }
             | End::TakenBack { .. }
             | End::NotSwitched { .. }
             | End::TakenOver { .. }
@@ -382,12 +384,12 @@ fn taken_back(view: View<'_>, by: &RolloutId) -> Vec<Event> {
 }
 
 /// The convergence sweep before the release is called stable.
-pub fn observed(view: View<'_>, _plan: &Plan, done: &Round) -> Vec<Event> {
+pub fn observed(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
     if let Some(highest) = round::fenced_by(done) {
         return vec![view.end(End::Fenced { by: highest })];
     }
     let mut reasons = Vec::new();
-    for host in view.all() {
+    for host in to_be_observed(view, plan) {
         let why = match (view.rollout.seen.get(&host), done.answer(&host)) {
             (Some(seen), Some(crate::journal::event::HostAnswer::Seen { .. })) => {
                 outcome::unproven(view, seen)
@@ -397,7 +399,11 @@ pub fn observed(view: View<'_>, _plan: &Plan, done: &Round) -> Vec<Event> {
         reasons.extend(why.map(|why| Reason::HostFailed { host: host.clone(), why }));
     }
     if reasons.is_empty() {
-        return view.wind_up(End::Stable);
+        return view.wind_up(if is_everywhere(view, plan) {
+            End::Stable
+        } else {
+            End::Apart { hosts: plan.only.clone() }
+        });
     }
     let sick = |reason: &Reason| matches!(reason, Reason::HostFailed { host, .. } if view.rollout.hosts.get(host).is_some_and(|run| run.at == HostState::Done));
     if reasons.iter().any(sick) { stop(view, reasons) } else { view.hold(reasons) }
@@ -409,7 +415,28 @@ pub fn after_hook(view: View<'_>, plan: &Plan) -> Vec<Event> {
         let deadline = view.now.plus_ms(plan.hooks.timeout_ms);
         return vec![Event::WorkBegun { rollout: view.id(), work: Work::HookAfter, deadline }];
     }
-    vec![view.end(End::Stable)]
+    vec![view.end(good_end(view))]
+}
+
+/// As was decided before the hosts closed.
+fn good_end(view: View<'_>) -> End {
+    view.rollout.ending.as_deref().cloned().unwrap_or(End::Stable)
+}
+
+/// Whether the release runs on every host once it runs on those that take it: the others run it
+/// already, apart from the fleet until now.
+fn is_everywhere(view: View<'_>, plan: &Plan) -> bool {
+    let runs = |host: &friday_wire::HostName| {
+        let head = view.rollout.heads.get(host);
+        head.is_some_and(|head| head.runs_apart() == Some(plan.release))
+    };
+    view.rollout.hosts.keys().all(|host| plan.takes(host) || runs(host))
+}
+
+/// Whom the end of a push is seen on: every host that is to run the release then.
+pub fn to_be_observed(view: View<'_>, plan: &Plan) -> Vec<friday_wire::HostName> {
+    let everywhere = is_everywhere(view, plan);
+    view.all().into_iter().filter(|host| everywhere || plan.takes(host)).collect()
 }
 
 /// Whether a resumed push has baked already.

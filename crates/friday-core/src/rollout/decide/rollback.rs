@@ -160,6 +160,9 @@ fn bind(view: View<'_>, truth: &Truth, to: BackTo) -> Result<Bound, Reason> {
         Some(open) if open.kind == RolloutKind::Rollback => {
             Bound { to: open.release, leaves: open.leaves, returns_to: open.returns_to }
         }
+        Some(_) | None if leaves_apart(view, truth, to).is_some() => {
+            Bound { to: truth.stable, leaves: leaves_apart(view, truth, to), returns_to: None }
+        }
         Some(_) | None => match (to, truth.previous_stable) {
             (BackTo::LastStable, None) => {
                 return Err(Reason::NoWayBack {
@@ -185,6 +188,21 @@ fn bind(view: View<'_>, truth: &Truth, to: BackTo) -> Result<Bound, Reason> {
         return Err(Reason::NotHeld { host, release: target });
     }
     Ok(bound)
+}
+
+/// With nothing open, the release that some hosts run apart is the last that was put anywhere: it goes
+/// first, and the fleet's stable release comes back there.
+fn leaves_apart(view: View<'_>, truth: &Truth, to: BackTo) -> Option<ReleaseId> {
+    let to_stable = match to {
+        BackTo::LastStable => true,
+        BackTo::Release { release } => truth.stable == Some(release),
+    };
+    // Of hosts that do not answer, the journal knows.
+    let silent = view.state.apart.iter().filter(|(host, _)| {
+        view.rollout.planned(host).is_some() && !view.rollout.heads.contains_key(*host)
+    });
+    let apart = truth.apart.first().copied().or(silent.map(|(_, release)| *release).next());
+    apart.filter(|apart| to_stable && Some(*apart) != truth.stable)
 }
 
 /// Whether an open rollback's target is sick on a host that runs it.

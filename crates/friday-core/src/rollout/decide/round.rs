@@ -15,7 +15,9 @@ const RAISES_MAX: u32 = 20;
 pub fn begin(view: View<'_>, ask: RoundAsk, hosts: Vec<HostName>) -> Event {
     let fleet = view.rollout.fleet();
     let allowance = match ask {
-        RoundAsk::Ship | RoundAsk::Stage | RoundAsk::Upgrade => fleet.stage_deadline_ms,
+        RoundAsk::Ship | RoundAsk::Stage | RoundAsk::Upgrade | RoundAsk::Leave => {
+            fleet.stage_deadline_ms
+        }
         RoundAsk::Read
         | RoundAsk::Raise
         | RoundAsk::RaiseWave
@@ -27,7 +29,8 @@ pub fn begin(view: View<'_>, ask: RoundAsk, hosts: Vec<HostName>) -> Event {
         | RoundAsk::Act
         | RoundAsk::Observe
         | RoundAsk::Close
-        | RoundAsk::Release => fleet.answer_deadline_ms,
+        | RoundAsk::Release
+        | RoundAsk::Rename => fleet.answer_deadline_ms,
     };
     Event::RoundBegun {
         rollout: view.id(),
@@ -76,11 +79,13 @@ fn conclude(view: View<'_>, round: &Round) -> Vec<Event> {
             | Intent::Quarantine { .. }
             | Intent::Keeper { .. }
             | Intent::Upgrade { .. }
-            | Intent::Look { .. } => Vec::new(),
+            | Intent::Look { .. }
+            | Intent::Members { .. } => Vec::new(),
         },
         RoundAsk::MigrationBegins | RoundAsk::MigrationEnds => push::migration_stored(view, round),
         RoundAsk::Act => act::acted(view, round),
         RoundAsk::Upgrade => act::upgraded(view, round),
+        RoundAsk::Leave | RoundAsk::Rename => act::member_changed(view, round),
         RoundAsk::Observe => match &*view.rollout.intent {
             Intent::Push { plan } => push::observed(view, plan, round),
             _ => rollback::observed(view, round),
@@ -121,7 +126,8 @@ pub fn raise(view: View<'_>, number: u64) -> Vec<Event> {
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
         | Intent::Upgrade { .. }
-        | Intent::Look { .. } => FenceKind::Push,
+        | Intent::Look { .. }
+        | Intent::Members { .. } => FenceKind::Push,
     };
     let fence = Fence { number, start: view.rollout.start.clone(), kind };
     vec![Event::FenceChosen { rollout: view.id(), fence }, begin(view, RoundAsk::Raise, view.all())]
@@ -143,7 +149,8 @@ fn raised(view: View<'_>, round: &Round) -> Vec<Event> {
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
         | Intent::Upgrade { .. }
-        | Intent::Look { .. } => act::raised(view, round),
+        | Intent::Look { .. }
+        | Intent::Members { .. } => act::raised(view, round),
     }
 }
 
@@ -163,19 +170,26 @@ fn fenced_off(view: View<'_>, highest: &Fence) -> Vec<Event> {
 
 /// After the close, the lease goes back.
 fn closed(view: View<'_>, round: &Round) -> Vec<Event> {
-    let left: Vec<HostName> = not_ok(round).map(|(host, _)| host.clone()).collect();
-    if let (Some(End::Stable), false) = (view.rollout.ending.as_deref(), left.is_empty()) {
+    let everywhere = matches!(view.rollout.ending.as_deref(), Some(End::Stable));
+    let left: Vec<HostName> = not_ok(round)
+        .map(|(host, _)| host.clone())
+        .filter(|host| everywhere || view.rollout.takes(host))
+        .collect();
+    if let (Some(End::Stable | End::Apart { .. }), false) =
+        (view.rollout.ending.as_deref(), left.is_empty())
+    {
         return view.hold(vec![Reason::SweepOwed { hosts: left }]);
     }
     if view.answers_keeper() {
-        return vec![begin(view, RoundAsk::Release, vec![view.rollout.keeper().0])];
+        return vec![begin(view, RoundAsk::Release, vec![view.rollout.keeper_host()])];
     }
     released(view)
 }
 
 fn released(view: View<'_>) -> Vec<Event> {
     let end = view.rollout.ending.as_deref().cloned().unwrap_or(End::Dropped);
-    if let (Intent::Push { plan }, End::Stable) = (&*view.rollout.intent, &end) {
+    if let (Intent::Push { plan }, End::Stable | End::Apart { .. }) = (&*view.rollout.intent, &end)
+    {
         return push::after_hook(view, plan);
     }
     vec![view.end(end)]

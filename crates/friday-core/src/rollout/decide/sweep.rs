@@ -76,7 +76,8 @@ fn after_look(view: View<'_>, done: &Round, on: &[HostName]) -> Vec<Event> {
     let drifts = |host: &&HostName| {
         let seen = view.rollout.seen.get(*host);
         seen.is_none_or(|seen| {
-            truth.drift(&seen.head).is_some() || outcome::unproven(view, seen).is_some()
+            let expected = seen.head.runs_apart().or(view.rollout.release());
+            truth.drift(&seen.head).is_some() || outcome::unproven_of(expected, seen).is_some()
         })
     };
     let (drifting, right): (Vec<&HostName>, Vec<&HostName>) = on.iter().partition(drifts);

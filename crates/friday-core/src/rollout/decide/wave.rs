@@ -53,8 +53,8 @@ pub fn raised(view: View<'_>, done: &Round) -> Vec<Event> {
         return events;
     }
     let crate::journal::event::Intent::Push { plan } = &*view.rollout.intent else { return events };
-    if push::has_baked(view) && view.rollout.hosts.tally().done == view.rollout.hosts.len() {
-        return vec![round::begin(view, RoundAsk::Observe, view.all())];
+    if push::has_baked(view) && view.rollout.hosts.tally().done >= view.rollout.size() {
+        return vec![round::begin(view, RoundAsk::Observe, push::to_be_observed(view, plan))];
     }
     events.push(next_wave(view, plan));
     events
@@ -260,7 +260,7 @@ fn beyond_budget(view: View<'_>) -> Option<Vec<Event>> {
     if !sick.is_empty() {
         return Some(sick);
     }
-    let allowed = failures_allowed(view.rollout.hosts.len(), view.rollout.wave);
+    let allowed = failures_allowed(view.rollout.size(), view.rollout.wave);
     if view.rollout.hosts.failed_len() <= allowed {
         return None;
     }
@@ -322,12 +322,13 @@ pub fn soak(view: View<'_>, _plan: &Plan, until: Timestamp) -> Vec<Event> {
 }
 
 /// The bake after the last wave.
-pub fn bake(view: View<'_>, until: Timestamp) -> Vec<Event> {
+pub fn bake(view: View<'_>, plan: &Plan, until: Timestamp) -> Vec<Event> {
     if let Some(events) = beyond_budget(view) {
         return events;
     }
     if view.now < until {
         return Vec::new();
     }
-    vec![Event::BakeEnded { rollout: view.id() }, round::begin(view, RoundAsk::Observe, view.all())]
+    let on = push::to_be_observed(view, plan);
+    vec![Event::BakeEnded { rollout: view.id() }, round::begin(view, RoundAsk::Observe, on)]
 }

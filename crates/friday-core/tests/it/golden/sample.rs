@@ -5,7 +5,8 @@ mod nouns;
 
 use friday_core::controller::input::{BackTo, Way};
 use friday_core::journal::event::{
-    End, Fact, Gate, GateResult, HostAnswer, Intent, Requested, RoundAsk, StepAnswer, Watcher, Work,
+    End, Fact, Gate, GateResult, HostAnswer, Intent, MemberChange, Requested, RoundAsk, StepAnswer,
+    Watcher, Work,
 };
 use friday_core::journal::record::JOURNAL_FORMAT;
 use friday_core::journal::{Event, Position, Record};
@@ -77,6 +78,8 @@ pub fn records() -> Vec<Record> {
     upgraded(&mut book);
     stopped(&mut book);
     held(&mut book);
+    apart(&mut book);
+    members(&mut book);
     book.records
 }
 
@@ -475,4 +478,52 @@ fn held(book: &mut Book) {
     });
     book.write(&Event::Held { rollout: id, reasons: vec![Reason::HeldBy { person, reason }] });
     book.end("push-7", End::Dropped);
+}
+
+/// A push to some hosts, held for everything that can be said of such, and left there.
+fn apart(book: &mut Book) {
+    let mut plan = nouns::plain_plan();
+    plan.only = vec![host("web-2")];
+    book.begin("push-8", Intent::Push { plan }, None);
+    let id = rollout("push-8");
+    book.write(&Event::GateJudged {
+        rollout: id.clone(),
+        gate: Gate::Apart,
+        result: GateResult::Pass,
+        says: "1 of 3 hosts take it".to_owned(),
+    });
+    let reasons = vec![
+        Reason::RunsApart { host: host("web-1"), release: release(3) },
+        Reason::HostProgramOld { host: host("web-2") },
+        Reason::IsKeeper { host: host("web-1") },
+    ];
+    book.write(&Event::Held { rollout: id, reasons });
+    book.end("push-8", End::Apart { hosts: vec![host("web-2")] });
+    for hosts in [[(host("web-2"), release(5))].into(), Default::default()] {
+        book.write(&Event::Observed { fact: Fact::Apart { hosts } });
+    }
+}
+
+fn members(book: &mut Book) {
+    let changes = [
+        MemberChange::Remove { host: host("web-2") },
+        MemberChange::Rename { from: host("web-1"), to: host("www-1") },
+        MemberChange::Forget { host: host("db-1"), reason: "it burnt".to_owned() },
+    ];
+    let asks = [Some(RoundAsk::Leave), Some(RoundAsk::Rename), None];
+    for (number, (change, ask)) in (1..).zip(changes.into_iter().zip(asks)) {
+        let name = format!("members-{number}");
+        book.begin(&name, Intent::Members { change, fleet: fleet() }, None);
+        if let Some(ask) = ask {
+            let deadline = book.at.plus_ms(20_000);
+            book.write(&Event::RoundBegun {
+                rollout: rollout(&name),
+                round: 1,
+                ask,
+                hosts: vec![host("web-2")],
+                deadline,
+            });
+        }
+        book.end(&name, End::Done);
+    }
 }

@@ -4,7 +4,8 @@
 use friday_core::controller::input::{BackTo, Way};
 use friday_core::journal::Event;
 use friday_core::journal::event::{
-    End, Fact, Gate, GateResult, HostAnswer, Intent, Requested, RoundAsk, StepAnswer, Watcher, Work,
+    End, Fact, Gate, GateResult, HostAnswer, Intent, MemberChange, Requested, RoundAsk, StepAnswer,
+    Watcher, Work,
 };
 use friday_core::reason::Reason;
 use friday_wire::{FenceKind, Migration, Refusal, StepReport, StepState};
@@ -37,25 +38,26 @@ lists! {
         GateJudged RolloutBound WorkBegun MigrationMoved MigrationWentBack HookEnded WaveBegun
         StepBegun StepAnswered OutsideProved HostDone HostFailed HostLeft HealthChanged SoakBegun
         BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed HostStopped;
-    Intent: Push Rollback Sweep Lock Quarantine Keeper Look Upgrade;
+    Intent: Push Rollback Sweep Lock Quarantine Keeper Look Upgrade Members;
+    MemberChange: Remove Rename Forget;
     RoundAsk: Read Raise RaiseWave Open Ship Stage MigrationBegins MigrationEnds Look Quarantine Act
-        Observe Close Release Upgrade;
+        Observe Close Release Upgrade Leave Rename;
     Work: Sweep HookBefore Migrate MigrateBack Back HookAfter StopAll;
     HostAnswer: Head Seen Ok Refused Failed Unreachable Unknown;
     StepAnswer: Report Refused Unknown NotSent;
-    Fact: Stable OpenRollout Superseded Quarantine Lock Keeper;
-    Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room;
+    Fact: Stable OpenRollout Superseded Quarantine Lock Keeper Apart;
+    Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room Apart;
     GateResult: Pass Inconclusive Fail;
     Watcher: Host Outside;
     End: Stable TakenBack NotSwitched Converged Owed Refused Unreachable Fenced TakenOver Done
-        Dropped;
+        Dropped Apart;
     Requested: Abort Rollback Hold;
     BackTo: LastStable Release;
     Way: Forward Back;
     Reason: Unreachable Locked Leased LeaseLost Fenced Keeper Quarantined RolloutOpen HeadsChanged
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
-        StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full
-        HeldBy;
+        StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full HeldBy RunsApart
+        HostProgramOld IsKeeper;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
         NotHeld Locked NotStopped;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;
@@ -108,6 +110,9 @@ fn of_intent(intent: &Intent) -> Vec<String> {
     let mut found = vec![intent.variant()];
     if let Intent::Rollback { to, .. } = intent {
         found.push(to.variant());
+    }
+    if let Intent::Members { change, .. } = intent {
+        found.push(change.variant());
     }
     found
 }

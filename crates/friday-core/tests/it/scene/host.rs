@@ -12,6 +12,7 @@ pub struct ScriptedHost {
     pub head: Head,
     pub last: Option<StepReport>,
     pub sick: Option<String>,
+    pub wire: u32,
     switched_to: Option<ReleaseId>,
 }
 
@@ -31,6 +32,7 @@ impl ScriptedHost {
             undo: None,
             rollout: None,
             closed: None,
+            apart: None,
             quarantine: Default::default(),
             lock: None,
             lease: None,
@@ -38,7 +40,15 @@ impl ScriptedHost {
             boot: None,
             held: vec![release],
         };
-        Self { head, last: None, sick: None, switched_to: None }
+        Self { head, last: None, sick: None, wire: friday_wire::WIRE_VERSION, switched_to: None }
+    }
+
+    /// A server that was set up anew, or that friday has never been on.
+    pub fn empty() -> Self {
+        let mut host = Self::running(ReleaseId(friday_wire::Digest([0; 32])));
+        (host.head.current, host.head.stable) = (None, None);
+        host.head.held.clear();
+        host
     }
 
     /// What it answers.
@@ -70,7 +80,8 @@ impl ScriptedHost {
                     open.value.migration = *migration;
                 }
             }
-            Request::Close { fence, rollout, stable, .. } => {
+            Request::Close { fence, rollout, stable, apart, .. } => {
+                self.head.apart = apart.or(self.head.apart);
                 self.head.rollout = None;
                 self.head.closed = Some(Stamped { fence: fence.clone(), value: rollout.clone() });
                 if let Some(stable) = stable {
@@ -93,6 +104,7 @@ impl ScriptedHost {
         if self.head.stable != release {
             self.head.previous_stable = self.head.stable;
         }
+        self.head.apart = None;
         self.head.stable = release;
         self.head.stable_fence = fence.clone();
     }
@@ -154,7 +166,7 @@ impl ScriptedHost {
             last: self.last.clone(),
             armed: false,
             boot_default: BootDefault::Nothing,
-            facts: HostFacts::default(),
+            facts: HostFacts { wire: self.wire, ..HostFacts::default() },
         }
     }
 }

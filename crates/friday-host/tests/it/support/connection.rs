@@ -192,6 +192,7 @@ impl Connection {
             fence: fence.clone(),
             rollout: RolloutId::new(rollout),
             stable,
+            apart: None,
             keep: (5, 3),
             witness: None,
         };

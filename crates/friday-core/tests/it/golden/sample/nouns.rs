@@ -84,6 +84,7 @@ pub fn head() -> Head {
         undo: Some(Undo::To { release: release(1) }),
         rollout: Some(Stamped { fence: stamp(6), value: open("push-1", Migration::NotBegun) }),
         closed: Some(Stamped { fence: stamp(4), value: rollout("push-0") }),
+        apart: None,
         quarantine: [(release(3), quarantined(true)), (release(4), quarantined(false))].into(),
         lock: Some(Stamped { fence: stamp(5), value: None }),
         lease: Some(lease()),
@@ -112,6 +113,7 @@ pub fn observation() -> Observation {
         facts: HostFacts {
             version: "0.1.0".to_owned(),
             program: "ab".repeat(32),
+            wire: 0,
             disk_free: 1 << 33,
             disk_total: 1 << 40,
             boot_hook: true,
@@ -184,6 +186,7 @@ pub fn plan() -> Plan {
         tree: tree(2),
         label: "v2 — \u{201c}frühling\u{201d}".to_owned(),
         fleet: fleet(),
+        only: Vec::new(),
         waves: vec![vec![host("web-2")], vec![host("web-1"), host("db-1")]],
         soak_ms: vec![300_000, 600_000],
         bake_ms: 3_600_000,

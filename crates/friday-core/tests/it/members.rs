@@ -1,0 +1,194 @@
+//! Stories of hosts that come and go: new ones, ones set up anew, removed, renamed and forgotten ones.
+
+use friday_core::controller::input::{BackTo, Command};
+use friday_core::controller::turn::Reply;
+use friday_core::journal::event::{End, MemberChange};
+use friday_core::reason::Reason;
+use friday_core::rollout::plan::FleetPlan;
+use friday_wire::{Fence, HostName, RolloutId, Stamped};
+
+use crate::scene::host::ScriptedHost;
+use crate::scene::{Scene, release};
+
+fn host(name: &str) -> HostName {
+    HostName::new(name)
+}
+
+fn change_in(scene: &mut Scene, id: &str, change: MemberChange, fleet: FleetPlan) -> Reply {
+    let driver = scene.driver();
+    let (rollout, fleet) = (RolloutId::new(id), Box::new(fleet));
+    let reply = scene.give(Command::ChangeMembers { rollout, driver, change, fleet });
+    scene.run();
+    reply
+}
+
+fn change(scene: &mut Scene, id: &str, change: MemberChange) {
+    let fleet = scene.fleet();
+    let _ = change_in(scene, id, change, fleet);
+}
+
+fn sweep(scene: &mut Scene) {
+    let driver = scene.driver();
+    let (rollout, fleet) = (RolloutId::new("sweep"), Box::new(scene.fleet()));
+    let _ = scene.give(Command::Sweep { rollout, driver, fleet });
+    scene.run();
+}
+
+/// A fleet whose stable release is 1, and was 3 before.
+fn settled(count: usize) -> Scene {
+    let mut scene = Scene::with_hosts(count);
+    for host in scene.hosts.values_mut() {
+        host.head.previous_stable = Some(release(3));
+        host.head.held.push(release(3));
+        host.head.stable_fence.number = 4;
+        host.head.fence.number = 4;
+    }
+    scene
+}
+
+#[test]
+fn a_sweep_brings_a_new_or_wiped_host_to_the_stable_release() {
+    let mut scene = settled(3);
+    scene.hosts.insert(host("web-3"), ScriptedHost::empty());
+    sweep(&mut scene);
+    assert_eq!(scene.end("sweep"), &End::Converged);
+    assert_eq!((scene.count("web-3", "ship"), scene.count("web-3", "back")), (1, 1));
+    assert_eq!(
+        (scene.count_all("ship"), scene.count_all("back")),
+        (1, 1),
+        "nobody else is touched"
+    );
+    assert_eq!(scene.running(), [Some(release(1))].into());
+}
+
+#[test]
+fn a_wiped_host_does_not_make_the_fleet_forget_the_release_before() {
+    let mut scene = settled(3);
+    scene.hosts.insert(host("web-3"), ScriptedHost::empty());
+    sweep(&mut scene);
+    // web-3 became stable last, under the highest fence, and knows of nothing before.
+    assert_eq!(scene.host("web-3").head.previous_stable, None);
+    let driver = scene.driver();
+    let fleet = Box::new(scene.fleet());
+    let _ = scene.give(Command::Rollback {
+        rollout: RolloutId::new("back"),
+        driver,
+        to: BackTo::LastStable,
+        now: false,
+        quarantine: true,
+        reason: "a test".to_owned(),
+        fleet,
+    });
+    scene.until("it is bound", |scene| scene.rollout("back").bound.is_some());
+    assert_eq!(
+        scene.rollout("back").bound.as_ref().and_then(|open| open.release),
+        Some(release(3))
+    );
+}
+
+#[test]
+fn a_push_puts_a_wiped_keeper_right_before_it_begins() {
+    let mut scene = settled(3);
+    scene.hosts.insert(host("web-1"), ScriptedHost::empty());
+    let plan = scene.plan();
+    let _ = scene.push("push", plan);
+    scene.run();
+    assert_eq!(scene.end("push"), &End::Stable, "the empty keeper gives the lease");
+    assert_eq!(scene.running(), [Some(release(2))].into());
+    assert_eq!(scene.count("web-1", "back"), 1, "first to what all others run");
+}
+
+#[test]
+fn a_removed_host_leaves_and_nobody_else_is_asked_to() {
+    let mut scene = Scene::with_hosts(3);
+    change(&mut scene, "remove", MemberChange::Remove { host: host("web-3") });
+    assert_eq!(scene.end("remove"), &End::Done);
+    assert_eq!((scene.count("web-3", "leave"), scene.count_all("leave")), (1, 1));
+    assert_eq!(scene.count("web-1", "release"), 1, "the lease is given back");
+}
+
+#[test]
+fn the_keeper_is_not_removed() {
+    let mut scene = Scene::with_hosts(3);
+    change(&mut scene, "remove", MemberChange::Remove { host: host("web-1") });
+    let keeper = Reason::IsKeeper { host: host("web-1") };
+    assert_eq!(scene.end("remove"), &End::Refused { reasons: vec![keeper] });
+    assert_eq!(scene.count_all("leave"), 0);
+}
+
+#[test]
+fn members_do_not_change_while_a_rollout_is_open() {
+    let mut scene = Scene::with_hosts(3);
+    let open = friday_wire::OpenRollout {
+        id: RolloutId::new("theirs"),
+        kind: friday_wire::RolloutKind::Push,
+        release: Some(release(9)),
+        returns_to: Some(release(1)),
+        leaves: None,
+        migration: friday_wire::Migration::NotBegun,
+    };
+    scene.host("web-2").head.rollout = Some(Stamped { fence: Fence::zero(), value: open });
+    change(&mut scene, "remove", MemberChange::Remove { host: host("web-3") });
+    assert!(matches!(scene.end("remove"), End::Refused { .. }), "{:?}", scene.end("remove"));
+    assert_eq!(scene.count_all("leave"), 0);
+}
+
+#[test]
+fn an_old_host_program_is_not_asked_to_leave() {
+    let mut scene = Scene::with_hosts(3);
+    scene.host("web-3").wire = 0;
+    change(&mut scene, "remove", MemberChange::Remove { host: host("web-3") });
+    let old = Reason::HostProgramOld { host: host("web-3") };
+    assert_eq!(scene.end("remove"), &End::Refused { reasons: vec![old] });
+}
+
+#[test]
+fn to_forget_a_host_nobody_is_asked() {
+    let mut scene = Scene::with_hosts(3);
+    scene.cut("web-3");
+    let reason = "it burnt".to_owned();
+    change(&mut scene, "forget", MemberChange::Forget { host: host("web-3"), reason });
+    assert_eq!(scene.end("forget"), &End::Done);
+    assert!(scene.asked.is_empty(), "{:?}", scene.asked);
+}
+
+/// The configuration calls the first host `www-1` now.
+fn renamed(scene: &mut Scene) -> FleetPlan {
+    let mut fleet = scene.fleet();
+    let machine = scene.hosts.remove(&host("web-1")).expect("it is there");
+    scene.hosts.insert(host("www-1"), machine);
+    fleet.hosts[0].name = host("www-1");
+    fleet.keeper = host("www-1");
+    fleet
+}
+
+#[test]
+fn a_renamed_keeper_is_told_and_so_is_everybody() {
+    let mut scene = Scene::with_hosts(3);
+    for machine in scene.hosts.values_mut() {
+        machine.head.keeper = Some(Stamped { fence: Fence::zero(), value: host("web-1") });
+    }
+    let fleet = renamed(&mut scene);
+    let change = MemberChange::Rename { from: host("web-1"), to: host("www-1") };
+    let _ = change_in(&mut scene, "rename", change, fleet);
+    assert_eq!(scene.end("rename"), &End::Done);
+    assert_eq!((scene.count("www-1", "rename"), scene.count_all("rename")), (1, 1));
+    assert_eq!(scene.count_all("keeper"), 3);
+    assert!(scene.hosts.values().all(|machine| {
+        machine.head.keeper.as_ref().is_some_and(|keeper| keeper.value == host("www-1"))
+    }));
+    assert_eq!(scene.count_all("switch") + scene.count_all("back"), 0);
+}
+
+#[test]
+fn a_renamed_host_that_is_not_the_keeper_is_told_alone() {
+    let mut scene = Scene::with_hosts(3);
+    let mut fleet = scene.fleet();
+    let machine = scene.hosts.remove(&host("web-3")).expect("it is there");
+    scene.hosts.insert(host("www-3"), machine);
+    fleet.hosts[2].name = host("www-3");
+    let change = MemberChange::Rename { from: host("web-3"), to: host("www-3") };
+    let _ = change_in(&mut scene, "rename", change, fleet);
+    assert_eq!(scene.end("rename"), &End::Done);
+    assert_eq!((scene.count_all("rename"), scene.count_all("keeper")), (1, 0));
+}
