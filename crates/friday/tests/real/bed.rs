@@ -19,6 +19,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use ground::Ground;
+pub use machine::Init;
 use machine::Machine;
 pub use shell::{collect, describe};
 
@@ -43,7 +44,16 @@ impl Bed {
 
     /// The same with another size of disk, MiB, to fill one.
     pub fn with_disks(count: usize, disk_mib: u32) -> Self {
-        needs::check();
+        Self::of(count, disk_mib, Init::Plain)
+    }
+
+    /// The same with a first process of one's choice.
+    pub fn with_init(count: usize, init: Init) -> Self {
+        Self::of(count, DISK_MIB, init)
+    }
+
+    fn of(count: usize, disk_mib: u32, init: Init) -> Self {
+        needs::check(init);
         assert!((1..=200).contains(&count), "a bed has 1 to 200 hosts");
         let directory = tempfile::Builder::new()
             .prefix("friday-bed-")
@@ -52,7 +62,7 @@ impl Bed {
         let keys = keys::Keys::make(directory.path(), count);
         let ground = Ground::lay(directory.path(), count);
         let machines = (1..=count)
-            .map(|number| Machine::build(&ground, &keys, directory.path(), number, disk_mib))
+            .map(|number| Machine::build(&ground, &keys, directory.path(), number, (disk_mib, init)))
             .collect();
         let mut bed = Self { machines, ground, directory };
         for machine in &mut bed.machines {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bed::Bed;
+use crate::bed::{Bed, Init};
+use crate::truth::until;
 
 /// A short login, so that a silent host fails in seconds.
 const LOGIN: &str = "ssh -o ConnectTimeout=3 -o ServerAliveInterval=1 -o ServerAliveCountMax=3";
@@ -108,7 +109,32 @@ fn a_boot_runs_what_the_crontab_says() {
     bed.tell("h1", "echo '@reboot date >>/home/deploy/booted' | crontab -u deploy -");
     bed.kill("h1");
     bed.start("h1");
-    crate::truth::until("the crontab's line ran", || {
+    until("the crontab's line ran", || {
         bed.file("h1", "/home/deploy/booted").is_some()
     });
+}
+
+#[test]
+fn systemd_runs_a_host_and_its_users_units() {
+    let mut bed = Bed::with_init(1, Init::Systemd);
+    let state = |bed: &Bed| {
+        let asked = bed.sh("h1", "systemctl is-system-running");
+        String::from_utf8_lossy(&asked.stdout).trim().to_owned()
+    };
+    until("systemd is up", || state(&bed) == "running");
+    let failed = bed.tell("h1", "systemctl --failed --no-legend");
+    assert_eq!(failed, "");
+    let begun = format!("{LOGIN} h1 'loginctl enable-linger; systemd-run --user --unit=note sleep 1000'");
+    bed.tell("h1", "loginctl enable-linger deploy");
+    assert!(says(&bed, &begun).is_empty());
+    until("the user's unit runs", || {
+        bed.sh("h1", "pgrep -x sleep").status.success()
+    });
+    bed.kill("h1");
+    bed.start("h1");
+    until("the user's manager is there without a login", || {
+        bed.sh("h1", "test -S /run/user/2001/systemd/private").status.success()
+    });
+    assert!(!bed.sh("h1", "pgrep -x sleep").status.success());
+    assert!(says(&bed, &format!("{LOGIN} h1 journalctl --user -o cat -n 5")).contains("sleep 1000"));
 }

@@ -1,5 +1,5 @@
-# Brings a host up on its disk. $1 disk, $2 name. Says its own process number, waits for `go` (its
-# cable is laid meanwhile), then becomes the host's first process.
+# Brings a host up on its disk. $1 disk, $2 name, $3 `plain` or `systemd`. Says its own process number,
+# waits for `go` (its cable is laid meanwhile), then becomes the host's first process.
 set -e
 read -r pid rest </proc/self/stat
 echo "$2" >/proc/sys/kernel/hostname
@@ -32,8 +32,21 @@ ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 mount -t proc -o nosuid,nodev,noexec proc proc
+if [ "$3" = systemd ]; then
+    mount -t sysfs -o ro,nosuid,nodev,noexec sysfs sys
+    mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 sys/fs/cgroup
+fi
 echo "$pid"
 read -r go
+if [ "$3" = systemd ]; then
+    # Its services get mount namespaces of their own, which a mere chroot would confuse.
+    mkdir .old
+    pivot_root . .old
+    umount -l /.old
+    exec </dev/null >/dev/null
+    exec env -i container=friday-bed PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+        /lib/systemd/systemd
+fi
 # The first process starts what a server starts, then waits, which also buries orphans.
 exec chroot "$root" /bin/sh -c '
     exec </dev/null >/dev/null

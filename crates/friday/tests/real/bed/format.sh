@@ -1,4 +1,5 @@
-# Fills a host's new disk. $1 disk, $2 MiB, $3 name, $4 host key, $5 the operator's public key.
+# Fills a host's new disk. $1 disk, $2 MiB, $3 name, $4 host key, $5 the operator's public key,
+# $6 `plain` or `systemd`.
 set -e
 umask 022
 mkdir -p "$1"
@@ -34,7 +35,7 @@ cp "$4" etc/ssh/host_key
 chmod 0600 etc/ssh/host_key
 cat >etc/ssh/sshd_config <<EOF
 HostKey /etc/ssh/host_key
-UsePAM no
+UsePAM $([ "$6" = systemd ] && echo yes || echo no)
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 AuthorizedKeysFile .ssh/authorized_keys
@@ -42,5 +43,35 @@ PidFile none
 UseDNS no
 MaxStartups 100
 EOF
+if [ "$6" = systemd ]; then
+    # Persons' sessions and user managers come from PAM; the accounts are as above.
+    rm -r etc/pam.d
+    cp -a /etc/pam.d etc/
+    for name in security dbus-1 polkit-1; do [ ! -e "/etc/$name" ] || cp -a "/etc/$name" etc/; done
+    mkdir -p etc/systemd/system/multi-user.target.wants etc/systemd/journald.conf.d var/log/journal
+    head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' >etc/machine-id
+    printf '[Journal]\nSystemMaxUse=16M\n' >etc/systemd/journald.conf.d/bed.conf
+    ln -s /lib/systemd/system/multi-user.target etc/systemd/system/default.target
+    # What a machine of namespaces has no use for, or what would reach out of it.
+    for unit in systemd-udevd systemd-udev-trigger systemd-networkd systemd-resolved \
+        systemd-timesyncd systemd-modules-load systemd-sysctl systemd-firstboot getty-static \
+        console-getty systemd-remount-fs systemd-binfmt systemd-update-utmp ssh sshd networking \
+        systemd-pcrphase systemd-pcrphase-sysinit e2scrub_reap; do
+        ln -s /dev/null "etc/systemd/system/$unit.service"
+    done
+    for unit in sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
+        sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount getty.target ssh.socket \
+        systemd-ask-password-console.path systemd-ask-password-wall.path \
+        proc-sys-fs-binfmt_misc.automount; do
+        ln -s /dev/null "etc/systemd/system/$unit"
+    done
+    cat >etc/systemd/system/bed-sshd.service <<EOF
+[Service]
+RuntimeDirectory=sshd
+ExecStart=/usr/sbin/sshd -D
+KillMode=process
+EOF
+    ln -s ../bed-sshd.service etc/systemd/system/multi-user.target.wants/
+fi
 echo "$5" >home/deploy/.ssh/authorized_keys
 chown -R 2001:2001 home/deploy srv

@@ -13,6 +13,24 @@ use super::ground::{self, BRIDGE, Ground};
 use super::keys::Keys;
 use super::shell;
 
+/// What a host's first process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Init {
+    /// A shell that starts `cron` and the SSH server: a server without systemd.
+    Plain,
+    /// This machine's systemd, with its journal, its logins and what is written for it.
+    Systemd,
+}
+
+impl Init {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Systemd => "systemd",
+        }
+    }
+}
+
 /// `h1`, `h2`, …
 pub fn name(number: usize) -> String {
     format!("h{number}")
@@ -29,11 +47,20 @@ pub fn mac(number: usize) -> String {
 }
 
 /// Fills a new disk: users, keys, the server's configuration. `$1` disk, `$2` MiB, `$3` name,
-/// `$4` the host's private key, `$5` the operator's public key.
+/// `$4` the host's private key, `$5` the operator's public key, `$6` what its first process is.
 const FORMAT: &str = include_str!("format.sh");
 
-/// Brings a host up on its disk: mounts, then its first process. `$1` disk, `$2` name.
+/// Brings a host up on its disk: mounts, then its first process. `$1` disk, `$2` name, `$3` as above.
 const BOOT: &str = include_str!("boot.sh");
+
+/// Enters a control group of the host's own, `$1`, which systemd takes for the whole machine's; then
+/// becomes the command behind it.
+const ENTER_GROUP: &str = r#"
+[ ! -d "$1" ] || find "$1" -mindepth 1 -depth -type d -exec rmdir {} \;
+mkdir -p "$1" && echo $$ >"$1/cgroup.procs" || exit 1
+shift
+exec "$@"
+"#;
 
 /// A host, on or off.
 #[derive(Debug)]
@@ -41,6 +68,7 @@ pub struct Machine {
     number: usize,
     bed: PathBuf,
     disk: PathBuf,
+    init: Init,
     /// Rises with each power-on, so that a new cable never meets the old one's name.
     starts: u32,
     running: Option<Running>,
@@ -55,7 +83,13 @@ struct Running {
 
 impl Machine {
     /// Makes its disk; the host is off.
-    pub fn build(ground: &Ground, keys: &Keys, bed: &Path, number: usize, disk_mib: u32) -> Self {
+    pub fn build(
+        ground: &Ground,
+        keys: &Keys,
+        bed: &Path,
+        number: usize,
+        (disk_mib, init): (u32, Init),
+    ) -> Self {
         let disk = bed.join("disks").join(name(number));
         shell::must(
             ground
@@ -65,9 +99,10 @@ impl Machine {
                 .arg(disk_mib.to_string())
                 .arg(name(number))
                 .arg(keys.private(&name(number)))
-                .arg(keys.public("operator")),
+                .arg(keys.public("operator"))
+                .arg(init.word()),
         );
-        Self { number, bed: bed.to_owned(), disk, starts: 0, running: None }
+        Self { number, bed: bed.to_owned(), disk, init, starts: 0, running: None }
     }
 
     /// Its name.
@@ -81,12 +116,19 @@ impl Machine {
         self.starts += 1;
         let log = fs::File::create(self.bed.join(format!("{}.{}.log", self.name(), self.starts)))
             .expect("the bed's directory takes files");
-        let mut holder = ground
-            .enter_whole()
-            .args(["unshare", "--mount", "--propagation", "private", "--net", "--pid", "--uts"])
+        let mut holder = ground.enter_whole();
+        if let Some(group) = self.group() {
+            holder.args(["/bin/sh", "-c", ENTER_GROUP, "group"]).arg(group);
+        }
+        holder.args(["unshare", "--mount", "--propagation", "private", "--net", "--pid", "--uts"]);
+        if self.init == Init::Systemd {
+            holder.arg("--cgroup");
+        }
+        let mut holder = holder
             .args(["--ipc", "--fork", "--kill-child", "/bin/sh", "-c", BOOT, "boot"])
             .arg(&self.disk)
             .arg(self.name())
+            .arg(self.init.word())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -130,6 +172,13 @@ impl Machine {
     pub fn cut_power(&mut self, ground: &Ground) {
         shell::must(ground.enter().args(["ip", "link", "delete", &self.cable()]));
         self.end();
+    }
+
+    /// Its control group, where its first process needs one. The bed's directory has a name of its own.
+    fn group(&self) -> Option<PathBuf> {
+        let bed = self.bed.file_name()?.to_str()?;
+        let name = format!("{bed}-{}", self.name());
+        (self.init == Init::Systemd).then(|| groups().join(name))
     }
 
     fn end(&mut self) {
@@ -219,7 +268,21 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         self.end();
+        if let Some(group) = self.group() {
+            let remove = r#"find "$1" -depth -type d -exec rmdir {} \;"#;
+            let _ = Command::new("/bin/sh").args(["-c", remove, "sh"]).arg(group).status();
+        }
     }
+}
+
+/// Where this machine's control groups (version 2) are mounted.
+fn groups() -> PathBuf {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let mounted = mounts.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(' ').collect();
+        (fields.get(2) == Some(&"cgroup2")).then(|| PathBuf::from(fields[1]))
+    });
+    mounted.expect("checked when the bed was made: control groups of version 2 are mounted")
 }
 
 /// Processes whose namespace of a kind is that of `pid`.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::machine::Init;
+
 const PROGRAMS: [(&str, &str); 7] = [
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
@@ -13,10 +15,41 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("mount", "mount"),
 ];
 
+/// What hosts with systemd need beside that: they run this machine's programs.
+const SYSTEMD: [(&str, &str); 5] = [
+    ("/lib/systemd/systemd", "systemd"),
+    ("/usr/bin/dbus-daemon", "dbus"),
+    ("/usr/bin/journalctl", "systemd"),
+    ("/usr/bin/loginctl", "systemd"),
+    ("/usr/share/pam-configs/systemd", "libpam-systemd"),
+];
+
 const PLACES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// Panics with what is missing and what to do.
-pub fn check() {
+pub fn check(init: Init) {
+    check_namespaces();
+    match init {
+        Init::Plain => {}
+        Init::Systemd => check_systemd(),
+    }
+}
+
+fn check_systemd() {
+    for (path, package) in SYSTEMD {
+        assert!(
+            Path::new(path).exists(),
+            "`{path}` is missing: run `cargo xtask test`, or apt-get install {package}"
+        );
+    }
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    assert!(
+        mounts.lines().any(|line| line.split(' ').nth(2) == Some("cgroup2")),
+        "no control groups of version 2 are mounted here: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified"
+    );
+}
+
+fn check_namespaces() {
     let id = Command::new("id").arg("-u").output().expect("`id` runs everywhere");
     assert!(
         id.stdout == b"0\n",
