@@ -16,7 +16,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use friday_node::App;
-use friday_wire::{HostName, SecretsVersion};
+use friday_wire::{
+    FleetName, HostName, ReleaseId, SecretsVersion, StopSignal, Supervisor, UnitSpec,
+};
 use rustix::process::{Pid, Signal, WaitOptions};
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +32,17 @@ const START_DEADLINE: Duration = Duration::from_secs(10);
 /// that is told, not waited for.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
+/// The file that a start has once its application said that it is ready.
+pub const READY: &str = "ready";
+
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long an application that systemd stops may take; the unit's own limit is a little longer.
+const END_DEADLINE: Duration = Duration::from_secs(80);
+
+/// What a shim leaves, and an earlier start of the same number may have left.
+pub const LEFT_BY_SHIM: [&str; 4] = ["process.json", "exit.json", READY, "notify"];
 
 /// Directories of ended starts kept for people to look at.
 const GENERATIONS_KEPT: usize = 8;
@@ -49,6 +60,12 @@ pub struct ShimSpec {
     pub port: Option<u16>,
     /// Its secrets.
     pub secrets: Option<SecretsVersion>,
+    /// Who runs it, and what it may use.
+    #[serde(default)]
+    pub unit: UnitSpec,
+    /// It says by itself when it is ready.
+    #[serde(default)]
+    pub notify: bool,
 }
 
 /// The processes of one start.
@@ -84,6 +101,14 @@ pub enum AppError {
     /// Killed and still there.
     #[error("process {0} cannot be ended: it ignores SIGKILL, as one that waits for a disk does")]
     Unkillable(i32),
+    /// The supervisor.
+    #[error("{supervisor} could not start it: {why}")]
+    Unit {
+        /// Which.
+        supervisor: Supervisor,
+        /// One sentence.
+        why: String,
+    },
     /// The disk.
     #[error("the start's record could not be written: {0}")]
     Io(#[from] io::Error),
@@ -110,6 +135,7 @@ struct Watch {
 /// The applications of one directory.
 pub struct Apps {
     place: Place,
+    fleet: FleetName,
     watched: Mutex<BTreeMap<u64, Watch>>,
     on_exit: OnExit,
 }
@@ -122,8 +148,8 @@ impl std::fmt::Debug for Apps {
 
 impl Apps {
     /// None yet; see [`adopt`].
-    pub fn new(place: Place, on_exit: OnExit) -> Self {
-        Self { place, watched: Mutex::default(), on_exit }
+    pub fn new(place: Place, fleet: FleetName, on_exit: OnExit) -> Self {
+        Self { place, fleet, watched: Mutex::default(), on_exit }
     }
 
     fn watched(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Watch>> {
@@ -133,6 +159,11 @@ impl Apps {
     /// Whether any process of this start lives.
     pub fn is_alive(&self, app: App) -> bool {
         is_locked(&self.place.generation(app.generation))
+    }
+
+    /// Whether it said that it is ready.
+    pub fn is_ready(&self, app: App) -> bool {
+        self.place.generation(app.generation).join(READY).exists()
     }
 
     /// What a start was told, for probes that run a command as the application would.
@@ -158,22 +189,39 @@ pub fn start(apps: &'static Apps, spec: &ShimSpec) -> Result<(), AppError> {
     private_directory(&dir)?;
     write_json(&dir.join("spec.json"), spec)?;
     forget_old(&apps.place);
-    let shim = Command::new("/proc/self/exe")
+    let shim = match spec.unit.supervisor {
+        Supervisor::Own => Some(start_own(apps, &dir)?),
+        supervisor @ (Supervisor::UserUnits | Supervisor::SystemUnits) => {
+            // Nobody has the lock: what lies here is of an earlier start, and must not pass for this one's.
+            for left in LEFT_BY_SHIM {
+                crate::tree::remove_tree(&dir.join(left))?;
+            }
+            crate::unit::start(&apps.place, &apps.fleet, spec)
+                .map_err(|why| AppError::Unit { supervisor, why })?;
+            None
+        }
+    };
+    let shim = await_start(&dir, shim)?;
+    watch(apps, spec.app, shim);
+    Ok(())
+}
+
+fn start_own(apps: &Apps, dir: &Path) -> io::Result<Child> {
+    Command::new("/proc/self/exe")
         .arg("run")
         .arg("--spec")
         .arg(dir.join("spec.json"))
         .current_dir(apps.place.dir())
+        .env_remove("NOTIFY_SOCKET")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .spawn()?;
-    let shim = await_start(&dir, shim)?;
-    watch(apps, spec.app, Some(shim));
-    Ok(())
+        .spawn()
 }
 
 /// Waits until the shim has written that the first process runs, or why not. A shim that an earlier
 /// serving process started just before it died may be the one that gets the lock: as good.
-fn await_start(dir: &Path, mut shim: Child) -> Result<Child, AppError> {
+/// One that systemd starts is nobody's child here.
+fn await_start(dir: &Path, mut shim: Option<Child>) -> Result<Option<Child>, AppError> {
     let deadline = Instant::now() + START_DEADLINE;
     loop {
         let locked = is_locked(dir);
@@ -181,17 +229,24 @@ fn await_start(dir: &Path, mut shim: Child) -> Result<Child, AppError> {
         if locked && runs {
             return Ok(shim);
         }
-        if let Some(status) = shim.try_wait()?.filter(|_| !locked) {
+        let gone = shim.as_mut().map(Child::try_wait).transpose()?.flatten();
+        if !locked && (gone.is_some() || shim.is_none()) {
             let ended: Option<Ended> = read_json(&dir.join("exit.json")).ok().flatten();
-            return match ended {
-                Some(ended) if ended.ran => Ok(shim),
-                Some(ended) => Err(AppError::NotStarted(ended.status)),
-                None => Err(AppError::NotStarted(format!("its supervisor ended with {status}"))),
-            };
+            match (ended, gone) {
+                (Some(ended), _) if ended.ran => return Ok(shim),
+                (Some(ended), _) => return Err(AppError::NotStarted(ended.status)),
+                (None, Some(status)) => {
+                    let why = format!("its supervisor ended with {status}");
+                    return Err(AppError::NotStarted(why));
+                }
+                (None, None) => {}
+            }
         }
         if Instant::now() > deadline {
-            let _ = shim.kill();
-            let _ = shim.wait();
+            if let Some(shim) = &mut shim {
+                let _ = shim.kill();
+                let _ = shim.wait();
+            }
             return Err(AppError::Slow);
         }
         thread::sleep(LOOK_EVERY);
@@ -242,7 +297,7 @@ pub fn stop(apps: &'static Apps, app: App, grace: Duration) -> Result<(), AppErr
         watch.expected = Expected::Stopping;
     }
     if is_locked(&dir) {
-        signal(&dir, Signal::TERM);
+        signal(&dir, stop_signal(&dir));
         let gentle = Instant::now() + grace;
         while Instant::now() < gentle && is_locked(&dir) {
             thread::sleep(LOOK_EVERY);
@@ -258,6 +313,32 @@ pub fn stop(apps: &'static Apps, app: App, grace: Duration) -> Result<(), AppErr
     }
     kill_orphans(&dir, app);
     Ok(())
+}
+
+/// What a start is asked to end with.
+fn stop_signal(dir: &Path) -> Signal {
+    let spec: Option<ShimSpec> = read_json(&dir.join("spec.json")).ok().flatten();
+    match spec.map(|spec| spec.unit.stop_signal).unwrap_or_default() {
+        StopSignal::Term => Signal::TERM,
+        StopSignal::Int => Signal::INT,
+        StopSignal::Quit => Signal::QUIT,
+        StopSignal::Hup => Signal::HUP,
+        StopSignal::Usr1 => Signal::USR1,
+        StopSignal::Usr2 => Signal::USR2,
+        StopSignal::Winch => Signal::WINCH,
+    }
+}
+
+/// For a unit that systemd stops, at a shutdown or for a person: asks the application whose shim this
+/// is to end, and waits until it has. What is left then, systemd kills.
+pub fn end(place: &Place, shim: i32) {
+    let ours = |dir: &PathBuf| running(dir).is_some_and(|running| running.shim == shim);
+    let Some(dir) = generations(place).into_values().rev().find(ours) else { return };
+    signal(&dir, stop_signal(&dir));
+    let deadline = Instant::now() + END_DEADLINE;
+    while is_locked(&dir) && Instant::now() < deadline {
+        thread::sleep(LOOK_EVERY);
+    }
 }
 
 fn running(dir: &Path) -> Option<Running> {
@@ -344,7 +425,29 @@ fn watch(apps: &'static Apps, app: App, shim: Option<Child>) {
 /// The last lines that an application's release wrote.
 pub fn last_output(place: &Place, app: App) -> Vec<String> {
     let told = u32::try_from(crate::command::LINES_TOLD).unwrap_or(u32::MAX);
-    crate::output::last_lines(&place.output(app.release), told).unwrap_or_default()
+    let spec: Option<ShimSpec> =
+        read_json(&place.generation(app.generation).join("spec.json")).ok().flatten();
+    let supervisor = spec.map(|spec| spec.unit.supervisor).unwrap_or_default();
+    output(place, app.release, supervisor, told).unwrap_or_default()
+}
+
+/// The last lines that a release wrote under a supervisor: units write into the system's journal.
+///
+/// # Errors
+/// One sentence.
+pub fn output(
+    place: &Place,
+    release: ReleaseId,
+    supervisor: Supervisor,
+    lines: u32,
+) -> Result<Vec<String>, String> {
+    let fleet = place.owner().map_err(|error| error.to_string())?.map(|owner| owner.fleet);
+    match (supervisor, fleet) {
+        (Supervisor::UserUnits | Supervisor::SystemUnits, Some(fleet)) => {
+            crate::journald::last_lines(&crate::journald::identifier(&fleet, release), lines)
+        }
+        _ => crate::output::last_lines(&place.output(release), lines).map_err(|e| e.to_string()),
+    }
 }
 
 /// After starting over, shims of the image before are still this process's children.

@@ -19,10 +19,15 @@ usage:
   friday-host boot --dir DIR
       Start the serving process of DIR if none runs. For a crontab:
       @reboot DIR/bin/friday-host boot --dir DIR
-  friday-host serve --dir DIR
-      Serve DIR in the foreground.
-  friday-host run --spec FILE
-      Run one application; started by the serving process.
+  friday-host serve --dir DIR [--in-turn]
+      Serve DIR in the foreground; with --in-turn after whoever serves it now.
+      For a unit of systemd: `friday doctor` prints it.
+  friday-host run --spec FILE | --dir DIR
+      Run one application: the one that FILE describes, or the start of DIR
+      whose number comes on standard input. Started by the serving process, or
+      by systemd for it.
+  friday-host end --dir DIR
+      Ask the application of the unit that systemd stops to end.
   friday-host --version | --help
 
 friday-host works as an ordinary user. As root it refuses, except for a
@@ -52,16 +57,41 @@ pub enum Command {
         dir: PathBuf,
         /// Whether an older process waits for a confirm.
         guard: Guard,
+        /// What to do where another one serves.
+        turn: Turn,
     },
     /// Run one application.
     Run {
         /// What to run.
-        spec: PathBuf,
+        start: Start,
+    },
+    /// End what a unit runs.
+    End {
+        /// The directory.
+        dir: PathBuf,
     },
     /// Print the version.
     Version,
     /// Print the help.
     Help,
+}
+
+/// Which start of an application is meant.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Start {
+    /// That of this file.
+    Named(PathBuf),
+    /// One of this directory, whose number comes on standard input.
+    Requested(PathBuf),
+}
+
+/// What a process that shall serve does where another one serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Ends.
+    Leave,
+    /// Waits until that one has ended: for a unit, which is there to begin again.
+    Wait,
 }
 
 /// Whether the super-user may do it.
@@ -77,7 +107,9 @@ pub enum Root {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
     /// No command, or none that exists.
-    #[error("expected `connect`, `boot`, `serve` or `run`, got `{0}`; see `friday-host --help`")]
+    #[error(
+        "expected `connect`, `boot`, `serve`, `run` or `end`, got `{0}`; see `friday-host --help`"
+    )]
     Command(String),
     /// An option that does not exist here.
     #[error("unknown option `{0}`; see `friday-host --help`")]
@@ -102,6 +134,7 @@ struct Options {
     spec: Option<OsString>,
     root: Option<Root>,
     guard: Option<Guard>,
+    turn: Option<Turn>,
 }
 
 /// Parses the words after the program's name.
@@ -115,7 +148,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
     match &*first {
         "--help" | "-h" | "help" => return Ok(Command::Help),
         "--version" | "-V" => return Ok(Command::Version),
-        "connect" | "boot" | "serve" | "run" => {}
+        "connect" | "boot" | "serve" | "run" | "end" => {}
         other => return Err(UsageError::Command(other.to_owned())),
     }
     let options = read_options(words)?;
@@ -130,11 +163,17 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
             root: options.root.unwrap_or(Root::Refused),
         }),
         "boot" => Ok(Command::Boot { dir: dir? }),
-        "serve" => Ok(Command::Serve { dir: dir?, guard: options.guard.unwrap_or(Guard::Alone) }),
-        _ => {
-            let spec = options.spec.map(PathBuf::from).ok_or(UsageError::Missing("--spec"))?;
-            Ok(Command::Run { spec })
-        }
+        "serve" => Ok(Command::Serve {
+            dir: dir?,
+            guard: options.guard.unwrap_or(Guard::Alone),
+            turn: options.turn.unwrap_or(Turn::Leave),
+        }),
+        "end" => Ok(Command::End { dir: dir? }),
+        _ => match (options.spec, dir) {
+            (Some(spec), _) => Ok(Command::Run { start: Start::Named(spec.into()) }),
+            (None, Ok(dir)) => Ok(Command::Run { start: Start::Requested(dir) }),
+            (None, Err(_)) => Err(UsageError::Missing("--spec")),
+        },
     }
 }
 
@@ -157,6 +196,10 @@ fn read_options(mut words: impl Iterator<Item = OsString>) -> Result<Options, Us
             }
             "--guarded" => {
                 options.guard = Some(Guard::Guarded);
+                continue;
+            }
+            "--in-turn" => {
+                options.turn = Some(Turn::Wait);
                 continue;
             }
             _ => return Err(UsageError::Option(text)),
@@ -195,9 +238,14 @@ mod tests {
         );
         assert_eq!(
             words("serve --dir /d"),
-            Ok(Command::Serve { dir: "/d".into(), guard: Guard::Alone })
+            Ok(Command::Serve { dir: "/d".into(), guard: Guard::Alone, turn: Turn::Leave })
         );
-        assert_eq!(words("run --spec /s"), Ok(Command::Run { spec: "/s".into() }));
+        assert_eq!(words("run --spec /s"), Ok(Command::Run { start: Start::Named("/s".into()) }));
+        assert_eq!(
+            words("run --dir /d"),
+            Ok(Command::Run { start: Start::Requested("/d".into()) })
+        );
+        assert_eq!(words("end --dir /d"), Ok(Command::End { dir: "/d".into() }));
         assert_eq!(words("--help"), Ok(Command::Help));
     }
 
@@ -205,6 +253,7 @@ mod tests {
     fn mistakes_are_named() {
         assert_eq!(words(""), Err(UsageError::Command(String::new())));
         assert_eq!(words("boot"), Err(UsageError::Missing("--dir")));
+        assert_eq!(words("run"), Err(UsageError::Missing("--spec")));
         assert_eq!(words("boot --dri x"), Err(UsageError::Option("--dri".to_owned())));
         assert_eq!(words("boot --dir"), Err(UsageError::Value("--dir".to_owned())));
         assert_eq!(words("connect --dir /d --fleet f"), Err(UsageError::Missing("--host")));

@@ -77,7 +77,7 @@ impl Host {
         let boot_hook = crate::machine::has_boot_hook(place.dir());
         Box::leak(Box::new(Self {
             store: Store::new(place.clone()),
-            apps: Apps::new(place.clone(), on_exit),
+            apps: Apps::new(place.clone(), owner.fleet.clone(), on_exit),
             owner: Mutex::new(owner),
             pages,
             inbox,

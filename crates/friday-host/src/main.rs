@@ -15,6 +15,7 @@ mod command;
 mod connect;
 mod environment;
 mod host;
+mod journald;
 mod leave;
 mod machine;
 mod note;
@@ -30,13 +31,16 @@ mod restart;
 mod serve;
 mod shim;
 mod store;
+mod tool;
 mod tree;
+mod unit;
 mod upgrade;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use arguments::{Command, Root};
+use arguments::{Command, Root, Start};
 use serve::ServeError;
 
 /// Something failed.
@@ -68,15 +72,40 @@ fn run(command: Command) -> ExitCode {
         }
         Command::Connect { dir, owner, .. } => ended(connect::run(&dir, &owner)),
         Command::Boot { dir } => ended(connect::boot(&dir)),
-        Command::Serve { dir, guard } => match serve::run(&dir, guard) {
+        Command::Serve { dir, guard, turn } => match serve::run(&dir, guard, turn) {
             Err(ServeError::Taken) => fail(EXIT_TAKEN, &ServeError::Taken.to_string()),
             other => ended(other),
         },
-        Command::Run { spec } => match shim::run(&spec) {
+        Command::Run { start } => match run_start(start) {
+            Ok(shim::Ending(code)) => ExitCode::from(code),
+            Err(why) => fail(EXIT_FAILED, &why),
+        },
+        Command::End { dir } => match end_start(&dir) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => fail(EXIT_FAILED, &why),
         },
     }
+}
+
+fn run_start(start: Start) -> Result<shim::Ending, String> {
+    match start {
+        Start::Named(spec) => shim::run(&spec),
+        Start::Requested(dir) => {
+            let place = place::Place::open(&dir).map_err(|error| error.to_string())?;
+            shim::run(&unit::requested(&place)?)
+        }
+    }
+}
+
+/// systemd names the unit's main process.
+fn end_start(dir: &Path) -> Result<(), String> {
+    let place = place::Place::open(dir).map_err(|error| error.to_string())?;
+    let main = std::env::var("MAINPID").ok().and_then(|pid| pid.parse().ok());
+    // Without one it has ended already.
+    if let Some(shim) = main {
+        app::end(&place, shim);
+    }
+    Ok(())
 }
 
 fn print(text: &str) -> ExitCode {

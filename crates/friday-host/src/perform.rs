@@ -21,16 +21,7 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
         Action::Command { release, command, timeout_ms, secrets } => {
             command_in_tree(host, release, &command, timeout_ms, secrets.as_ref())
         }
-        Action::Start { app, port, secrets } => {
-            let spec = ShimSpec {
-                dir: host.place.dir().to_owned(),
-                host: host.name(),
-                app,
-                port,
-                secrets,
-            };
-            started(host, app, app::start(&host.apps, &spec))
-        }
+        Action::Start { app, port, secrets } => start(host, app, port, secrets),
         Action::Stop { app, grace_ms } => {
             done(app::stop(&host.apps, app, Duration::from_millis(grace_ms)))
         }
@@ -55,6 +46,28 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
             }
         }
     }
+}
+
+fn start(
+    host: &'static Host,
+    app: App,
+    port: Option<u16>,
+    secrets: Option<SecretsVersion>,
+) -> ActionResult {
+    let run = match host.store.manifest(app.release) {
+        Ok(manifest) => manifest.run,
+        Err(error) => return failed(error.to_string()),
+    };
+    let spec = ShimSpec {
+        dir: host.place.dir().to_owned(),
+        host: host.name(),
+        app,
+        port,
+        secrets,
+        unit: run.unit,
+        notify: run.health.notify,
+    };
+    started(host, app, app::start(&host.apps, &spec))
 }
 
 fn done<E: std::fmt::Display>(result: Result<(), E>) -> ActionResult {

@@ -39,6 +39,9 @@ fn checks(
     if !apps.is_alive(app) {
         return Err("it does not run".to_owned());
     }
+    if health.notify && !apps.is_ready(app) {
+        return Err("it has not said that it is ready (READY=1)".to_owned());
+    }
     let needs_port = || port.ok_or_else(|| "it has no port to ask".to_owned());
     if let Some(check) = &health.http {
         http(needs_port()?, check, left(deadline)?)?;

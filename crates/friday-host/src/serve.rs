@@ -17,19 +17,25 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use friday_node::{Input, Node};
 
 use crate::app;
+use crate::arguments::Turn;
 use crate::host::{Host, Opened};
 use crate::machine;
 use crate::note::note;
 use crate::page::Pages;
 use crate::place::{Owner, Place};
+use crate::unit;
 use crate::upgrade::{self, Guard};
 
 /// Inputs that wait for the node's thread; then whoever has more waits.
 const INBOX_MAX: usize = 1_024;
+
+/// Between two looks whether the one that serves has ended.
+const TURN_PAUSE: Duration = Duration::from_millis(500);
 
 /// Why it does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +64,14 @@ pub enum ServeError {
 ///
 /// # Errors
 /// When it cannot begin. Nothing was changed then.
-pub fn run(dir: &Path, guard: Guard) -> Result<(), ServeError> {
+pub fn run(dir: &Path, guard: Guard, turn: Turn) -> Result<(), ServeError> {
     // Fails only for one that leads a session already.
     let _ = rustix::process::setsid();
     let place = Place::open(dir)?;
-    let lock = take_lock(&place)?;
+    let lock = match turn {
+        Turn::Leave => take_lock(&place)?,
+        Turn::Wait => wait_for_lock(&place)?,
+    };
     let owner: Owner =
         place.owner()?.ok_or_else(|| ServeError::NoOwner(place.dir().display().to_string()))?;
     let durable = state::load(&place, &owner)?;
@@ -88,6 +97,8 @@ pub fn run(dir: &Path, guard: Guard) -> Result<(), ServeError> {
         .name("listener".to_owned())
         .spawn(move || connections::accept_all(host, &listener))
         .map_err(|error| ServeError::Io("listener", error))?;
+    // A unit's systemd now knows which process to look after, also after an upgrade.
+    unit::tell(&format!("MAINPID={}\nREADY=1\nSTATUS=serves", std::process::id()));
     let first = Input::Started { boot, alive, boot_hook: host.has_boot_hook() };
     owner::Loop::new(host, Node::new(durable)).run(first, &events)
 }
@@ -105,6 +116,17 @@ fn take_lock(place: &Place) -> Result<File, ServeError> {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => Err(ServeError::Taken),
         Err(fs::TryLockError::Error(error)) => Err(ServeError::Io("lock", error)),
+    }
+}
+
+/// Waits for its turn. The unit counts as started meanwhile: somebody does serve.
+fn wait_for_lock(place: &Place) -> Result<File, ServeError> {
+    unit::tell("READY=1\nSTATUS=another friday-host serves; waits for its end");
+    loop {
+        match take_lock(place) {
+            Err(ServeError::Taken) => thread::sleep(TURN_PAUSE),
+            other => return other,
+        }
     }
 }
 

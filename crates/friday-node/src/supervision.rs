@@ -396,5 +396,5 @@ impl Watch {
 }
 
 fn has_checks(spec: &HealthSpec) -> bool {
-    spec.http.is_some() || spec.tcp || spec.command.is_some()
+    spec.http.is_some() || spec.tcp || spec.command.is_some() || spec.notify
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use friday_core::release::{digest, release_id, tree_id};
-use friday_wire::{Entry, EntryKind, HealthSpec, HttpCheck, Manifest, ReleaseId, RunSpec, TreeId};
+use friday_wire::{
+    Entry, EntryKind, HealthSpec, HttpCheck, Manifest, ReleaseId, RunSpec, TreeId, UnitSpec,
+};
 
 use crate::options::Options;
 
@@ -114,6 +116,7 @@ impl Catalog {
                 env: BTreeMap::new(),
                 health: health(options),
                 shared: Vec::new(),
+                unit: UnitSpec::default(),
             },
         };
         let id = release_id(&manifest);
@@ -146,6 +149,7 @@ pub(crate) fn health(options: &Options) -> HealthSpec {
         http: Some(HttpCheck { path: "/healthz".to_owned(), expect: None }),
         tcp: false,
         command: None,
+        notify: false,
         interval_first_ms: 1_000,
         interval_later_ms: 5_000,
         timeout_ms: 2_000,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a release proves that it works. With none of the three checks, running for `steady_ms` is
+/// How a release proves that it works. With none of the four checks, running for `steady_ms` is
 /// all that is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthSpec {
@@ -12,6 +12,9 @@ pub struct HealthSpec {
     pub tcp: bool,
     /// A shell command that must exit with 0.
     pub command: Option<String>,
+    /// The application must say `READY=1` by `sd_notify`; until then every probe fails.
+    #[serde(default, skip_serializing_if = "crate::supervisor::is_default")]
+    pub notify: bool,
     /// Milliseconds between probes until the first pass. Default 1 000.
     pub interval_first_ms: u64,
     /// Milliseconds between probes after it. Default 5 000.
@@ -32,6 +35,7 @@ impl Default for HealthSpec {
             http: None,
             tcp: false,
             command: None,
+            notify: false,
             interval_first_ms: 1_000,
             interval_later_ms: 5_000,
             timeout_ms: 5_000,

@@ -16,6 +16,7 @@ pub mod recipe;
 pub mod request;
 pub mod rotation;
 pub mod step;
+pub mod supervisor;
 pub mod undo;
 
 pub use answer::{
@@ -36,6 +37,7 @@ pub use recipe::{Chunk, Chunker, Recipe, RecipeError};
 pub use request::{LeaseAsk, Request};
 pub use rotation::Rotation;
 pub use step::{BackPace, Step, StepKey, StepName, StepReport, StepState};
+pub use supervisor::{Limits, StopSignal, Supervisor, UnitSpec};
 pub use undo::Undo;
 
 /// The version of the protocol this build speaks. Raised when an old peer could misread a message.

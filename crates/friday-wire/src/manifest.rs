@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::health::HealthSpec;
 use crate::id::Digest;
+use crate::supervisor::{UnitSpec, is_default};
 
 /// The longest path in a release, bytes. Leaves room for the host's own directories under PATH_MAX.
 pub const PATH_LEN_MAX: usize = 2_048;
@@ -63,6 +64,9 @@ pub struct RunSpec {
     pub health: HealthSpec,
     /// Paths linked to directories of the host that outlive releases.
     pub shared: Vec<String>,
+    /// Who runs its processes, and what they may use.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unit: UnitSpec,
 }
 
 /// Which port a release listens on; given to it as `PORT`. Not part of a release's identity.

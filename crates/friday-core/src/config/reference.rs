@@ -30,12 +30,16 @@ pub struct Key {
 }
 
 /// Sections in the order in which people read them.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     Section { path: "", meaning: "At the top of the file." },
     Section { path: "release", meaning: "What is shipped and how it runs." },
     Section {
         path: "health",
         meaning: "How a release proves that it works. With no check at all, running without an exit for `steady` is all that is asked.",
+    },
+    Section {
+        path: "limits",
+        meaning: "What all processes of the application may use on a host. All but `files` need systemd: `supervisor` under `[hosts]`.",
     },
     Section {
         path: "hosts",
@@ -143,6 +147,13 @@ pub static KEYS: &[Key] = &[
         "Paths in the release that are directories of the host and outlive releases.",
     ),
     key(
+        "release.stop_signal",
+        Kind::Choice(&["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "WINCH"]),
+        Some("\"TERM\""),
+        "\"INT\"",
+        "The signal that asks the application to end; SIGKILL follows after `stop` in `[rollout]`.",
+    ),
+    key(
         "release.migrate",
         Kind::Command,
         None,
@@ -198,6 +209,13 @@ pub static KEYS: &[Key] = &[
         None,
         "\"bin/shop check\"",
         "Run on each host; must exit with 0.",
+    ),
+    key(
+        "health.notify",
+        Kind::Flag,
+        Some("false"),
+        "true",
+        "The application says `READY=1` by `sd_notify` once it has started; until then it is not healthy.",
     ),
     key(
         "health.interval",
@@ -263,6 +281,28 @@ pub static KEYS: &[Key] = &[
         "The status that passes there; any 2xx unless set.",
     ),
     key(
+        "limits.memory",
+        Kind::Size,
+        None,
+        "\"512MiB\"",
+        "Memory; the kernel ends what takes more.",
+    ),
+    key(
+        "limits.cpu",
+        Kind::Processors,
+        None,
+        "\"150%\"",
+        "Processor time: `\"100%\"` is one processor.",
+    ),
+    key("limits.tasks", Kind::Count(1..=4_000_000), None, "512", "Processes and threads."),
+    key(
+        "limits.files",
+        Kind::Count(16..=1_048_576),
+        None,
+        "65536",
+        "Open files of each process. Works without systemd, up to what the server allows.",
+    ),
+    key(
         "hosts.*",
         Kind::Hosts,
         None,
@@ -282,6 +322,13 @@ pub static KEYS: &[Key] = &[
         None,
         "\"web-01.example.com\"",
         "The host that keeps the lease; the first one unless set. A fleet that exists changes it with `friday hosts keeper HOST`.",
+    ),
+    key(
+        "hosts.supervisor",
+        Kind::Choice(&["own", "user-units", "system-units"]),
+        Some("\"own\""),
+        "\"user-units\"",
+        "Who runs the application on SSH hosts: friday-host itself (`own`), the login's systemd (`user-units`, needs lingering), or the machine's systemd (`system-units`, needs two files that a person installs once). `friday doctor` prints what is missing. A change takes effect with the next push.",
     ),
     key(
         "hosts.ssh_config",

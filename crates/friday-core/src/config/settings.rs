@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use friday_wire::{
     Clocks, FleetName, HealthSpec, HostName, Ports, ReleaseId, Rotation, RunSpec, SecretsVersion,
-    TreeId,
+    TreeId, UnitSpec,
 };
 
 use crate::rollout::plan::{
@@ -51,6 +51,8 @@ pub struct Settings {
     pub migration: Option<MigrationSettings>,
     /// How a release proves itself on its host.
     pub health: HealthSpec,
+    /// Who runs its processes on hosts, and what they may use there.
+    pub unit: UnitSpec,
     /// How it is asked from where friday runs.
     pub outside: Option<OutsideSettings>,
     /// Every host, in the configuration's order; at least one, each name and address once.
@@ -214,7 +216,13 @@ impl Settings {
             outside: self.outside.as_ref().map(|outside| OutsideProbe {
                 expect: outside.expect,
                 // The host's numbers, and none of its checks: the URL is the check.
-                health: HealthSpec { http: None, tcp: false, command: None, ..self.health.clone() },
+                health: HealthSpec {
+                    http: None,
+                    tcp: false,
+                    command: None,
+                    notify: false,
+                    ..self.health.clone()
+                },
             }),
             progress_deadline_ms: self.progress_deadline_ms,
             answer_deadline_ms: ANSWER_DEADLINE_MS,
@@ -266,6 +274,7 @@ impl Settings {
             env: self.variables.clone(),
             health: self.health.clone(),
             shared: self.shared.clone(),
+            unit: self.unit,
         }
     }
 

@@ -7,14 +7,18 @@ mod fleet;
 
 use std::collections::BTreeMap;
 
-use friday_wire::{Clocks, FleetName, HealthSpec, HttpCheck, Rotation};
+use friday_wire::{
+    Clocks, FleetName, HealthSpec, HttpCheck, Limits, Rotation, StopSignal, Supervisor, UnitSpec,
+};
 
 use super::document::{Node, Table, Value, read_value};
 use super::draft::Draft;
 use super::duration::show_duration;
 use super::problem::Fault;
 use super::reference::find;
-use super::settings::{LoginSettings, MigrationSettings, OutsideSettings, SecretSource, Settings};
+use super::settings::{
+    Address, LoginSettings, MigrationSettings, OutsideSettings, SecretSource, Settings,
+};
 use super::value::Reading;
 use crate::rollout::plan::{Hooks, MigrationBack};
 
@@ -36,6 +40,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
     let (variables, secrets) = from.variables();
     let run = from.text("release.run");
     from.port_is_there_for(run.as_deref(), &ports);
+    let unit = from.unit(&hosts);
     let name = name?;
     let fleet = draft.env.as_ref().map_or_else(|| name.clone(), |env| format!("{name}-{env}"));
     Some(Settings {
@@ -51,6 +56,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
         shared: from.list("release.shared", |read, node| read.inside(node)),
         migration,
         health,
+        unit,
         outside,
         hosts,
         keeper: keeper?,
@@ -246,6 +252,7 @@ impl Settler<'_> {
             http: http.map(|path| HttpCheck { path, expect }),
             tcp,
             command: self.text("health.command"),
+            notify: self.flag("health.notify"),
             interval_first_ms: self.ms("health.interval"),
             interval_later_ms: self.ms("health.interval_after"),
             timeout_ms: self.ms("health.timeout"),
@@ -365,6 +372,42 @@ impl Settler<'_> {
                 "write port = 8080 under `[release]`",
             );
         }
+    }
+
+    fn unit(&mut self, hosts: &[super::HostSettings]) -> UnitSpec {
+        let supervisor = self
+            .value("hosts.supervisor", |read, node| read.choice(node))
+            .and_then(|word| Supervisor::from_word(&word))
+            .unwrap_or_default();
+        let limits = Limits {
+            memory: self.value("limits.memory", |read, node| read.size(node)),
+            cpu_percent: self.value("limits.cpu", |read, node| read.processors(node)),
+            tasks: self.value("limits.tasks", |read, node| read.number(node)),
+            files: self.value("limits.files", |read, node| read.number(node)),
+        };
+        let is_local = |host: &super::HostSettings| matches!(host.address, Address::Local { .. });
+        if supervisor != Supervisor::Own && hosts.iter().any(is_local) {
+            self.fault(
+                "hosts.supervisor",
+                "local hosts play servers in a directory, and have no systemd of their own",
+                "leave `supervisor` out here; an environment with SSH hosts can have it",
+            );
+        }
+        for key in ["memory", "cpu", "tasks"] {
+            let path = format!("limits.{key}");
+            if supervisor == Supervisor::Own && self.draft.has(&path) {
+                self.fault(
+                    &path,
+                    &format!("`{key}` is a limit that only systemd can hold"),
+                    "write supervisor = \"user-units\" or \"system-units\" under `[hosts]`, or leave it out",
+                );
+            }
+        }
+        let stop_signal = self
+            .value("release.stop_signal", |read, node| read.choice(node))
+            .and_then(|word| StopSignal::from_word(&word))
+            .unwrap_or_default();
+        UnitSpec { supervisor, limits, stop_signal }
     }
 
     fn migration(&mut self, hosts: &[super::HostSettings]) -> Option<MigrationSettings> {

@@ -1,5 +1,6 @@
 //! Kinds of values: what each key takes, how it is read, and what is said when it is something else.
 
+mod amount;
 mod list;
 
 use core::net::SocketAddr;
@@ -62,6 +63,12 @@ pub enum Kind {
     MigrateBack,
     /// A role's hosts.
     Hosts,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// `"512MiB"`.
+    Size,
+    /// `"150%"` of one processor.
+    Processors,
 }
 
 impl Kind {
@@ -92,6 +99,12 @@ impl Kind {
             Self::Secret => "a table with one of `env`, `file` and `command`".to_owned(),
             Self::MigrateBack => "\"safe\", \"one-way\" or a table with `command`".to_owned(),
             Self::Hosts => "a list of hosts".to_owned(),
+            Self::Choice(words) => {
+                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("one of {}", quoted.join(", "))
+            }
+            Self::Size => "a size".to_owned(),
+            Self::Processors => "a share of processors".to_owned(),
         }
     }
 
@@ -117,6 +130,9 @@ impl Kind {
             Self::Secret => one(read.secret(node).map(|_| ())),
             Self::MigrateBack => one(read.migrate_back(node).map(|_| ())),
             Self::Hosts => read.hosts(node).err().unwrap_or_default(),
+            Self::Choice(_) => one(read.choice(node).map(|_| ())),
+            Self::Size => one(read.size(node).map(|_| ())),
+            Self::Processors => one(read.processors(node).map(|_| ())),
         }
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
-use friday_wire::HealthSpec;
+use friday_wire::{HealthSpec, UnitSpec};
 use tar::{EntryType, Header};
 
 use super::*;
@@ -46,6 +46,7 @@ impl Bench {
             env: BTreeMap::new(),
             health: HealthSpec::default(),
             shared: Vec::new(),
+            unit: UnitSpec::default(),
         };
         read_release(&self.path(name), run, "v1", &self.stock, limits)
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
-use friday_wire::{Entry, EntryKind, HealthSpec, RunSpec};
+use friday_wire::{Entry, EntryKind, HealthSpec, RunSpec, UnitSpec};
 
 use super::*;
 
@@ -25,6 +25,7 @@ fn manifest_of(digest: Digest, size: u64) -> Manifest {
         env: BTreeMap::new(),
         health: HealthSpec::default(),
         shared: Vec::new(),
+        unit: UnitSpec::default(),
     };
     let kind = EntryKind::File { digest, size, executable: false };
     Manifest { tree: vec![Entry { path: "a".into(), kind }], run }

@@ -16,7 +16,7 @@ use friday_edge::release_source::{SourceLimits, SourcedRelease, read_release};
 use friday_edge::secrets::SecretStore;
 use friday_edge::state_directory::StateDirectory;
 use friday_edge::stock::Stock;
-use friday_wire::{Fence, FenceKind, FleetName, HealthSpec, HostName, RunSpec, StartId};
+use friday_wire::{Fence, FenceKind, FleetName, HealthSpec, HostName, RunSpec, StartId, UnitSpec};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
@@ -85,6 +85,7 @@ impl Bench {
             env: BTreeMap::new(),
             health: HealthSpec::default(),
             shared: Vec::new(),
+            unit: UnitSpec::default(),
         };
         read_release(source.path(), run, "v1", &self.stock, &SourceLimits::default())
             .expect("a release")

@@ -412,7 +412,10 @@ fn log(host: &Host, release: Option<friday_wire::ReleaseId>, lines: u32) -> Answ
     let Some(release) = release.or_else(|| crate::tree::pointed(&host.place)) else {
         return error("no release runs here");
     };
-    crate::output::last_lines(&host.place.output(release), lines).map_or_else(
+    // One that is not held any more left its lines, if any, in a file of ours.
+    let run = host.store.manifest(release).map(|manifest| manifest.run);
+    let supervisor = run.map(|run| run.unit.supervisor).unwrap_or_default();
+    crate::app::output(&host.place, release, supervisor, lines).map_or_else(
         |why| error(format!("the log cannot be read: {why}")),
         |lines| Answer::Log { lines },
     )

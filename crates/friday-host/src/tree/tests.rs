@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use friday_wire::{HealthSpec, RunSpec};
+use friday_wire::{HealthSpec, RunSpec, UnitSpec};
 
 use super::*;
 
@@ -29,6 +29,7 @@ fn release(place: &Place, store: &Store, shared: &[&str]) -> (ReleaseId, Digest)
             env: BTreeMap::new(),
             health: HealthSpec::default(),
             shared: shared.iter().map(|path| (*path).to_owned()).collect(),
+            unit: UnitSpec::default(),
         },
     };
     let id = ReleaseId(Digest(*blake3::hash(&manifest.identity_bytes()).as_bytes()));

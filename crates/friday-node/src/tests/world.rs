@@ -58,6 +58,7 @@ pub fn manifest(n: u8) -> Manifest {
             env: BTreeMap::new(),
             health: HealthSpec { tcp: true, ..HealthSpec::default() },
             shared: Vec::new(),
+            unit: UnitSpec::default(),
         },
     }
 }

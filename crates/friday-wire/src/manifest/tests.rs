@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::supervisor::{Supervisor, UnitSpec};
 
 fn file(path: &str) -> Entry {
     let kind = EntryKind::File { digest: Digest([1; 32]), size: 3, executable: false };
@@ -21,6 +22,7 @@ fn release(tree: Vec<Entry>) -> Manifest {
         env: BTreeMap::new(),
         health: HealthSpec::default(),
         shared: Vec::new(),
+        unit: UnitSpec::default(),
     };
     Manifest { tree, run }
 }
@@ -153,4 +155,18 @@ proptest! {
         let tree = paths.iter().map(|path| link(path, path)).chain([file("z")]).collect();
         let _ = release(tree).check();
     }
+}
+
+#[test]
+fn a_release_from_before_units_keeps_its_identity() {
+    let plain = release(vec![file("shop")]);
+    let bytes = plain.identity_bytes();
+    let written = String::from_utf8(bytes.clone()).expect("JSON is text");
+    assert!(written.ends_with(r#""shared":[]}}"#), "{written}");
+    assert!(!written.contains("notify"), "{written}");
+    let read: Manifest = serde_json::from_slice(&bytes).expect("its own bytes");
+    assert_eq!(read, plain);
+    let mut units = plain;
+    units.run.unit.supervisor = Supervisor::UserUnits;
+    assert_ne!(units.identity_bytes(), bytes);
 }

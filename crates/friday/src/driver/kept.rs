@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use friday_core::state::ReleaseKnown;
     use friday_edge::state_directory::StateDirectory;
-    use friday_wire::{Digest, HealthSpec, Manifest, RunSpec, TreeId};
+    use friday_wire::{Digest, HealthSpec, Manifest, RunSpec, TreeId, UnitSpec};
 
     const HOUR_MS: i64 = 3_600_000;
 
@@ -113,6 +113,7 @@ mod tests {
             env: Default::default(),
             health: HealthSpec::default(),
             shared: Vec::new(),
+            unit: UnitSpec::default(),
         };
         let manifest = Manifest { tree: Vec::new(), run };
         stock.note(&manifest, name, Timestamp(taken_at)).expect("noted")

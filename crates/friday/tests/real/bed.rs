@@ -62,7 +62,9 @@ impl Bed {
         let keys = keys::Keys::make(directory.path(), count);
         let ground = Ground::lay(directory.path(), count);
         let machines = (1..=count)
-            .map(|number| Machine::build(&ground, &keys, directory.path(), number, (disk_mib, init)))
+            .map(|number| {
+                Machine::build(&ground, &keys, directory.path(), number, (disk_mib, init))
+            })
             .collect();
         let mut bed = Self { machines, ground, directory };
         for machine in &mut bed.machines {

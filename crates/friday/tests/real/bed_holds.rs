@@ -109,9 +109,7 @@ fn a_boot_runs_what_the_crontab_says() {
     bed.tell("h1", "echo '@reboot date >>/home/deploy/booted' | crontab -u deploy -");
     bed.kill("h1");
     bed.start("h1");
-    until("the crontab's line ran", || {
-        bed.file("h1", "/home/deploy/booted").is_some()
-    });
+    until("the crontab's line ran", || bed.file("h1", "/home/deploy/booted").is_some());
 }
 
 #[test]
@@ -124,17 +122,18 @@ fn systemd_runs_a_host_and_its_users_units() {
     until("systemd is up", || state(&bed) == "running");
     let failed = bed.tell("h1", "systemctl --failed --no-legend");
     assert_eq!(failed, "");
-    let begun = format!("{LOGIN} h1 'loginctl enable-linger; systemd-run --user --unit=note sleep 1000'");
+    let begun =
+        format!("{LOGIN} h1 'loginctl enable-linger; systemd-run --user --unit=note sleep 1000'");
     bed.tell("h1", "loginctl enable-linger deploy");
     assert!(says(&bed, &begun).is_empty());
-    until("the user's unit runs", || {
-        bed.sh("h1", "pgrep -x sleep").status.success()
-    });
+    until("the user's unit runs", || bed.sh("h1", "pgrep -x sleep").status.success());
     bed.kill("h1");
     bed.start("h1");
     until("the user's manager is there without a login", || {
         bed.sh("h1", "test -S /run/user/2001/systemd/private").status.success()
     });
     assert!(!bed.sh("h1", "pgrep -x sleep").status.success());
-    assert!(says(&bed, &format!("{LOGIN} h1 journalctl --user -o cat -n 5")).contains("sleep 1000"));
+    assert!(
+        says(&bed, &format!("{LOGIN} h1 journalctl --user -o cat -n 5")).contains("sleep 1000")
+    );
 }

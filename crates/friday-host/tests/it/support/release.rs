@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use friday_wire::{Digest, Entry, EntryKind, HealthSpec, HttpCheck, Manifest, ReleaseId, RunSpec};
+use friday_wire::{
+    Digest, Entry, EntryKind, HealthSpec, HttpCheck, Manifest, ReleaseId, RunSpec, UnitSpec,
+};
 
 use super::server::PROGRAM;
 
@@ -50,6 +52,7 @@ pub fn running(version: &str, command: &str, health: HealthSpec) -> Made {
         env: BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
         health,
         shared: Vec::new(),
+        unit: UnitSpec::default(),
     };
     let manifest = Manifest { tree, run };
     Made { id: ReleaseId(digest(&manifest.identity_bytes())), manifest, files }

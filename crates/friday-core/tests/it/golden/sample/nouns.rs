@@ -129,6 +129,7 @@ fn health() -> HealthSpec {
         http: Some(http),
         tcp: true,
         command: Some("bin/check".to_owned()),
+        notify: false,
         ..HealthSpec::default()
     }
 }
