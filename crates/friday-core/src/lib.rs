@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod config;
 pub mod controller;
+pub mod doctor;
 pub mod fleet;
 pub mod journal;
 pub mod reason;

@@ -161,6 +161,14 @@ impl Apps {
         is_locked(&self.place.generation(app.generation))
     }
 
+    /// Who runs a release's application now.
+    pub fn supervisor(&self, release: ReleaseId) -> Option<Supervisor> {
+        generations(&self.place).into_values().rev().find_map(|dir| {
+            let spec: ShimSpec = read_json(&dir.join("spec.json")).ok().flatten()?;
+            (spec.app.release == release && is_locked(&dir)).then_some(spec.unit.supervisor)
+        })
+    }
+
     /// Whether it said that it is ready.
     pub fn is_ready(&self, app: App) -> bool {
         self.place.generation(app.generation).join(READY).exists()

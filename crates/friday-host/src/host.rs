@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use friday_wire::{Digest, HostFacts, HostName, ReleaseId};
+use friday_wire::{BootHook, Digest, HostFacts, HostName, ReleaseId};
 
 use crate::app::Apps;
 use crate::page::Pages;
@@ -45,7 +45,7 @@ pub struct Host {
     pub building: Mutex<()>,
     /// Another program serves now; this one only waits for its confirm.
     pub handed_over: AtomicBool,
-    boot_hook: Mutex<(Instant, bool)>,
+    boot_hook: Mutex<(Instant, BootHook)>,
 }
 
 /// What [`Host::new`] needs; all of it was opened before.
@@ -74,7 +74,7 @@ impl Host {
             // Fails only when the node's thread is gone, and with it everybody who would care.
             let _ = told.send(Event::Exited { app, status, log });
         });
-        let boot_hook = crate::machine::has_boot_hook(place.dir());
+        let boot_hook = crate::boot_hook::find(place.dir());
         Box::leak(Box::new(Self {
             store: Store::new(place.clone()),
             apps: Apps::new(place.clone(), owner.fleet.clone(), on_exit),
@@ -118,31 +118,33 @@ impl Host {
         self.handed_over.load(Ordering::SeqCst)
     }
 
-    /// Whether something starts friday-host after a boot; asked anew once a minute.
-    pub fn has_boot_hook(&self) -> bool {
+    /// What starts friday-host after a boot; asked anew once a minute.
+    pub fn boot_hook(&self) -> BootHook {
         let mut kept = self.boot_hook.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.0.elapsed() > BOOT_HOOK_KEPT {
-            *kept = (Instant::now(), crate::machine::has_boot_hook(self.place.dir()));
+            *kept = (Instant::now(), crate::boot_hook::find(self.place.dir()));
         }
         kept.1
     }
 
     /// The machine as it is now; `current` is what the state says.
     pub fn facts(&self, current: Option<ReleaseId>) -> HostFacts {
-        let disk = rustix::fs::statvfs(self.place.dir()).ok();
-        let bytes = |blocks: Option<u64>| {
-            let size = disk.as_ref().map_or(0, |disk| disk.f_frsize);
-            blocks.unwrap_or(0).saturating_mul(size)
-        };
+        let disk = crate::examine::disk(self.place.dir());
+        let boot = self.boot_hook();
         HostFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             program: self.program.to_string(),
             wire: friday_wire::WIRE_VERSION,
-            disk_free: bytes(disk.as_ref().map(|disk| disk.f_bavail)),
-            disk_total: bytes(disk.as_ref().map(|disk| disk.f_blocks)),
-            boot_hook: self.has_boot_hook(),
+            disk_free: disk.bytes_free,
+            disk_total: disk.bytes,
+            boot_hook: boot != BootHook::None,
             clock_ms: crate::note::wall_clock_ms(),
             drift: crate::tree::drift::look(&self.place, &self.store, current),
+            boot,
+            files_free: disk.files_free,
+            files_total: disk.files,
+            supervisor: current.and_then(|release| self.apps.supervisor(release)),
+            unusable: crate::examine::unusable(&self.owner().fleet),
         }
     }
 }

@@ -1,11 +1,8 @@
-//! The machine: its boot clock, which boot it is, who the user is, what starts friday-host after a
-//! boot. Reads only.
+//! The machine: its boot clock, which boot it is, who the user is. Reads only.
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use friday_wire::{BootIdentity, Digest};
 use rustix::time::{ClockId, clock_gettime};
@@ -74,57 +71,4 @@ pub fn digest_of(path: &Path) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(fs::File::open(path)?)?;
     Ok(Digest(*hasher.finalize().as_bytes()))
-}
-
-/// Whether something starts friday-host for this directory after a boot: the user's crontab, a user
-/// unit with lingering, or a unit of the system that names the directory.
-pub fn has_boot_hook(dir: &Path) -> bool {
-    let dir = dir.display().to_string();
-    let names_us = |text: &str| {
-        text.lines().any(|line| !line.trim_start().starts_with('#') && line.contains(&dir))
-    };
-    let crontab = read_crontab().is_some_and(|text| {
-        text.lines().any(|line| line.trim_start().starts_with("@reboot") && names_us(line))
-    });
-    let lingers = Path::new("/var/lib/systemd/linger").join(user_name()).exists();
-    let user_units = Path::new(&home()).join(".config/systemd/user");
-    crontab
-        || lingers && any_file_in(&user_units, &names_us)
-        || any_file_in(Path::new("/etc/systemd/system"), &names_us)
-}
-
-fn any_file_in(dir: &Path, matches: &impl Fn(&str) -> bool) -> bool {
-    let Ok(entries) = fs::read_dir(dir) else { return false };
-    // A directory of units is small; the limit keeps a strange one from costing time.
-    entries.flatten().take(1_000).any(|entry| {
-        entry.path().extension().is_some_and(|ext| ext == "service")
-            && fs::read_to_string(entry.path()).is_ok_and(|text| matches(&text))
-    })
-}
-
-/// What `crontab -l` says within two seconds.
-fn read_crontab() -> Option<String> {
-    let mut child = Command::new("crontab")
-        .arg("-l")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let mut output = child.stdout.take()?;
-    let reader = std::thread::spawn(move || {
-        let mut text = String::new();
-        let _ = output.by_ref().take(1 << 20).read_to_string(&mut text);
-        text
-    });
-    let deadline = Instant::now() + Duration::from_secs(2);
-    while Instant::now() < deadline {
-        if child.try_wait().ok()?.is_some() {
-            return reader.join().ok();
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-    None
 }

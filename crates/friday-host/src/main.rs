@@ -11,9 +11,11 @@
 
 mod app;
 mod arguments;
+mod boot_hook;
 mod command;
 mod connect;
 mod environment;
+mod examine;
 mod host;
 mod journald;
 mod leave;

@@ -97,6 +97,10 @@ fn begin(spec: &ShimSpec, dir: &Path) -> Result<(Pid, Option<mpsc::Receiver<()>>
         let socket = ready::listen(dir, spec.unit.supervisor)?;
         env.insert("NOTIFY_SOCKET".to_owned(), socket.into());
     }
+    if !spec.notify && spec.unit.supervisor == Supervisor::SystemUnits {
+        // The template waits for it from every release.
+        crate::unit::tell("READY=1");
+    }
     if let Some(files) = spec.unit.limits.files {
         limit_files(files.into())?;
     }

@@ -56,8 +56,20 @@ pub fn start(place: &Place, fleet: &FleetName, spec: &ShimSpec) -> Result<(), St
     match spec.unit.supervisor {
         Supervisor::Own => Ok(()),
         Supervisor::UserUnits => start_transient(place, fleet, spec),
-        Supervisor::SystemUnits => start_instance(fleet, spec.app.generation),
+        Supervisor::SystemUnits => {
+            template_allows(fleet, spec)?;
+            start_instance(fleet, spec.app.generation)
+        }
     }
+}
+
+/// Whether the installed template sets the limits that this release is to have: it was written for
+/// another configuration, perhaps.
+fn template_allows(fleet: &FleetName, spec: &ShimSpec) -> Result<(), String> {
+    let path = format!("/etc/systemd/system/friday-{fleet}@.service");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("`{path}`: {error}"))?;
+    let lacking = limits(spec).into_iter().find(|wanted| text.lines().all(|line| line != wanted));
+    lacking.map_or(Ok(()), |line| Err(format!("`{path}` lacks `{line}`; `friday doctor` prints it anew")))
 }
 
 /// Whether a supervisor can be used here now.
@@ -147,7 +159,6 @@ fn active(fleet: &FleetName, generation: u64) -> bool {
 
 /// What a unit is told of a release; the template has the same lines.
 fn properties(spec: &ShimSpec) -> Vec<String> {
-    let UnitSpec { limits, .. } = spec.unit;
     let kind = if spec.notify { "notify" } else { "exec" };
     let mut lines = vec![
         format!("Type={kind}"),
@@ -156,6 +167,14 @@ fn properties(spec: &ShimSpec) -> Vec<String> {
         "TimeoutStopSec=90".to_owned(),
         "Restart=no".to_owned(),
     ];
+    lines.extend(limits(spec));
+    lines
+}
+
+/// The lines for a release's limits, spelled as `friday doctor` spells them.
+fn limits(spec: &ShimSpec) -> Vec<String> {
+    let UnitSpec { limits, .. } = spec.unit;
+    let mut lines = Vec::new();
     lines.extend(limits.memory.map(|bytes| format!("MemoryMax={bytes}")));
     lines.extend(limits.cpu_percent.map(|percent| format!("CPUQuota={percent}%")));
     lines.extend(limits.tasks.map(|tasks| format!("TasksMax={tasks}")));

@@ -186,6 +186,7 @@ impl Node {
             | Request::Pack { .. }
             | Request::Recipe { .. }
             | Request::Verify
+            | Request::Examine
             | Request::Upgrade { .. }
             | Request::Leave { .. }
             | Request::Rename { .. }

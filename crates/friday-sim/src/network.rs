@@ -171,7 +171,8 @@ fn fence_of(request: &mut Request) -> Option<&mut Fence> {
         | Request::Offer { .. }
         | Request::Pack { .. }
         | Request::Recipe { .. }
-        | Request::Verify => None,
+        | Request::Verify
+        | Request::Examine => None,
         Request::Raise { fence, .. }
         | Request::Renew { fence }
         | Request::Release { fence }

@@ -295,6 +295,7 @@ impl World {
                 boot_hook: machine.boot_hook,
                 clock_ms: i64::try_from(self.now).unwrap_or(0) + machine.skew_ms,
                 drift: None,
+                ..HostFacts::default()
             };
             let unsealed = self.hosts[host]
                 .process

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::examination::{BootHook, Examination};
+use crate::supervisor::{Supervisor, is_default};
+
 use crate::fence::Fence;
 use crate::head::{Head, Lease};
 use crate::health::HealthState;
@@ -58,6 +61,8 @@ pub enum Answer {
     },
     /// To `GetManifest`.
     Manifest(Box<Manifest>),
+    /// To `Examine`.
+    Examined(Box<Examination>),
     /// The protocol says no. Nothing was changed.
     Refused(Refusal),
     /// It could not be done: disk full, not there, not understood. Nothing was changed that counts.
@@ -252,6 +257,22 @@ pub struct HostFacts {
     pub clock_ms: i64,
     /// `current` does not point where the state says, or a file of the current release was changed.
     pub drift: Option<String>,
+    /// What starts friday-host after a boot.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub boot: BootHook,
+    /// Files that can still be made where the store lies, and files in all; a host that says 0 of 0 does
+    /// not know.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub files_free: u64,
+    /// See above.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub files_total: u64,
+    /// Who runs the current release's application.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub supervisor: Option<Supervisor>,
+    /// Why a supervisor cannot be used now. One that is not here can, or the host is too old to say.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unusable: BTreeMap<Supervisor, String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -5,6 +5,7 @@
 //! I/O. Start with [`request`] and [`answer`], then [`head`].
 
 pub mod answer;
+pub mod examination;
 pub mod fence;
 pub mod frame;
 pub mod head;
@@ -22,6 +23,7 @@ pub mod undo;
 pub use answer::{
     Answer, BootDefault, HostFacts, Lacks, Observation, Refusal, RunningApp, Verified,
 };
+pub use examination::{BootHook, Examination, FoundDisk, FoundUnit};
 pub use fence::{Fence, FenceKind};
 pub use head::{
     BootIdentity, Head, Lease, Lock, Migration, OpenRollout, Quarantined, RolloutKind, Stamped,

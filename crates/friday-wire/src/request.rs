@@ -234,6 +234,9 @@ pub enum Request {
         /// Which.
         release: ReleaseId,
     },
+    /// What the host finds when it looks at itself. Answer: `Examined`; an older friday-host answers
+    /// `Error`, for it does not know the question.
+    Examine,
     /// Replaces friday-host by the program with this digest, put into the store before. Commit-confirmed
     /// with 600 s, and only a new connection may confirm. Answer: `Ok` once the new one answers.
     Upgrade {
@@ -285,7 +288,8 @@ impl Request {
             | Self::Verify
             | Self::PutSecrets { .. }
             | Self::Log { .. }
-            | Self::GetManifest { .. } => None,
+            | Self::GetManifest { .. }
+            | Self::Examine => None,
             Self::Raise { fence, .. }
             | Self::Renew { fence }
             | Self::Release { fence }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    abort, history, hosts, init, lock, log, logs, plan, push, quarantine, resume, rollback, status,
-    sweep, unlock, why,
+    abort, doctor, history, hosts, init, lock, log, logs, plan, push, quarantine, resume, rollback,
+    status, sweep, unlock, why,
 };
 use crate::exit::Exit;
 use crate::ui::{ColorWhen, Consent, Format, Ui, Volume};
@@ -77,6 +77,8 @@ impl Global {
 pub enum Command {
     /// Look at this directory and write a first friday.toml.
     Init(init::InitArgs),
+    /// Look for what is missing here and on every host, and print what mends it.
+    Doctor(doctor::DoctorArgs),
     /// Show what a push would do, and change nothing.
     Plan(plan::PlanArgs),
     /// Ship a release to every host, in waves gated by health.
@@ -120,6 +122,7 @@ impl Command {
     pub fn run(self, ui: &Ui, global: &Global) -> Result<Exit, crate::error::CommandError> {
         match self {
             Self::Init(args) => init::run(ui, global, &args),
+            Self::Doctor(args) => doctor::run(ui, global, &args),
             Self::Plan(args) => plan::run(ui, global, &args),
             Self::Push(args) => push::run(ui, global, &args),
             Self::Resume(args) => resume::run(ui, global, &args),

@@ -6,7 +6,9 @@ use std::time::Duration;
 use friday_core::view::{Chronicle, HostView};
 use friday_edge::fleet::{AskError, Fleet, FleetSetup, HostProgram};
 use friday_edge::progress::ProgressSender;
-use friday_wire::{Answer, HostName, Observation, ReleaseId, Request, Verified, WIRE_PACKS};
+use friday_wire::{
+    Answer, Examination, HostName, Observation, ReleaseId, Request, Verified, WIRE_PACKS,
+};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -20,6 +22,9 @@ use crate::ui::now;
 /// How long a host gets to answer a look. Enough for a handshake over a slow line, short enough for a
 /// person who waits.
 const LOOK_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a host gets to look at itself: it asks systemd, the journal and the crontab.
+const EXAMINE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a host let us see.
 #[derive(Debug)]
@@ -103,6 +108,45 @@ pub fn hosts(context: &Context, chronicle: &Chronicle) -> Result<Vec<HostView>, 
         }
     });
     Ok(views.collect())
+}
+
+/// What a host finds when it looks at itself, or why it was not asked.
+pub type Examined = Result<Box<Examination>, String>;
+
+/// Has every host look at itself, all at once.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn examine(context: &Context) -> Result<BTreeMap<HostName, Examined>, CommandError> {
+    let fleet = fleet(context, ProgressSender::nobody());
+    runtime()?.block_on(async {
+        let deadline = Instant::now() + EXAMINE_DEADLINE;
+        let mut asked = JoinSet::new();
+        for host in fleet.hosts().cloned() {
+            let fleet = fleet.clone();
+            asked.spawn(async move {
+                let answer = fleet.ask(&host, &Request::Examine, deadline).await;
+                (host, examined(answer))
+            });
+        }
+        let mut all = BTreeMap::new();
+        while let Some(joined) = asked.join_next().await {
+            let (host, examined) =
+                joined.map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
+            all.insert(host, examined);
+        }
+        Ok(all)
+    })
+}
+
+fn examined(answer: Result<Answer, AskError>) -> Examined {
+    match answer {
+        Ok(Answer::Examined(examination)) => Ok(examination),
+        Ok(Answer::Error { why }) => Err(why),
+        Ok(other) => Err(format!("it answered with {other:?}")),
+        Err(AskError::NotSent(error)) => Err(error.told()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The last lines of an application's output on one host.

@@ -1,6 +1,10 @@
 //! One host as it was just seen, or why it was not.
 
-use friday_wire::{BootDefault, HealthState, HostName, Observation, ReleaseId, RolloutId};
+use std::collections::BTreeMap;
+
+use friday_wire::{
+    BootDefault, BootHook, HealthState, HostName, Observation, ReleaseId, RolloutId, Supervisor,
+};
 use serde::Serialize;
 
 use super::chronicle::Chronicle;
@@ -89,6 +93,14 @@ pub struct Seen {
     pub after_reboot: Option<ReleaseId>,
     /// Something starts friday-host after a boot; else what should run waits for the next contact.
     pub starts_at_boot: bool,
+    /// What starts it there.
+    pub boot: BootHook,
+    /// Who runs the application; `None`: nothing runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<Supervisor>,
+    /// Why a supervisor cannot be used there.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unusable: BTreeMap<Supervisor, String>,
     /// Its clock against ours, milliseconds; positive: ahead.
     pub clock_skew_ms: i64,
     /// Differences from what should be there, one sentence each.
@@ -134,6 +146,9 @@ impl HostView {
                 BootDefault::Nothing => None,
             },
             starts_at_boot: observation.facts.boot_hook,
+            boot: observation.facts.boot,
+            supervisor: observation.facts.supervisor,
+            unusable: observation.facts.unusable.clone(),
             clock_skew_ms: observation.facts.clock_ms.saturating_sub(now.0),
             drift: drift(&host, membership, observation, chronicle),
         };

@@ -190,6 +190,10 @@ impl Talk {
                     .manifest(release)
                     .map_or_else(error, |manifest| Answer::Manifest(Box::new(manifest))),
             ),
+            Request::Examine => {
+                let examination = crate::examine::examine(&host.place, &host.owner().fleet);
+                Some(Answer::Examined(Box::new(examination)))
+            }
             Request::Upgrade { fence, program, confirm_ms } => {
                 crate::upgrade::begin(host, &fence, program, confirm_ms, self.reply_to(number));
                 None

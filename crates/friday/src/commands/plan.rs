@@ -5,7 +5,7 @@ use friday_core::rollout::plan::{MigrationBack, Plan};
 use friday_core::view::host::{Membership, Sight};
 use friday_core::view::words::{count, duration, names, size};
 use friday_core::view::{Chronicle, HostView};
-use friday_wire::{HostName, ReleaseId, Rotation};
+use friday_wire::{HostName, ReleaseId, Rotation, Supervisor};
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -78,7 +78,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
         soak_ms: &plan.soak_ms,
         bake_ms: plan.bake_ms,
         least_ms: least_ms(plan),
-        against: against(&prepared, chronicle, hosts.as_deref()),
+        against: against(&prepared, context.settings.unit.supervisor, chronicle, hosts.as_deref()),
         notes: notes(&context, plan, chronicle, hosts.as_deref()),
         plan,
         hosts: hosts.as_deref(),
@@ -135,7 +135,12 @@ fn least_ms(plan: &Plan) -> u64 {
 }
 
 /// What a push would be refused for, as far as can be known without raising a fence.
-fn against(prepared: &Prepared, chronicle: &Chronicle, hosts: Option<&[HostView]>) -> Vec<String> {
+fn against(
+    prepared: &Prepared,
+    supervisor: Supervisor,
+    chronicle: &Chronicle,
+    hosts: Option<&[HostView]>,
+) -> Vec<String> {
     let mut against = Vec::new();
     if let Some(lock) = &chronicle.lock {
         against.push(format!("{} locked the fleet: {}", lock.person, lock.reason));
@@ -158,8 +163,19 @@ fn against(prepared: &Prepared, chronicle: &Chronicle, hosts: Option<&[HostView]
         if !prepared.plan.takes(&host.host) && host.host != prepared.plan.fleet.keeper {
             continue;
         }
-        if let Sight::Unreachable { why } = &host.sight {
-            against.push(format!("`{}` does not answer: {why}", host.host));
+        match &host.sight {
+            Sight::Unreachable { why } => {
+                against.push(format!("`{}` does not answer: {why}", host.host));
+            }
+            Sight::Seen(seen) => {
+                let unusable = seen.unusable.get(&supervisor);
+                against.extend(unusable.map(|why| {
+                    format!(
+                        "`{}` cannot run it as `{supervisor}`: {why} (`friday doctor`)",
+                        host.host
+                    )
+                }));
+            }
         }
     }
     against
@@ -256,6 +272,16 @@ fn notes(
             "a push runs `release.build` first; this plan is of what is there now".to_owned(),
         );
     }
+    let settings = &context.settings;
+    let supervisor = settings.unit.supervisor;
+    for host in hosts.unwrap_or_default() {
+        if let Sight::Seen(seen) = &host.sight
+            && let Some(before) = seen.supervisor
+            && before != supervisor
+        {
+            notes.push(format!("`{}` moves from `{before}` to `{supervisor}`", host.host));
+        }
+    }
     let waiting: Vec<&str> = hosts
         .unwrap_or_default()
         .iter()
@@ -264,7 +290,7 @@ fn notes(
         .collect();
     if !waiting.is_empty() {
         notes.push(format!(
-            "after a reboot, {} start nothing and undo nothing until friday's next contact",
+            "after a reboot, {} start nothing and undo nothing until friday's next contact (`friday doctor` mends it)",
             names(waiting, 4)
         ));
     }

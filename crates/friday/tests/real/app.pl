@@ -10,6 +10,7 @@ my $listener = IO::Socket::INET->new(
     LocalAddr => '0.0.0.0', LocalPort => $ENV{PORT}, Listen => 64, ReuseAddr => 1)
     or die "port $ENV{PORT}: $!";
 $SIG{ALRM} = sub { };
+print STDERR "hello from $label\n";
 while (1) {
     my $guest = $listener->accept or next;
     alarm 2;

@@ -133,6 +133,12 @@ impl Bed {
         std::fs::read(inside).ok()
     }
 
+    /// Writes a file on a host that runs, as root.
+    pub fn put(&self, host: &str, path: &str, text: &str) {
+        let inside = self.machine(host).root().join(path.trim_start_matches('/'));
+        std::fs::write(inside, text).expect("the host's disk takes files");
+    }
+
     /// A shell command on the host's console, as root.
     pub fn sh(&self, host: &str, line: &str) -> Output {
         shell::collect(self.machine(host).enter().args(["/bin/sh", "-c", line]))

@@ -8,4 +8,6 @@ mod bed_holds;
 mod broken_off;
 mod project;
 mod push_and_back;
+mod servers;
+mod systemd;
 mod truth;

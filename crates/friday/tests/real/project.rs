@@ -82,6 +82,16 @@ impl Project {
         Self { directory }
     }
 
+    /// Sets a key of `[hosts]`.
+    pub fn configure(&self, key: &str, value: &str) {
+        let path = self.directory.join("friday.toml");
+        let text = fs::read_to_string(&path).expect("it was written");
+        let kept = text.lines().filter(|line| !line.starts_with(&format!("{key} =")));
+        let mut text = kept.collect::<Vec<_>>().join("\n");
+        text = text.replace("[hosts]\n", &format!("[hosts]\n{key} = \"{value}\"\n"));
+        fs::write(&path, text + "\n").expect("our own file");
+    }
+
     /// Writes a release; its label is what `/` answers.
     pub fn release(&self, label: &str, quality: Quality) -> PathBuf {
         let release = self.directory.join(label);

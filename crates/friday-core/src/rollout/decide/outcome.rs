@@ -30,7 +30,8 @@ pub fn of_round(outcome: Outcome) -> HostAnswer {
             | Answer::Recipe { .. }
             | Answer::Verified(_)
             | Answer::Log { .. }
-            | Answer::Manifest(_) => {
+            | Answer::Manifest(_)
+            | Answer::Examined(_) => {
                 HostAnswer::Failed { why: "answered something else than was asked".to_owned() }
             }
         },
@@ -64,7 +65,8 @@ pub fn of_order(outcome: Outcome) -> StepAnswer {
             | Answer::Recipe { .. }
             | Answer::Verified(_)
             | Answer::Log { .. }
-            | Answer::Manifest(_) => {
+            | Answer::Manifest(_)
+            | Answer::Examined(_) => {
                 StepAnswer::Unknown { why: "answered something else than was asked".to_owned() }
             }
         },

@@ -16,7 +16,7 @@ done
 mount --rbind /usr usr
 mount -o remount,bind,ro usr
 for name in etc home root srv opt var; do mount --bind "$1/$name" "$name"; done
-mount -t tmpfs -o size=16m,mode=0755 run run
+mount -t tmpfs -o size=64m,mode=0755 run run
 mount -t tmpfs -o size=64m,mode=1777 tmp tmp
 mount -t tmpfs -o size=1m,mode=0755 dev dev
 mkdir dev/pts dev/shm run/sshd

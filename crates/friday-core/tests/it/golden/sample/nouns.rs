@@ -119,6 +119,7 @@ pub fn observation() -> Observation {
             boot_hook: true,
             clock_ms: 1_767_323_045_123,
             drift: Some("`current` points elsewhere".to_owned()),
+            ..HostFacts::default()
         },
     }
 }
