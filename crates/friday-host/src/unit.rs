@@ -69,7 +69,9 @@ fn template_allows(fleet: &FleetName, spec: &ShimSpec) -> Result<(), String> {
     let path = format!("/etc/systemd/system/friday-{fleet}@.service");
     let text = std::fs::read_to_string(&path).map_err(|error| format!("`{path}`: {error}"))?;
     let lacking = limits(spec).into_iter().find(|wanted| text.lines().all(|line| line != wanted));
-    lacking.map_or(Ok(()), |line| Err(format!("`{path}` lacks `{line}`; `friday doctor` prints it anew")))
+    lacking.map_or(Ok(()), |line| {
+        Err(format!("`{path}` lacks `{line}`; `friday doctor` prints it anew"))
+    })
 }
 
 /// Whether a supervisor can be used here now.
