@@ -1,12 +1,12 @@
 //! The plain stories on six hosts: push, a bad release, a rollback by hand, two laptops.
 
-use crate::bed::Bed;
 use crate::project::{Project, Quality};
+use crate::servers::Servers;
 use crate::truth::{all_run, names, page};
 
 #[test]
 fn a_push_reaches_six_hosts_and_a_bad_release_comes_back() {
-    let bed = Bed::up(6);
+    let bed = Servers::Plain.up(6);
     let laptop = Project::new(&bed, "laptop", 6);
     laptop.release("v1", Quality::Good);
     laptop.release("v2", Quality::Good);
@@ -28,7 +28,7 @@ fn a_push_reaches_six_hosts_and_a_bad_release_comes_back() {
 
 #[test]
 fn two_laptops_push_in_turn_and_one_rolls_the_other_back() {
-    let bed = Bed::up(6);
+    let bed = Servers::Plain.up(6);
     let (anna, bela) = (Project::new(&bed, "anna", 6), Project::new(&bed, "bela", 6));
     anna.release("v1", Quality::Good);
     bela.release("v2", Quality::Good);
