@@ -29,14 +29,9 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
             rotate(host, direction, &rotation, release, port)
         }
         Action::Point { to } => done(crate::tree::point(&host.place, to)),
-        Action::Probe { app, port, health } => ActionResult::Sampled(crate::probe::probe(
-            &host.place,
-            &host.store,
-            &host.apps,
-            app,
-            port,
-            &health,
-        )),
+        Action::Probe { app, port, health } => {
+            ActionResult::Sampled(crate::probe::probe(host, app, port, &health))
+        }
         Action::Prune { keep } => {
             let _alone = host.building.lock().unwrap_or_else(PoisonError::into_inner);
             let state = std::fs::read_to_string(host.place.join("state.json"));

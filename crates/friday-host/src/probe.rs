@@ -6,37 +6,27 @@ use std::time::{Duration, Instant};
 use friday_node::App;
 use friday_wire::{HealthSpec, HttpCheck, Sample};
 
-use crate::app::Apps;
 use crate::environment;
-use crate::place::Place;
+use crate::host::Host;
 use crate::store::Store;
 
 /// Asks once. Never takes longer than the spec's timeout, apart from what the system adds.
-pub fn probe(
-    place: &Place,
-    store: &Store,
-    apps: &Apps,
-    app: App,
-    port: Option<u16>,
-    health: &HealthSpec,
-) -> Sample {
+pub fn probe(host: &Host, app: App, port: Option<u16>, health: &HealthSpec) -> Sample {
     let deadline = Instant::now() + Duration::from_millis(health.timeout_ms.max(1));
-    match checks(place, store, apps, app, port, health, deadline) {
+    match checks(host, app, port, health, deadline) {
         Ok(()) => Sample::Pass,
         Err(why) => Sample::Fail { why: crate::output::shown(why.as_bytes()) },
     }
 }
 
 fn checks(
-    place: &Place,
-    store: &Store,
-    apps: &Apps,
+    host: &Host,
     app: App,
     port: Option<u16>,
     health: &HealthSpec,
     deadline: Instant,
 ) -> Result<(), String> {
-    if !apps.is_alive(app) {
+    if !host.apps.is_alive(app) && has_process(&host.store, app) {
         return Err("it does not run".to_owned());
     }
     if health.notify && !apps.is_ready(app) {
@@ -52,18 +42,23 @@ fn checks(
             .map_err(|error| format!("TCP: {error}"))?;
     }
     if let Some(command) = &health.command {
-        let manifest = store.manifest(app.release).map_err(|error| error.to_string())?;
-        let spec = apps.spec(app).ok_or("its start left no record")?;
+        let manifest = host.store.manifest(app.release).map_err(|error| error.to_string())?;
+        let secrets = match (host.apps.spec(app), &manifest.run.command) {
+            (Some(spec), _) => spec.secrets,
+            // Files only: nothing was started, and nothing was given secrets.
+            (None, None) => None,
+            (None, Some(_)) => return Err("its start left no record".to_owned()),
+        };
         let env = environment::of_release(
-            place,
-            &spec.host,
+            &host.place,
+            &host.owner.host,
             app.release,
             &manifest,
             port,
-            spec.secrets.as_ref(),
+            secrets.as_ref(),
         )
         .map_err(|error| error.to_string())?;
-        crate::command::run(command, &place.tree(app.release), env, left(deadline)?).map_err(
+        crate::command::run(command, &host.place.tree(app.release), env, left(deadline)?).map_err(
             |failure| {
                 failure
                     .log
@@ -73,6 +68,11 @@ fn checks(
         )?;
     }
     Ok(())
+}
+
+/// Whether the release is more than files. One whose manifest cannot be read is taken to be.
+fn has_process(store: &Store, app: App) -> bool {
+    store.manifest(app.release).map_or(true, |manifest| manifest.run.command.is_some())
 }
 
 fn left(deadline: Instant) -> Result<Duration, String> {

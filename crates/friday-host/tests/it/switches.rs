@@ -1,12 +1,12 @@
 //! Switches: confirmed, undone, taken back, refused; over a crash of friday-host too.
 
 use friday_wire::{
-    Answer, BackPace, FenceKind, HealthState, Ports, Refusal, Request, RolloutId, Rotation, Step,
-    StepKey, StepState, Undo,
+    Answer, BackPace, FenceKind, HealthSpec, HealthState, Ports, Refusal, Request, RolloutId,
+    Rotation, Step, StepKey, StepState, Undo,
 };
 
 use crate::support::connection::{clocks, fence, switch};
-use crate::support::release::serving;
+use crate::support::release::{files_only, serving};
 use crate::support::{Connection, Server, until};
 
 fn back(
@@ -230,4 +230,22 @@ fn killed_at_any_moment_of_a_switch_the_host_ends_up_with_one_release() {
         until("one application runs", || (server.processes("run").len() == 1).then_some(()));
         assert_eq!(connection.read().facts.drift, None);
     }
+}
+
+#[test]
+fn a_release_of_files_only_is_proven_by_its_command() {
+    let server = Server::new();
+    let mut connection = server.connect();
+    let health = HealthSpec {
+        command: Some("test \"$(cat version)\" = 1".to_owned()),
+        interval_first_ms: 50,
+        passes: 1,
+        steady_ms: 0,
+        ..HealthSpec::default()
+    };
+    let one = files_only("1", health);
+    connection.push(1, server.port, &one, Undo::Nothing);
+    let seen = connection.read();
+    assert_eq!(seen.head.stable, Some(one.id));
+    assert_eq!(seen.app.expect("it counts as running").health, HealthState::Healthy);
 }

@@ -35,8 +35,17 @@ pub fn http_health() -> HealthSpec {
     }
 }
 
+/// Nothing to start.
+pub fn files_only(version: &str, health: HealthSpec) -> Made {
+    made(version, None, health)
+}
+
 /// Any command, in a tree with the server and its version.
 pub fn running(version: &str, command: &str, health: HealthSpec) -> Made {
+    made(version, Some(command.to_owned()), health)
+}
+
+fn made(version: &str, command: Option<String>, health: HealthSpec) -> Made {
     let example = Path::new(PROGRAM).with_file_name("examples").join("little_server");
     let server = std::fs::read(example).expect("cargo builds the example beside the tests");
     let mut files = BTreeMap::new();
@@ -48,7 +57,7 @@ pub fn running(version: &str, command: &str, health: HealthSpec) -> Made {
     let tree =
         vec![file("server", server, true), file("version", version.as_bytes().to_vec(), false)];
     let run = RunSpec {
-        command: Some(command.to_owned()),
+        command,
         env: BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
         health,
         shared: Vec::new(),
