@@ -82,17 +82,24 @@ pub fn settle(place: &Place, guard: Guard, program: Digest) -> io::Result<()> {
     forget_old(place, program)
 }
 
+/// The ending of the mark beside a program that a connecting shell has hashed.
+const MARK: &str = "ok";
+
 /// Programs of earlier upgrades go; some stay, because a friday of that version may connect again.
 fn forget_old(place: &Place, program: Digest) -> io::Result<()> {
     let serving = program_path(place, program);
     let mut programs: Vec<_> = fs::read_dir(place.join("bin"))?
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .filter(|entry| entry.path().extension().is_none_or(|ending| ending != MARK))
         .map(|entry| (entry.metadata().and_then(|found| found.modified()).ok(), entry.path()))
         .filter(|(_, path)| *path != serving)
         .collect();
     programs.sort();
-    programs.iter().rev().skip(PROGRAMS_KEPT).try_for_each(|(_, path)| remove_tree(path))
+    programs.iter().rev().skip(PROGRAMS_KEPT).try_for_each(|(_, path)| {
+        remove_tree(&path.with_extension(MARK))?;
+        remove_tree(path)
+    })
 }
 
 /// Held by a guardian, for as long as it is one.

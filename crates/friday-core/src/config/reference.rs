@@ -345,6 +345,20 @@ pub static KEYS: &[Key] = &[
         "friday-host's directory on SSH hosts, relative to the login's home.",
     ),
     key(
+        "hosts.key_exchange",
+        Kind::Text,
+        None,
+        "\"curve25519-sha256\"",
+        "The key exchange of SSH connections, as `KexAlgorithms` of ssh_config takes it; ssh's own choice unless set. The default of OpenSSH 9 resists quantum computers and costs some five times the processor time of `curve25519-sha256`.",
+    ),
+    key(
+        "hosts.ciphers",
+        Kind::Text,
+        None,
+        "\"^aes128-gcm@openssh.com\"",
+        "The ciphers of SSH connections, as `Ciphers` of ssh_config takes them; ssh's own choice unless set.",
+    ),
+    key(
         "rotation.page",
         Kind::Listen,
         None,

@@ -141,6 +141,10 @@ pub struct LoginSettings {
     /// friday-host's directory on SSH hosts, relative to the login's home, or absolute. `None`: the
     /// edge's own choice.
     pub directory: Option<String>,
+    /// What `ssh -oKexAlgorithms` is told; `None`: ssh's own choice.
+    pub key_exchange: Option<String>,
+    /// What `ssh -oCiphers` is told; `None`: ssh's own choice.
+    pub ciphers: Option<String>,
 }
 
 /// Where a secret's value comes from. The value itself never enters the journal, an argument or a log.

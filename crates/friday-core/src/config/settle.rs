@@ -63,6 +63,8 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
         login: LoginSettings {
             ssh_config: from.text("hosts.ssh_config"),
             directory: from.text("hosts.directory"),
+            key_exchange: from.value("hosts.key_exchange", |read, node| read.algorithms(node)),
+            ciphers: from.value("hosts.ciphers", |read, node| read.algorithms(node)),
         },
         rotation,
         waves: from.list("rollout.waves", |read, node| read.waves(node)),

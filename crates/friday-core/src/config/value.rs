@@ -324,6 +324,19 @@ impl Reading<'_> {
     }
 
     /// 1 to 100.
+    /// A list of ssh's algorithms: names with commas between, perhaps with one of ssh's signs before.
+    pub(crate) fn algorithms(&self, node: &Node) -> Result<String, Fault> {
+        let text = self.text(node)?;
+        let is_in_names = |c: char| c.is_ascii_alphanumeric() || "-@.,+^*?".contains(c);
+        if let Some(bad) = text.chars().find(|c| !is_in_names(*c)) {
+            let why = format!("`{bad}` is in no name of an algorithm");
+            return Err(self.fault(node, why).hint(
+                "write names as `ssh -Q kex` and `ssh -Q cipher` list them, with commas between",
+            ));
+        }
+        Ok(text)
+    }
+
     pub(crate) fn percent(&self, node: &Node) -> Result<u32, Fault> {
         match &node.value {
             Value::Text(text) => match text.strip_suffix('%').and_then(whole) {

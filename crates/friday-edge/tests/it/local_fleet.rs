@@ -220,3 +220,22 @@ async fn a_stock_that_lost_a_file_says_so() {
     let error = ship(&bench.fleet(&["a"]), &from, &shipment, soon()).await.expect_err("lost");
     assert!(error.to_string().contains("push the release again"), "{error}");
 }
+
+#[tokio::test]
+async fn a_program_that_was_changed_after_it_was_checked_is_put_again() {
+    let bench = Bench::new();
+    let host = HostName::new("a");
+    bench.fleet(&["a"]).ask(&host, &Request::Read, soon()).await.expect("answered");
+    let bin = bench.host_directory("a").join("bin");
+    let program = bin.join(format!("friday-host-{}", host_program().sha256()));
+    let mark = bin.join(format!("friday-host-{}.ok", host_program().sha256()));
+    assert!(mark.exists(), "a program that was checked is marked");
+    // Beside it and over it: the serving process runs from the file that was there.
+    let changed = bin.join("changed");
+    fs::write(&changed, "#!/bin/sh\nexit 1\n").expect("written");
+    fs::set_permissions(&changed, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .expect("set");
+    fs::rename(&changed, &program).expect("renamed");
+    bench.fleet(&["a"]).ask(&host, &Request::Read, soon()).await.expect("answered again");
+    assert_eq!(fs::read(&program).expect("there"), host_program().bytes());
+}

@@ -16,7 +16,7 @@ fn ssh(user: &str, host: &str, port: Option<u16>) -> Address {
 
 #[test]
 fn ssh_is_asked_strictly_and_the_destination_comes_last() {
-    let login = LoginSettings { ssh_config: Some("ssh_config".into()), directory: None };
+    let login = LoginSettings { ssh_config: Some("ssh_config".into()), ..LoginSettings::default() };
     let words = argv(&ssh("deploy", "web-1", Some(2222)), &login, Route::Usual);
     let (command, before) = words.split_last().expect("words");
     assert_eq!(
@@ -27,13 +27,25 @@ fn ssh_is_asked_strictly_and_the_destination_comes_last() {
     );
     let sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     let machine = std::env::consts::ARCH;
-    assert!(command.starts_with("exec /bin/sh -c 'u=$(umask); "), "{command}");
+    assert!(command.starts_with("exec /bin/sh -c 'd=$1; h=$2; "), "{command}");
     assert!(
         command.ends_with(&format!(
             " 'friday' '.friday-host/shop' '{sha}' '3' '{machine}' 'shop' 'web-1'"
         )),
         "{command}"
     );
+}
+
+#[test]
+fn a_key_exchange_and_ciphers_that_were_chosen_are_asked_for() {
+    let login = LoginSettings {
+        key_exchange: Some("curve25519-sha256".into()),
+        ciphers: Some("^aes128-gcm@openssh.com".into()),
+        ..LoginSettings::default()
+    };
+    let words = argv(&ssh("deploy", "web-1", None), &login, Route::Usual).join(" ");
+    let chosen = " -oKexAlgorithms=curve25519-sha256 -oCiphers=^aes128-gcm@openssh.com -- ";
+    assert!(words.contains(chosen), "{words}");
 }
 
 #[test]
