@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use friday_core::config::settings::{Address, LoginSettings};
 use friday_wire::{Answer, FleetName, HostName, ReleaseId, Request};
-use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 pub use command::Route;
 pub use connection::{BodyPiece, BodySource, CallError, Connection, HostHello, PutFile};
@@ -29,8 +29,13 @@ pub use upgrade::{UpgradeError, Upgraded};
 
 use crate::progress::{Progress, ProgressSender};
 
-/// Connections that are being made at once: each is an ssh process and a key exchange.
-const CONNECTING_MAX: usize = 32;
+/// Connections that are begun at once: each is an ssh process and a key exchange. More would only wait
+/// for the processor, and a jump host turns away who comes with too many.
+const CONNECTING_MAX: usize = 64;
+
+/// Who is not through by then waits for the network, not for the processor: somebody else may begin. So hosts
+/// that accept and never speak delay nobody but themselves.
+const TURN_LIMIT: Duration = Duration::from_secs(1);
 
 /// The longest that making one connection may take, the program's transfer over a slow line included.
 const CONNECTING_LIMIT: Duration = Duration::from_secs(120);
@@ -232,14 +237,11 @@ impl Fleet {
             .ok_or_else(|| ConnectError::UnknownHost { host: host.clone() })?;
         let timed_out = |_| ConnectError::TimedOut { doing: "waiting for other connections" };
         let turn = timeout_at(deadline, self.inner.connecting.acquire()).await;
-        let _turn = turn.map_err(timed_out)?;
+        let closed = |error: AcquireError| ConnectError::Ended { why: error.to_string() };
+        let turn = turn.map_err(timed_out)?.map_err(closed)?;
         setup.progress.tell(Progress::Connecting { host: host.clone() });
         let deadline = deadline.min(Instant::now() + CONNECTING_LIMIT);
-        let mut opened = bootstrap::open(setup, host, address, route, deadline).await;
-        if let (Err(ConnectError::Refused { .. }), Some(old)) = (&opened, setup.known_as.get(host))
-        {
-            opened = bootstrap::open(setup, old, address, route, deadline).await;
-        }
+        let opened = self.open_in_turn(host, address, route, deadline, turn).await;
         setup.progress.tell(match &opened {
             Ok(connection) => {
                 let version = connection.hello().version.clone();
@@ -248,6 +250,35 @@ impl Fleet {
             Err(error) => Progress::Disconnected { host: host.clone(), why: error.to_string() },
         });
         opened
+    }
+
+    /// Gives the turn back as soon as somebody else may begin. A host that knows itself by the name it had
+    /// before is spoken to by that one.
+    async fn open_in_turn(
+        &self,
+        host: &HostName,
+        address: &Address,
+        route: Route,
+        deadline: Instant,
+        turn: SemaphorePermit<'_>,
+    ) -> Result<Connection, ConnectError> {
+        let setup = &self.inner.setup;
+        let mut opening = Box::pin(async {
+            let opened = bootstrap::open(setup, host, address, route, deadline).await;
+            match (&opened, setup.known_as.get(host)) {
+                (Err(ConnectError::Refused { .. }), Some(old)) => {
+                    bootstrap::open(setup, old, address, route, deadline).await
+                }
+                _ => opened,
+            }
+        });
+        match timeout(TURN_LIMIT, &mut opening).await {
+            Ok(opened) => opened,
+            Err(_) => {
+                drop(turn);
+                opening.await
+            }
+        }
     }
 
     /// Lets the host's connection go; the next call makes a new one.

@@ -123,3 +123,29 @@ async fn a_host_that_failed_is_tried_again_after_a_pause() {
     let unknown = fleet.connect(&HostName::new("b"), soon()).await.expect_err("unknown");
     assert!(matches!(unknown, ConnectError::UnknownHost { .. }));
 }
+
+#[tokio::test]
+async fn hosts_that_accept_and_never_speak_delay_nobody_else() {
+    let bench = Bench::new();
+    let silent: Vec<String> = (0..64).map(|number| format!("silent-{number}")).collect();
+    let names: Vec<&str> = silent.iter().map(String::as_str).chain(["well"]).collect();
+    let script = format!(
+        "case \"$*\" in *silent*) exec cat >/dev/null;; esac; {PREAMBLE}; {}; exec cat >/dev/null",
+        hello(1)
+    );
+    let program = HostProgram::new(format!("#!/bin/sh\n{script}\n").into_bytes());
+    let fleet = Fleet::new(bench.setup(&names, program));
+    let far = Instant::now() + Duration::from_secs(600);
+    let waiting: Vec<_> = silent
+        .iter()
+        .map(|name| {
+            let (fleet, host) = (fleet.clone(), HostName::new(name));
+            tokio::spawn(async move { fleet.connect(&host, far).await.map(drop) })
+        })
+        .collect();
+    // All of them have their turn before the one that is well asks for one.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    fleet.connect(&HostName::new("well"), soon()).await.expect("not in the way of one another");
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
