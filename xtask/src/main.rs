@@ -1,14 +1,22 @@
 //! The project's own chores, in Rust so that they need nothing installed: `cargo xtask COMMAND`.
 //!
 //! Not part of the product; nothing in `crates/` may depend on it. Each command has its module:
-//! [`tidy`], [`docs`], [`suite`], [`demo`], [`simulate`].
+//! [`tidy`], [`docs`], [`suite`], [`demo`], [`bench`], [`simulate`].
 
+mod bench;
 mod demo;
 mod docs;
 mod simulate;
 mod suite;
 mod tidy;
 mod workspace;
+
+/// The bed of SSH servers that the tests of real fleets stand on; benchmarks stand on it, too.
+#[expect(dead_code, unused_imports, reason = "benchmarks need no partitions and power cuts")]
+#[path = "../../crates/friday/tests/real"]
+mod real {
+    pub mod bed;
+}
 
 use std::process::ExitCode;
 
@@ -22,6 +30,7 @@ usage: cargo xtask COMMAND
   test         install what the tests need (Debian packages) and run them all
   tidy         check the project's rules that no compiler checks
   docs         write the generated documents again
+  bench        friday beside other tools on real servers: peers, warm, floor
   simulate     the simulator's long run: --seeds N (default 100000), --from SEED
 ";
 
@@ -29,6 +38,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
+        ["bench", rest @ ..] => bench::run(rest),
         ["demo", rest @ ..] => demo::run(rest),
         ["test", rest @ ..] => suite::run(rest),
         ["tidy"] => tidy::run(),

@@ -42,6 +42,7 @@ AuthorizedKeysFile .ssh/authorized_keys
 PidFile none
 UseDNS no
 MaxStartups 100
+Subsystem sftp internal-sftp
 EOF
 if [ "$6" = systemd ]; then
     # Persons' sessions and user managers come from PAM; the accounts are as above.
