@@ -38,14 +38,13 @@ pub fn write(into: &Path) -> io::Result<()> {
         texts[number] = random.text(&words);
     }
     release(&into.join("v2"), "v2", &large, &texts)?;
-    // What did not change keeps its time: the best case for whoever goes by it.
+    // What did not change keeps its time, the best case for whoever goes by it; what did has another.
+    let before = SystemTime::now() - DAY;
     for name in files(&into.join("v1"))? {
         let (old, new) = (into.join("v1").join(&name), into.join("v2").join(&name));
+        fs::File::options().write(true).open(&old)?.set_modified(before)?;
         if fs::read(&old)? == fs::read(&new)? {
-            fs::File::options()
-                .write(true)
-                .open(&new)?
-                .set_modified(old.metadata()?.modified()?)?;
+            fs::File::options().write(true).open(&new)?.set_modified(before)?;
         }
     }
     Ok(())
