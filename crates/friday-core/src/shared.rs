@@ -3,6 +3,8 @@
 //!
 //! A thin coat over `rpds`, so that the rest of core knows no other crate's names.
 
+pub mod walked;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::{Bound, Index};
@@ -63,17 +65,17 @@ impl<K: Ord, V> SharedMap<K, V> {
 
     /// All, in the order of their keys.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
-        self.0.iter()
+        self.0.iter().inspect(|_| walked::one())
     }
 
     /// The keys, in order.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
-        self.0.keys()
+        self.iter().map(|(key, _)| key)
     }
 
     /// The values, in the order of their keys.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
-        self.0.values()
+        self.iter().map(|(_, value)| value)
     }
 }
 
@@ -131,12 +133,12 @@ impl<T: Ord> SharedSet<T> {
 
     /// All, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
-        self.0.iter()
+        self.0.iter().inspect(|_| walked::one())
     }
 
     /// Those from this one on, in order.
     pub fn from(&self, first: &T) -> impl Iterator<Item = &T> {
-        self.0.range((Bound::Included(first), Bound::Unbounded))
+        self.0.range((Bound::Included(first), Bound::Unbounded)).inspect(|_| walked::one())
     }
 }
 

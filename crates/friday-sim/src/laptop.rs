@@ -1,18 +1,14 @@
 //! A laptop, and the friday process on it: the real controller in a simulated shell.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 
 use friday_core::controller::Controller;
 use friday_core::controller::effect::{Effect, EffectId};
 use friday_core::controller::input::{Command, Input, Outcome};
-use friday_core::controller::turn::{Reply, TurnError, catch_up, turn};
-use friday_core::journal::AppendError;
 use friday_core::time::Timestamp;
 use friday_wire::{Answer, Head, Request, RolloutId, StepReport, StepState};
 
 use crate::failure::FailureClass;
-use crate::ledger::AppendFault;
 use crate::switch::Switch;
 use crate::world::{Happening, World};
 
@@ -68,8 +64,12 @@ pub(crate) struct Driver {
     /// With law 5 switched off: effects that were found and not decided are never begun.
     pub(crate) overlooked: BTreeSet<EffectId>,
     pub(crate) wakes_at: Option<u64>,
-    /// What came while the lid was closed.
-    pub(crate) slept_through: VecDeque<Input>,
+    /// What was owed when it started, until it has looked.
+    pub(crate) unsettled: BTreeSet<EffectId>,
+    /// It syncs a turn until then.
+    pub(crate) busy_until: u64,
+    /// What came meanwhile, or while the lid was closed: taken in one turn.
+    pub(crate) inbox: Vec<Input>,
 }
 
 /// An effect at work.
@@ -109,7 +109,7 @@ impl World {
         Timestamp(BEGAN + since + self.laptops[laptop].clock_ms)
     }
 
-    fn virtual_time(&self, laptop: usize, at: Timestamp) -> u64 {
+    pub(crate) fn virtual_time(&self, laptop: usize, at: Timestamp) -> u64 {
         let now = self.wall_clock(laptop);
         self.now + at.since_ms(now)
     }
@@ -126,7 +126,7 @@ impl World {
         self.note(|world| {
             format!("{} runs {}", world.laptops[laptop].name, world.tell_command(&command))
         });
-        let controller = match Controller::replay(self.ledgers[ledger].records()) {
+        let controller = match self.ledgers[ledger].replayed() {
             Ok(controller) => controller,
             Err(error) => {
                 return self.fail(FailureClass::Audit, format!("a journal does not load: {error}"));
@@ -137,6 +137,7 @@ impl World {
         } else {
             BTreeSet::new()
         };
+        let unsettled = controller.owed().keys().cloned().collect();
         self.laptops[laptop].process = Some(Driver {
             epoch,
             controller,
@@ -145,8 +146,10 @@ impl World {
             taken: false,
             in_flight: BTreeMap::new(),
             overlooked,
+            unsettled,
             wakes_at: None,
-            slept_through: VecDeque::new(),
+            busy_until: 0,
+            inbox: Vec::new(),
         });
         self.reasons.clear();
         self.drive(laptop, Input::Command(command));
@@ -161,133 +164,8 @@ impl World {
         self.check_replay(&driver);
     }
 
-    /// Hands an input to the process and begins what follows from it.
-    pub(crate) fn drive(&mut self, laptop: usize, input: Input) {
-        if self.failure.is_some() {
-            return;
-        }
-        let asleep = self.laptops[laptop].sleeps_until > self.now;
-        let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
-        if asleep {
-            driver.slept_through.push_back(input);
-            return;
-        }
-        let fault = self.append_fault();
-        let dies =
-            matches!(fault, AppendFault::Torn { .. }) || self.chance(self.faults.kill_turns / 2.0);
-        self.note(|world| {
-            format!("{} takes {}", world.laptops[laptop].name, world.tell_input(&input))
-        });
-        let Some(reply) = self.take_turn(laptop, fault, input) else { return };
-        self.read_news(laptop);
-        if self.failure.is_some() {
-            return;
-        }
-        if dies {
-            return self.kill_friday(laptop, "killed between the append and its effects");
-        }
-        if let Reply::Refused(reasons) = reply {
-            self.refused(laptop, reasons);
-            return;
-        }
-        if let Some(driver) = self.laptops[laptop].process.as_mut() {
-            driver.taken = true;
-        }
-        self.begin_owed(laptop);
-        self.end_if_done(laptop);
-    }
-
-    /// `None`: the process is gone.
-    fn take_turn(&mut self, laptop: usize, fault: AppendFault, input: Input) -> Option<Reply> {
-        let now = self.wall_clock(laptop);
-        let mut fault = fault;
-        for _ in 0..4 {
-            let driver = self.laptops[laptop].process.as_mut()?;
-            let ledger = &mut self.ledgers[driver.ledger];
-            ledger.next = fault;
-            let began = self.meter.is_some().then(Instant::now);
-            let result = turn(&mut driver.controller, ledger, now, input.clone());
-            ledger.next = AppendFault::None;
-            if let (Some(meter), Some(began)) = (&mut self.meter, began) {
-                meter.inputs += 1;
-                meter.turns += began.elapsed();
-            }
-            let error = match result {
-                Ok(reply) => return Some(reply),
-                Err(error) => error,
-            };
-            match error {
-                TurnError::Append(AppendError::Failed(_)) => {
-                    let command = driver.command.clone();
-                    self.kill_friday(laptop, "its journal cannot be written");
-                    self.go_on_without_journal(laptop, command);
-                    return None;
-                }
-                TurnError::Append(AppendError::Moved | AppendError::Unknown(_)) => {
-                    if matches!(fault, AppendFault::Torn { .. }) || self.ledgers[driver.ledger].tore
-                    {
-                        self.kill_friday(laptop, "killed while it appended");
-                        return None;
-                    }
-                    fault = AppendFault::None;
-                    let before: BTreeSet<EffectId> =
-                        driver.controller.owed().keys().cloned().collect();
-                    if let Err(error) =
-                        catch_up(&mut driver.controller, &mut self.ledgers[driver.ledger])
-                    {
-                        self.fail(
-                            FailureClass::Audit,
-                            format!("a journal's tail does not load: {error}"),
-                        );
-                        return None;
-                    }
-                    if self.switch == Some(Switch::Effects) {
-                        let found =
-                            driver.controller.owed().keys().filter(|id| !before.contains(*id));
-                        driver.overlooked.extend(found.cloned());
-                    }
-                    // A command that was written after all is not given twice.
-                    if let Input::Command(command) = &input
-                        && self.is_journalled(laptop, named(command))
-                    {
-                        return Some(Reply::Taken);
-                    }
-                }
-                TurnError::Bug(why) => {
-                    self.fail(FailureClass::Crash, format!("a turn cannot follow: {why}"));
-                    return None;
-                }
-                TurnError::Read(error) => {
-                    self.fail(FailureClass::Audit, format!("a journal cannot be read: {error}"));
-                    return None;
-                }
-                TurnError::Record(error) => {
-                    self.fail(
-                        FailureClass::Audit,
-                        format!("a turn made an illegal record: {error}"),
-                    );
-                    return None;
-                }
-            }
-        }
-        self.kill_friday(laptop, "its journal moved again and again");
-        None
-    }
-
-    fn is_journalled(&self, laptop: usize, rollout: &RolloutId) -> bool {
-        self.laptops[laptop].process.as_ref().is_some_and(|driver| {
-            let needle = format!("\"{rollout}\"");
-            self.ledgers[driver.ledger]
-                .records()
-                .iter()
-                .rev()
-                .take(64)
-                .any(|record| record.body.contains(&needle))
-        })
-    }
-
     /// PROTOCOL 1: a rollback needs no journal.
-    fn go_on_without_journal(&mut self, laptop: usize, command: Command) {
+    pub(crate) fn go_on_without_journal(&mut self, laptop: usize, command: Command) {
         if let Command::Rollback { to, now, quarantine, reason, fleet, .. } = command {
             let ledger = self.new_ledger(laptop);
             let again = Command::Rollback {
@@ -303,42 +181,7 @@ impl World {
         }
     }
 
-    /// Begins what is owed and not at work; ends what is at work and not owed any more.
-    pub(crate) fn begin_owed(&mut self, laptop: usize) {
-        let began = self.meter.is_some().then(Instant::now);
-        let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
-        let touched = driver.controller.take_touched();
-        let owed = driver.controller.owed();
-        let mut fresh: Vec<(EffectId, Effect, Timestamp)> = Vec::new();
-        for id in touched {
-            let Some(owed) = owed.get(&id) else {
-                driver.in_flight.remove(&id);
-                continue;
-            };
-            if !driver.in_flight.contains_key(&id) && !driver.overlooked.contains(&id) {
-                fresh.push((id, owed.effect.clone(), owed.deadline));
-            }
-        }
-        let epoch = driver.epoch;
-        if let (Some(meter), Some(began)) = (&mut self.meter, began) {
-            meter.settling += began.elapsed();
-        }
-        for (id, effect, deadline) in fresh {
-            if self.chance(self.faults.kill_turns / 8.0) {
-                return self.kill_friday(laptop, "killed between two effects");
-            }
-            let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
-            driver
-                .in_flight
-                .insert(id.clone(), InFlight { effect: effect.clone(), asked: 0, answered: false });
-            let due = self.virtual_time(laptop, deadline).max(self.now + 1);
-            self.schedule.put(due, Happening::EffectDue { laptop, epoch, effect: id.clone() });
-            self.begin(laptop, epoch, id, effect);
-        }
-        self.plan_wakeup(laptop);
-    }
-
-    fn begin(&mut self, laptop: usize, epoch: u64, id: EffectId, effect: Effect) {
+    pub(crate) fn begin(&mut self, laptop: usize, epoch: u64, id: EffectId, effect: Effect) {
         let caller = |purpose| Caller { laptop, epoch, effect: id.clone(), purpose, asked: 0 };
         match effect {
             Effect::Ask { host, request } => self.send(caller(Purpose::Ask), &host, *request),
@@ -450,70 +293,8 @@ impl World {
         }
     }
 
-    fn plan_wakeup(&mut self, laptop: usize) {
-        let Some(driver) = self.laptops[laptop].process.as_ref() else { return };
-        let epoch = driver.epoch;
-        let began = self.meter.is_some().then(Instant::now);
-        let due = driver.controller.next_wakeup();
-        if let (Some(meter), Some(began)) = (&mut self.meter, began) {
-            meter.settling += began.elapsed();
-        }
-        let wakeup = due.map(|at| self.virtual_time(laptop, at).max(self.now + 1));
-        let Some(driver) = self.laptops[laptop].process.as_mut() else { return };
-        if wakeup != driver.wakes_at {
-            driver.wakes_at = wakeup;
-            if let Some(at) = wakeup {
-                self.schedule.put(at, Happening::DriverWakes { laptop, epoch, at });
-            }
-        }
-    }
-
-    pub(crate) fn driver_wakes(&mut self, laptop: usize, epoch: u64, at: u64) {
-        let Some(driver) = self.process_of(laptop, epoch) else { return };
-        if driver.wakes_at == Some(at) {
-            driver.wakes_at = None;
-            self.drive(laptop, Input::Woke);
-        }
-    }
-
-    /// The lid opens.
-    pub(crate) fn laptop_wakes(&mut self, laptop: usize) {
-        if self.laptops[laptop].sleeps_until > self.now {
-            return;
-        }
-        while let Some(driver) = self.laptops[laptop].process.as_mut()
-            && let Some(input) = driver.slept_through.pop_front()
-            && self.failure.is_none()
-        {
-            self.drive(laptop, input);
-        }
-    }
-
     pub(crate) fn process_of(&mut self, laptop: usize, epoch: u64) -> Option<&mut Driver> {
         self.laptops[laptop].process.as_mut().filter(|driver| driver.epoch == epoch)
-    }
-
-    /// The command line ends when what it was asked for has ended, or waits for a person.
-    fn end_if_done(&mut self, laptop: usize) {
-        let Some(driver) = self.laptops[laptop].process.as_ref() else { return };
-        if driver.taken
-            && driver.controller.owed().is_empty()
-            && driver.controller.next_wakeup().is_none()
-        {
-            self.kill_friday(laptop, "nothing is owed any more");
-        }
-    }
-
-    fn append_fault(&mut self) -> AppendFault {
-        if self.chance(self.faults.failed_appends) {
-            AppendFault::Fails
-        } else if self.chance(self.faults.unknown_appends) {
-            if self.rng.bool() { AppendFault::UnknownWritten } else { AppendFault::UnknownLost }
-        } else if self.chance(self.faults.kill_turns / 2.0) {
-            AppendFault::Torn { kept: self.rng.usize(0..4) }
-        } else {
-            AppendFault::None
-        }
     }
 
     /// What a switched-off safeguard makes of an outcome.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use friday_core::controller::Controller;
 use friday_core::controller::input::Way;
 use friday_core::journal::event::Event;
 use friday_core::journal::record::JOURNAL_FORMAT;
-use friday_core::journal::{AppendError, Position, ReadError, Record, Store};
+use friday_core::journal::{AppendError, Position, ReadError, Record, RecordError, Store};
 use friday_core::time::Timestamp;
 use friday_wire::{JournalId, RolloutId};
 
@@ -41,6 +42,8 @@ pub(crate) struct Ledger {
     pub(crate) meddling: Option<(&'static str, AppendFault)>,
     /// The last append was torn by a walk's word.
     pub(crate) tore: bool,
+    /// What the records add up to, as far as somebody asked: each is read from the disk once.
+    replayed: Option<Box<Controller>>,
 }
 
 impl Ledger {
@@ -56,11 +59,36 @@ impl Ledger {
             tears: false,
             meddling: None,
             tore: false,
+            replayed: None,
         }
     }
 
     pub(crate) fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// What a process that starts now makes of it.
+    ///
+    /// # Errors
+    /// A record that does not open or cannot follow.
+    pub(crate) fn replayed(&mut self) -> Result<Controller, RecordError> {
+        let known = self.replayed.take().filter(|known| self.holds(known.position()));
+        let mut known = match known {
+            Some(known) => known,
+            None => Box::new(Controller::replay(&[])?),
+        };
+        let from = usize::try_from(known.position().seq).unwrap_or(usize::MAX);
+        known.take_in(&self.records[from..])?;
+        // Whoever starts looks at all that is owed.
+        known.take_touched();
+        Ok(self.replayed.insert(known).as_ref().clone())
+    }
+
+    fn holds(&self, position: &Position) -> bool {
+        let last = usize::try_from(position.seq).ok().and_then(|seq| seq.checked_sub(1));
+        last.is_none_or(|last| {
+            self.records.get(last).is_some_and(|record| record.position() == *position)
+        })
     }
 
     /// The process that wrote it died.

@@ -11,6 +11,7 @@ mod application;
 mod catalog;
 mod command;
 mod cost;
+mod driving;
 mod failure;
 mod fault;
 mod host;

@@ -29,6 +29,9 @@ impl World {
             let why = format!("`{host}` has no address");
             return self.answered(1, caller, Outcome::Failed { why });
         };
+        if self.silent.contains(&number) {
+            return;
+        }
         if self.is_cut(caller.laptop, number) {
             return self.never_arrives(caller);
         }

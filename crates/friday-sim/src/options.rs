@@ -124,6 +124,8 @@ pub struct Options {
     pub(crate) bad_releases_percent: u32,
     pub(crate) commands_every_ms: u64,
     pub(crate) chaos_ms: u64,
+    /// How long a driver syncs after each turn; what comes meanwhile makes one turn.
+    pub(crate) sync_ms: u64,
     pub(crate) faults: Faults,
 }
 
@@ -161,6 +163,8 @@ impl Options {
             out_at_once_percent: rng.u32(1..=50),
             bad_releases_percent: rng.u32(0..=70),
             commands_every_ms: rng.u64(10_000..120_000),
+            // Drawn apart: the other options of a seed stay what they were.
+            sync_ms: Rng::with_seed(seed ^ 0x0005_109c).u64(0..40).saturating_sub(20),
             chaos_ms: if large { rng.u64(120_000..300_000) } else { rng.u64(120_000..1_200_000) },
             faults: Faults::drawn(&mut rng),
         }
@@ -190,6 +194,7 @@ impl Options {
             bad_releases_percent: 0,
             commands_every_ms: u64::MAX,
             chaos_ms: 0,
+            sync_ms: 0,
             faults: Faults::default(),
         }
     }
@@ -216,7 +221,7 @@ impl fmt::Display for Options {
         write!(
             f,
             "seed={} hosts={} laptops={} journal={} rotation={:?} outside={} migration={:?} stop_all={} \
-             boot_hooks={} soak={} bake={} confirm={} out={}% bad={}% chaos={}",
+             boot_hooks={} soak={} bake={} confirm={} out={}% bad={}% chaos={} sync={}",
             self.seed,
             self.hosts,
             self.laptops,
@@ -232,6 +237,7 @@ impl fmt::Display for Options {
             self.out_at_once_percent,
             self.bad_releases_percent,
             self.chaos_ms,
+            self.sync_ms,
         )?;
         for (name, rate) in self.faults.rates() {
             if rate > 0.0 {

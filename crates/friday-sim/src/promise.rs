@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use friday_core::audit::audit;
 use friday_core::controller::Controller;
 use friday_core::controller::input::Command;
 use friday_core::journal::Record;
@@ -522,12 +523,34 @@ impl World {
         }
     }
 
+    /// At the end of a world: each journal loads from its first record, as it did bit by bit, and its
+    /// audit finds nothing.
+    pub(crate) fn every_journal_bears_an_audit(&mut self) {
+        for number in 0..self.ledgers.len() {
+            let replayed = self.ledgers[number].replayed();
+            let records = self.ledgers[number].records();
+            let what = match (Controller::replay(records), replayed, audit(records)) {
+                (Ok(whole), Ok(parts), Ok(findings)) => {
+                    if whole.state() != parts.state() || whole.owed() != parts.owed() {
+                        Some("it loads to something else at once than bit by bit".to_owned())
+                    } else {
+                        findings.first().map(|finding| format!("{finding:?}"))
+                    }
+                }
+                (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Some(error.to_string()),
+            };
+            if let Some(what) = what {
+                self.fail(FailureClass::Audit, format!("journal {number}: {what}"));
+            }
+        }
+    }
+
     /// Promise 5, and law 5: a process that ends leaves a journal from which the next one goes on.
     pub(crate) fn check_replay(&mut self, driver: &Driver) {
         if self.is_off(crate::switch::Switch::Append) {
             return;
         }
-        match Controller::replay(self.ledgers[driver.ledger].records()) {
+        match self.ledgers[driver.ledger].replayed() {
             Err(error) => {
                 self.fail(FailureClass::Audit, format!("a journal does not load: {error}"))
             }

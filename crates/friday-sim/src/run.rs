@@ -69,6 +69,9 @@ impl World {
         if self.failure.is_none() {
             self.push_once_more();
         }
+        if self.failure.is_none() && !self.is_off(Switch::Append) {
+            self.every_journal_bears_an_audit();
+        }
     }
 
     /// `false`: somebody never ended.

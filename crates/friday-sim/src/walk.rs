@@ -170,6 +170,16 @@ impl Walk {
         self.world.cut(laptop.0, host - 1, until);
     }
 
+    /// From here on a host hears and says nothing, without end; no connection breaks.
+    pub fn falls_silent(&mut self, host: usize) {
+        self.world.silent.insert(host - 1);
+    }
+
+    /// Virtual time so far, seconds.
+    pub fn seconds(&self) -> u64 {
+        self.world.now / 1_000
+    }
+
     /// The lid closes for so long: nothing that arrives is taken in.
     pub fn closes_lid(&mut self, laptop: Laptop, seconds: u64) {
         let until = self.world.now + seconds * 1_000;

@@ -43,6 +43,8 @@ pub(crate) enum Happening {
     OutsideProbe { laptop: usize, epoch: u64, effect: EffectId, asked: u64 },
     /// The controller wanted to be woken.
     DriverWakes { laptop: usize, epoch: u64, at: u64 },
+    /// A driver has synced its turn, and takes what came meanwhile.
+    DriverReady { laptop: usize, epoch: u64 },
     /// A lid opens.
     LaptopWakes { laptop: usize },
     /// The node wanted to be woken.
@@ -84,6 +86,8 @@ pub struct World {
     pub(crate) summaries: Vec<Summary>,
     /// Until when a laptop and a host do not hear each other.
     pub(crate) cuts: BTreeMap<(usize, usize), u64>,
+    /// Hosts that hear and say nothing any more.
+    pub(crate) silent: BTreeSet<usize>,
     /// The last arrival on each connection: a connection keeps its order.
     pub(crate) arrivals: BTreeMap<(usize, usize), u64>,
     /// Why something was refused or is held, since a person last read it.
@@ -145,6 +149,7 @@ impl World {
             ledgers: Vec::new(),
             summaries: Vec::new(),
             cuts: BTreeMap::new(),
+            silent: BTreeSet::new(),
             arrivals: BTreeMap::new(),
             reasons: Vec::new(),
             last_end: String::new(),
@@ -333,6 +338,7 @@ impl World {
                 self.outside_probe(laptop, epoch, effect, asked)
             }
             Happening::DriverWakes { laptop, epoch, at } => self.driver_wakes(laptop, epoch, at),
+            Happening::DriverReady { laptop, epoch } => self.driver_ready(laptop, epoch),
             Happening::LaptopWakes { laptop } => self.laptop_wakes(laptop),
             Happening::NodeWakes { host, epoch, at } => self.node_wakes(host, epoch, at),
             Happening::Persisted { host, epoch } => self.persisted(host, epoch),

@@ -127,10 +127,11 @@ pub(crate) fn apply_to_rollout(
             if *round != rollout.rounds + 1 {
                 return Err(format!("round {round} follows round {}", rollout.rounds));
             }
-            let was_soak = matches!(rollout.phase, Phase::Soak { .. });
+            let was_wave = matches!(rollout.phase, Phase::Wave | Phase::Soak { .. });
             rollout.enter(at, Phase::Asking(*ask));
             rollout.rounds = *round;
-            if was_soak && *ask == RoundAsk::RaiseWave {
+            // The last wave does not soak: hosts that failed are tried again at once.
+            if was_wave && *ask == RoundAsk::RaiseWave {
                 rollout.soaked = Soaked::Yes;
             }
             let keeper = rollout.keeper();

@@ -361,3 +361,28 @@ fn stable_needs_every_host_observed() {
     assert!(!scene.events().iter().any(stable));
     assert!(matches!(scene.end("push"), End::TakenBack { .. }), "{:?}", scene.end("push"));
 }
+
+#[test]
+fn hosts_that_failed_within_the_budget_are_tried_once_more_in_a_wave_of_their_own() {
+    for again in [true, false] {
+        let mut scene = Scene::with_hosts(24);
+        scene.script("web-9", "switch", failed("push", "status 502"));
+        if !again {
+            scene.script("web-9", "switch", failed("push", "status 503"));
+        }
+        let plan = scene.plan();
+        let last = u32::try_from(plan.waves.len()).expect("a few") + 1;
+        let _ = scene.push("push", plan);
+        scene.run();
+        let push = scene.rollout("push");
+        assert_eq!((push.wave, scene.count("web-9", "switch")), (last, 2));
+        if again {
+            assert_eq!(scene.end("push"), &End::Stable);
+        } else {
+            assert_eq!(push.phase, Phase::Held);
+        }
+        let waves =
+            scene.events().iter().filter(|event| matches!(event, Event::WaveBegun { .. })).count();
+        assert_eq!(waves, last as usize, "each wave begins once");
+    }
+}

@@ -1,5 +1,6 @@
 //! The simulator's tests: one binary.
 
+mod fleets;
 mod rollouts;
 mod safeguards;
 mod seeds;

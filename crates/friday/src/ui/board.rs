@@ -1,5 +1,5 @@
 //! What is shown live below the story while a rollout runs: one line for the rollout, one for each
-//! host; beyond twenty hosts only those at work or in trouble, and the rest counted.
+//! host; beyond twenty hosts how many are at what, and the few that matter by name.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,8 +13,14 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::screen::Screen;
 use super::text::{Ink, Text};
 
-/// The most host lines shown.
+/// Up to so many hosts each has a line.
 const HOST_LINES_MAX: usize = 20;
+
+/// Of more hosts, those in trouble that are named.
+const TROUBLED_LINES_MAX: usize = 8;
+
+/// And those at work.
+const BUSY_LINES_MAX: usize = 6;
 
 /// Redraws of the spinner.
 const TICK: Duration = Duration::from_millis(120);
@@ -120,20 +126,69 @@ fn board_lines(
         duration(view.lasted_ms(now) / 1_000 * 1_000)
     ));
     let mut lines = vec![head];
-    let shown: Vec<&RolloutHost> = if view.hosts.len() <= HOST_LINES_MAX {
-        view.hosts.iter().collect()
-    } else {
-        let busy = |host: &&RolloutHost| host.stage.is_at_work() || host.stage.why().is_some();
-        view.hosts.iter().filter(busy).take(HOST_LINES_MAX).collect()
-    };
+    let few = view.hosts.len() <= HOST_LINES_MAX;
+    let shown: Vec<&RolloutHost> =
+        if few { view.hosts.iter().collect() } else { that_matter(view) };
+    if !few {
+        lines.push(Text::new().plain(&counts(view)));
+    }
     let width = shown.iter().map(|host| host.host.as_str().chars().count()).max().unwrap_or(0);
     for host in &shown {
         lines.push(host_line(host, width, progress.get(host.host.as_str()), now));
     }
-    if shown.len() < view.hosts.len() {
-        lines.push(Text::new().ink(Ink::Faint, &folded(view, shown.len())));
+    let untold = view.troubled().count().saturating_sub(TROUBLED_LINES_MAX);
+    if !few && untold > 0 {
+        let says =
+            format!("and {} in trouble; `friday why` names them", count(untold, "more host"));
+        lines.push(Text::new().ink(Ink::Faint, &says));
     }
     lines
+}
+
+/// Of many hosts, the few whose line says something: those in trouble, then those that are longest at
+/// what they do.
+fn that_matter(view: &RolloutView) -> Vec<&RolloutHost> {
+    let troubled: Vec<&RolloutHost> = view.troubled().take(TROUBLED_LINES_MAX).collect();
+    let mut busy: Vec<&RolloutHost> =
+        view.hosts.iter().filter(|host| host.stage.is_at_work()).collect();
+    busy.sort_by_key(|host| host.since);
+    busy.truncate(BUSY_LINES_MAX);
+    troubled.into_iter().chain(busy).collect()
+}
+
+/// How many hosts are at what: `10,000 hosts: 3 failed, 2,500 switching, 7,497 done`.
+fn counts(view: &RolloutView) -> String {
+    let mut by_word: Vec<(HostStage, usize)> = Vec::new();
+    for host in &view.hosts {
+        let alike = |(stage, _): &&mut (HostStage, usize)| stage.says() == host.stage.says();
+        match by_word.iter_mut().find(alike) {
+            Some((_, number)) => *number += 1,
+            None => by_word.push((host.stage.clone(), 1)),
+        }
+    }
+    by_word.sort_by_key(|(stage, _)| order(stage));
+    let says: Vec<String> =
+        by_word.iter().map(|(stage, number)| format!("{number} {}", stage.says())).collect();
+    format!("{}: {}", count(view.hosts.len(), "host"), says.join(", "))
+}
+
+/// Trouble first, then what happens, then what is over, then what is to come.
+fn order(stage: &HostStage) -> u8 {
+    match stage {
+        HostStage::Failed { .. } => 0,
+        HostStage::Unreachable { .. } => 1,
+        HostStage::Sick { .. } => 2,
+        HostStage::GoingBack => 3,
+        HostStage::Switching => 4,
+        HostStage::Proving => 5,
+        HostStage::Confirming => 6,
+        HostStage::Stopping => 7,
+        HostStage::Stopped => 8,
+        HostStage::Staging => 9,
+        HostStage::Done => 10,
+        HostStage::Staged => 11,
+        HostStage::Waiting => 12,
+    }
 }
 
 fn host_line(host: &RolloutHost, width: usize, progress: Option<&String>, now: Timestamp) -> Text {
@@ -179,14 +234,5 @@ fn standing(view: &RolloutView, now: Timestamp) -> String {
     }
 }
 
-fn folded(view: &RolloutView, shown: usize) -> String {
-    let quiet = |stage: &dyn Fn(&HostStage) -> bool| {
-        view.hosts.iter().filter(|host| stage(&host.stage)).count()
-    };
-    let done = quiet(&|stage| *stage == HostStage::Done);
-    let ready = quiet(&|stage| {
-        matches!(stage, HostStage::Staged | HostStage::Stopped | HostStage::Waiting)
-    });
-    let more = count(view.hosts.len() - shown, "more host");
-    format!("and {more}: {done} done, {ready} waiting")
-}
+#[cfg(test)]
+mod tests;
