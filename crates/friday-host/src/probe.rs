@@ -51,7 +51,7 @@ fn checks(
         };
         let env = environment::of_release(
             &host.place,
-            &host.owner.host,
+            &host.owner().host,
             app.release,
             &manifest,
             port,
