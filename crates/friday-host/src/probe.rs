@@ -29,7 +29,7 @@ fn checks(
     if !host.apps.is_alive(app) && has_process(&host.store, app) {
         return Err("it does not run".to_owned());
     }
-    if health.notify && !apps.is_ready(app) {
+    if health.notify && !host.apps.is_ready(app) {
         return Err("it has not said that it is ready (READY=1)".to_owned());
     }
     let needs_port = || port.ok_or_else(|| "it has no port to ask".to_owned());
@@ -51,7 +51,7 @@ fn checks(
         };
         let env = environment::of_release(
             &host.place,
-            &host.owner().host,
+            &host.name(),
             app.release,
             &manifest,
             port,
