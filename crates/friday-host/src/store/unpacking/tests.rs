@@ -40,7 +40,7 @@ fn offered(files: &[&[u8]], base: &[&[u8]]) -> Offered {
         command: None,
         env: BTreeMap::new(),
         health: HealthSpec::default(),
-        unit: None,
+        unit: friday_wire::UnitSpec::default(),
         shared: Vec::new(),
     };
     let tree = named(files).into_iter().enumerate().map(entry).collect();
