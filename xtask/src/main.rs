@@ -1,11 +1,12 @@
 //! The project's own chores, in Rust so that they need nothing installed: `cargo xtask COMMAND`.
 //!
 //! Not part of the product; nothing in `crates/` may depend on it. Each command has its module:
-//! [`tidy`], [`docs`], [`suite`], [`demo`], [`bench`], [`simulate`].
+//! [`tidy`], [`docs`], [`suite`], [`demo`], [`bench`], [`simulate`], [`fuzz`].
 
 mod bench;
 mod demo;
 mod docs;
+mod fuzz;
 mod simulate;
 mod suite;
 mod tidy;
@@ -32,6 +33,7 @@ usage: cargo xtask COMMAND
   docs         write the generated documents again
   bench        friday beside other tools on real servers: peers, warm, floor
   simulate     the simulator's long run: --seeds N (default 100000), --from SEED
+  fuzz         run a fuzzer: TARGET, --minutes N (default 10); TARGET --keep: keep what it learned
 ";
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["docs"] => docs::write(),
         ["simulate", rest @ ..] => simulate::run(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["help" | "--help" | "-h"] => {
             print(USAGE);
             return ExitCode::SUCCESS;

@@ -41,7 +41,7 @@ pub fn run(words: &[&str]) -> Result<(), String> {
     workspace::run(workspace::cargo().args(runner).args(product).args(words))?;
     let real = ["--package", "friday", "--test", "real"];
     let runner_variable =
-        format!("CARGO_TARGET_{}_RUNNER", triple()?.to_uppercase().replace('-', "_"));
+        format!("CARGO_TARGET_{}_RUNNER", workspace::triple()?.to_uppercase().replace('-', "_"));
     workspace::run(
         workspace::cargo().env(runner_variable, "sudo -E").args(runner).args(real).args(words),
     )
@@ -103,10 +103,4 @@ fn has_nextest() -> bool {
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|done| done.stdout.starts_with(b"0\n"))
-}
-
-fn triple() -> Result<String, String> {
-    let version = workspace::output(Command::new("rustc").arg("-vV"))?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).ok_or_else(|| "rustc names no host".to_owned())
 }

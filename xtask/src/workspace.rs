@@ -66,3 +66,10 @@ pub fn output(command: &mut Command) -> Result<String, String> {
     }
     String::from_utf8(done.stdout).map_err(|error| format!("{command:?}: {error}"))
 }
+
+/// The machine that this compiler compiles for, as it names it.
+pub fn triple() -> Result<String, String> {
+    let version = output(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| "rustc names no host".to_owned())
+}

@@ -8,6 +8,8 @@ pub mod config;
 pub mod controller;
 pub mod doctor;
 pub mod fleet;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod journal;
 pub mod reason;
 pub mod release;

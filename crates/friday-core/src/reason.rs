@@ -128,6 +128,13 @@ pub enum Reason {
         /// They.
         hosts: Vec<HostName>,
     },
+    /// A host runs the release, and could not be told that it is stable now.
+    NotToldStable {
+        /// The host.
+        host: HostName,
+        /// Why not.
+        why: String,
+    },
     /// There is nothing to do that for.
     NothingToDo {
         /// What there would have to be.
@@ -208,6 +215,9 @@ impl fmt::Display for Reason {
                 f.write_str("still to be put right:")?;
                 hosts.iter().try_for_each(|host| write!(f, " `{host}`"))
             }
+            Self::NotToldStable { host, why } => {
+                write!(f, "`{host}` does not know yet that its release is stable: {why}")
+            }
             Self::NothingToDo { what } => write!(f, "there is {what}"),
             Self::NotHeld { host, release } => {
                 write!(f, "`{host}` does not hold release {}", release.short())
@@ -267,6 +277,7 @@ impl Reason {
             Self::SweepOwed { .. } => {
                 "`friday sweep` when they are back; until then they refuse the release"
             }
+            Self::NotToldStable { .. } => "mend it, then `friday resume --forward` tells it",
             Self::NothingToDo { .. } => "see `friday status`",
             Self::NotHeld { .. } => "see `friday history` for the releases that hosts keep",
             Self::RunsApart { .. } => {

@@ -8,6 +8,7 @@ mod bootstrap;
 mod command;
 mod connection;
 mod failure;
+mod opening;
 mod program;
 mod upgrade;
 
@@ -18,16 +19,19 @@ use std::time::Duration;
 
 use friday_core::config::settings::{Address, LoginSettings};
 use friday_wire::{Answer, FleetName, HostName, ReleaseId, Request};
-use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Mutex, OwnedMutexGuard, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 pub use command::Route;
+#[cfg(any(test, fuzzing))]
+pub(crate) use connection::read_frame;
 pub use connection::{BodyPiece, BodySource, CallError, Connection, HostHello, PutFile};
 pub use failure::ConnectError;
 pub use program::HostProgram;
 pub use upgrade::{UpgradeError, Upgraded};
 
 use crate::progress::{Progress, ProgressSender};
+use opening::Opening;
 
 /// Connections that are begun at once: each is an ssh process and a key exchange. More would only wait
 /// for the processor, and a jump host turns away who comes with too many.
@@ -37,8 +41,12 @@ const CONNECTING_MAX: usize = 64;
 /// that accept and never speak delay nobody but themselves.
 const TURN_LIMIT: Duration = Duration::from_secs(1);
 
-/// The longest that making one connection may take, the program's transfer over a slow line included.
-const CONNECTING_LIMIT: Duration = Duration::from_secs(120);
+/// The longest that making one connection may take. Over 64 kbit/s friday-host's own program takes six
+/// minutes; a line that carries nothing at all is noticed much sooner (see [`bootstrap`]).
+const CONNECTING_LIMIT: Duration = Duration::from_secs(1_800);
+
+/// How often it is looked whether a program still travels.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Before a host that failed is tried again; doubled with each failure up to the second number.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -80,7 +88,10 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Link {
-    state: Mutex<LinkState>,
+    /// Held by whoever makes the connection, for as long as that takes.
+    state: Arc<Mutex<LinkState>>,
+    /// What is known of a connection while it is being made.
+    opening: Arc<Opening>,
     /// Releases that its last head named, what runs first.
     known: std::sync::Mutex<Vec<ReleaseId>>,
 }
@@ -176,7 +187,8 @@ impl Fleet {
         *link.known.lock().unwrap_or_else(PoisonError::into_inner) = releases;
     }
 
-    /// The host's connection: the warm one, or a new one.
+    /// The host's connection: the warm one, or a new one. A new one goes on being made when nobody waits
+    /// for it any more: what a slow line has carried by then is not thrown away.
     ///
     /// # Errors
     /// See [`ConnectError`]. Callers that wait for the same attempt share its failure.
@@ -191,8 +203,9 @@ impl Fleet {
             .get(host)
             .ok_or_else(|| ConnectError::UnknownHost { host: host.clone() })?;
         let asked_at = Instant::now();
-        let timed_out = |_| ConnectError::TimedOut { doing: "connecting" };
-        let mut state = timeout_at(deadline, link.state.lock()).await.map_err(timed_out)?;
+        let timed_out = |_| link.opening.too_late();
+        let locked = timeout_at(deadline, Arc::clone(&link.state).lock_owned()).await;
+        let state = locked.map_err(timed_out)?;
         if let Some(open) = state.connection.as_ref().filter(|connection| connection.is_open()) {
             return Ok(Arc::clone(open));
         }
@@ -203,8 +216,22 @@ impl Fleet {
             let again = *at + back_off(state.failures);
             timeout_at(deadline, sleep_until(again)).await.map_err(timed_out)?;
         }
+        let making = tokio::spawn(self.clone().make(host.clone(), state));
+        match timeout_at(deadline, making).await {
+            Ok(Ok(made)) => made,
+            Ok(Err(ended)) => Err(ConnectError::NotStarted { why: ended.to_string() }),
+            Err(late) => Err(timed_out(late)),
+        }
+    }
+
+    /// Makes the host's connection and keeps it.
+    async fn make(
+        self,
+        host: HostName,
+        mut state: OwnedMutexGuard<LinkState>,
+    ) -> Result<Arc<Connection>, ConnectError> {
         state.connection = None;
-        match self.open(host, Route::Usual, deadline).await {
+        match self.open(&host, Route::Usual, Instant::now() + CONNECTING_LIMIT).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 state.connection = Some(Arc::clone(&connection));
@@ -217,6 +244,35 @@ impl Fleet {
                 state.last_failure = Some((Instant::now(), error.clone()));
                 Err(error)
             }
+        }
+    }
+
+    /// Meets every host before anything is asked of it with a deadline: a new friday's first contact may
+    /// put a program of megabytes there, over whatever line there is. Ends when each host is connected or
+    /// has failed; one that is merely silent is waited for until `patience` is over, and goes on being
+    /// connected to.
+    pub async fn meet(&self, patience: Duration) {
+        let hosts = self.hosts().cloned();
+        let mut meetings: tokio::task::JoinSet<()> = hosts
+            .map(|host| {
+                let fleet = self.clone();
+                async move { fleet.meet_one(&host, patience).await }
+            })
+            .collect();
+        while meetings.join_next().await.is_some() {}
+    }
+
+    async fn meet_one(&self, host: &HostName, patience: Duration) {
+        let Some(link) = self.inner.links.get(host) else { return };
+        let mut until = Instant::now() + patience;
+        // An attempt that failed says why when the host is asked.
+        while let Err(ConnectError::TimedOut { .. } | ConnectError::ProgramLate { .. }) =
+            self.connect(host, until).await
+        {
+            if !link.opening.is_putting_program() {
+                return;
+            }
+            until = Instant::now() + LOOK_EVERY;
         }
     }
 
@@ -263,22 +319,26 @@ impl Fleet {
         turn: SemaphorePermit<'_>,
     ) -> Result<Connection, ConnectError> {
         let setup = &self.inner.setup;
+        let known = self.inner.links.get(host).map(|link| Arc::clone(&link.opening));
+        let known = known.unwrap_or_default();
         let mut opening = Box::pin(async {
-            let opened = bootstrap::open(setup, host, address, route, deadline).await;
+            let opened = bootstrap::open(setup, host, address, route, deadline, &known).await;
             match (&opened, setup.known_as.get(host)) {
                 (Err(ConnectError::Refused { .. }), Some(old)) => {
-                    bootstrap::open(setup, old, address, route, deadline).await
+                    bootstrap::open(setup, old, address, route, deadline, &known).await
                 }
                 _ => opened,
             }
         });
-        match timeout(TURN_LIMIT, &mut opening).await {
+        let opened = match timeout(TURN_LIMIT, &mut opening).await {
             Ok(opened) => opened,
             Err(_) => {
                 drop(turn);
                 opening.await
             }
-        }
+        };
+        known.forget();
+        opened
     }
 
     /// Lets the host's connection go; the next call makes a new one.

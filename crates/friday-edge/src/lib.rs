@@ -10,6 +10,8 @@ pub mod clock;
 pub mod dispatcher;
 pub mod driver_lock;
 pub mod fleet;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod hook;
 pub mod identity;
 pub mod journal_file;

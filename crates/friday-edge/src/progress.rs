@@ -16,7 +16,9 @@ pub enum Progress {
     PuttingHostProgram {
         /// On which host.
         host: HostName,
-        /// Bytes.
+        /// Bytes that are under way or there.
+        sent: u64,
+        /// Bytes of the whole.
         bytes: u64,
     },
     /// A connection is there.

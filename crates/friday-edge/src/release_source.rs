@@ -61,7 +61,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// A file or directory could not be read.
-    #[error("`{path}` could not be read: {source}", path = path.display())]
+    #[error("`{path}` could not be read: {source}", path = shown_path(path))]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -70,7 +70,11 @@ pub enum SourceError {
         source: io::Error,
     },
     /// The archive ends too early or is not one.
-    #[error("the archive `{archive}` is cut or damaged: {source}", archive = archive.display())]
+    #[error(
+        "the archive `{archive}` is cut or damaged: {}",
+        shown(&source.to_string()),
+        archive = archive.display()
+    )]
     Archive {
         /// Which.
         archive: PathBuf,

@@ -1,14 +1,6 @@
-//! friday-host: the small program on each server, an I/O shell around `friday-node`.
-//!
-//! It must decide nothing that the state machine could decide, act on nothing that is not on disk
-//! yet, and never touch an application because of its own troubles. Threads and channels; no
-//! runtime.
-//!
-//! Reading order: [`arguments`], [`connect`], [`serve`] with [`serve::owner`] and
-//! [`serve::connection`], then [`perform`] and what it calls: [`tree`], [`app`] and [`shim`],
-//! [`probe`], [`page`], [`prune`]. [`upgrade`] replaces the program itself, [`leave`] takes it off. [`place`] says where
-//! everything lies.
+//! The program: everything is in the library, so that a fuzzer can call it too.
 
+<<<<<<< HEAD
 mod app;
 mod arguments;
 mod boot_hook;
@@ -143,4 +135,10 @@ fn told(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     line
+=======
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    friday_host::main()
+>>>>>>> 1fa75ac (Mend what bad luck showed: full disks, slow lines, strange logins)
 }

@@ -22,6 +22,10 @@ use receiving::{ReceiveError, Receiving};
 /// the host could not even record that it goes back.
 pub const DISK_RESERVE: u64 = 16 * 1024 * 1024;
 
+/// Inodes that must stay free, for the same reason: a state is written as a new file. Some file systems
+/// count none, and say that they have none at all.
+pub const INODE_RESERVE: u64 = 256;
+
 /// The disk lacks room.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
@@ -31,6 +35,16 @@ pub enum RoomError {
     )]
     Full {
         /// What was to be written.
+        needed: u64,
+        /// What is free.
+        free: u64,
+    },
+    /// Too few files can still be made.
+    #[error(
+        "the file system takes too few further files: {needed} inodes are needed and {INODE_RESERVE} must stay free, {free} are free"
+    )]
+    Inodes {
+        /// How many more files were to be made.
         needed: u64,
         /// What is free.
         free: u64,
@@ -148,6 +162,7 @@ impl Store {
         offset: u64,
     ) -> Result<Transfer, ReceiveError> {
         check_room(&self.place, size.saturating_sub(offset))?;
+        check_inodes(&self.place, 1)?;
         let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(older) = transfers.remove(&digest) {
             older.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -251,6 +266,20 @@ pub fn check_room(place: &Place, needed: u64) -> Result<(), RoomError> {
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     if needed.saturating_add(DISK_RESERVE) > free {
         return Err(RoomError::Full { needed, free });
+    }
+    Ok(())
+}
+
+/// Whether `needed` more files can be made and leave the reserve.
+///
+/// # Errors
+/// When they cannot.
+pub fn check_inodes(place: &Place, needed: u64) -> Result<(), RoomError> {
+    let disk = rustix::fs::statvfs(place.dir())
+        .map_err(|error| RoomError::Unknown(io::Error::from(error)))?;
+    let (free, counted) = (disk.f_favail, disk.f_files > 0);
+    if counted && needed.saturating_add(INODE_RESERVE) > free {
+        return Err(RoomError::Inodes { needed, free });
     }
     Ok(())
 }

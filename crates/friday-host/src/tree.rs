@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use friday_wire::{Digest, Entry, EntryKind, Manifest, ReleaseId};
 
 use crate::place::{Place, private_directory, sync_directory, with_suffix};
-use crate::store::{ManifestStoreError, RoomError, Store, check_room};
+use crate::store::{ManifestStoreError, RoomError, Store, check_inodes, check_room};
 
 /// Up to here every file is synced by itself; above, the whole file system once: with many files that
 /// is one write of the file system's journal instead of one for each.
@@ -71,6 +71,7 @@ pub fn build(place: &Place, store: &Store, release: ReleaseId) -> Result<(), Bui
         return Ok(());
     }
     check_room(place, manifest.size())?;
+    check_inodes(place, manifest.tree.len() as u64)?;
     let scaffold = with_suffix(&home, ".tmp");
     remove_tree(&scaffold).map_err(|error| failed(&scaffold, error))?;
     private_directory(&scaffold).map_err(|error| failed(&scaffold, error))?;

@@ -14,6 +14,8 @@ pub mod attempts;
 mod boot;
 pub mod durable;
 mod ending;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod input;
 mod lane;
 mod motion;
@@ -26,7 +28,7 @@ mod steps;
 mod stop;
 mod supervision;
 pub mod task;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;
 
 pub use action::{Action, ActionId, App, Direction, Turn};

@@ -47,7 +47,7 @@ pub struct Node {
     pub(crate) stuck: BTreeSet<u64>,
     pub(crate) waiters: Vec<(CallId, StepKey)>,
     pub(crate) pruning: Pruning,
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) trace: Vec<Transition>,
 }
 
@@ -73,7 +73,7 @@ impl Node {
             stuck: BTreeSet::new(),
             waiters: Vec::new(),
             pruning: Pruning::default(),
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             trace: Vec::new(),
         }
     }
@@ -245,11 +245,11 @@ impl Node {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn note_transition(&mut self, transition: Transition) {
         self.trace.push(transition);
     }
 
-    #[cfg(not(test))]
+    #[cfg(not(any(test, fuzzing)))]
     pub(crate) fn note_transition(&mut self, _transition: Transition) {}
 }

@@ -182,6 +182,7 @@ impl World {
                     None
                 }
                 Reason::SweepOwed { .. } => self.means(laptop, Means::Sweep),
+                Reason::NotToldStable { .. } => self.means(laptop, Means::Forward),
                 // An open rollback can go nowhere else: it is put up with.
                 Reason::Quarantined { release, .. } if self.a_rollback_is_open() => {
                     Some(self.quarantine_command(laptop, release, false))

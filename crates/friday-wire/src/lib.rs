@@ -8,6 +8,8 @@ pub mod answer;
 pub mod examination;
 pub mod fence;
 pub mod frame;
+#[cfg(any(test, fuzzing, feature = "fuzz"))]
+pub mod fuzz;
 pub mod head;
 pub mod health;
 pub mod id;

@@ -9,6 +9,7 @@ mod interrupt;
 mod interrupted;
 mod kept;
 mod leaving;
+mod meeting;
 mod outcome;
 mod place;
 
@@ -26,6 +27,7 @@ use friday_core::view::words::size;
 use friday_core::view::{Chronicle, Line, RolloutWord};
 use friday_edge::dispatcher::{Dispatcher, DispatcherSetup};
 use friday_edge::driver_lock::{DriverLock, DriverLockError, driver_here};
+use friday_edge::fleet::Fleet;
 use friday_edge::identity;
 use friday_edge::journal_file::SqliteStore;
 use friday_edge::progress::{Progress, ProgressSender};
@@ -47,6 +49,7 @@ pub use interrupted::{Telling, look_after, settle, tell};
 use kept::Kept;
 use leaving::{Asking, left};
 use outcome::ResultView;
+pub use outcome::taken_back_by;
 use place::{Place, WithoutFile};
 
 /// Inputs that wait while a turn syncs; then effects wait.
@@ -71,6 +74,10 @@ const GLANCE: Duration = Duration::from_millis(20);
 
 /// How often a resumed push waits for a lease. A second time means that somebody prolongs it.
 const LEASE_WAITS_MAX: u32 = 1;
+
+/// How often one input is decided again because nobody knows whether it was written. What is really
+/// wrong, a full disk, does not go away by trying.
+const UNKNOWN_MAX: u32 = 3;
 
 /// How often one input is decided again because others appended. Each time somebody got further.
 const TRIES_MAX: u32 = 100;
@@ -170,6 +177,7 @@ struct Session<'a> {
     controller: Controller,
     chronicle: Chronicle,
     dispatcher: Dispatcher,
+    fleet: Fleet,
     inbox: Receiver<Input>,
     progress: Receiver<Progress>,
     doing: BTreeMap<String, String>,
@@ -181,7 +189,7 @@ struct Session<'a> {
     interrupt: Interrupt,
     asking: Option<Asking>,
     // Dropped last: what still runs on it is ended before.
-    _runtime: Runtime,
+    runtime: Runtime,
     _lock: Option<DriverLock>,
 }
 
@@ -232,8 +240,9 @@ impl<'a> Session<'a> {
             secrets: SecretStore::open(state).map_err(|error| internal(&error))?,
             most: context.settings.keep,
         };
+        let fleet = sight::fleet(context, progress_in.clone());
         let setup = DispatcherSetup {
-            fleet: sight::fleet(context, progress_in.clone()),
+            fleet: fleet.clone(),
             stock: kept.stock.clone(),
             secrets: kept.secrets.clone(),
             bandwidth: friday_edge::bandwidth::Bandwidth::new(context.settings.bandwidth),
@@ -248,6 +257,7 @@ impl<'a> Session<'a> {
             controller,
             chronicle,
             dispatcher,
+            fleet,
             inbox,
             progress,
             doing: BTreeMap::new(),
@@ -257,7 +267,7 @@ impl<'a> Session<'a> {
             kept,
             interrupt: Interrupt::listen(runtime.handle()),
             asking: None,
-            _runtime: runtime,
+            runtime,
             _lock: lock,
         })
     }
@@ -273,6 +283,9 @@ impl<'a> Session<'a> {
             _ => id.clone(),
         };
         let noun = noun(&command);
+        if meeting::is_wanted(&command) {
+            self.meet()?;
+        }
         let again =
             matches!(command, Command::Resume { way: Way::Forward, .. }).then(|| command.clone());
         if let Reply::Refused(reasons) = self.take(Input::Command(command))? {
@@ -392,6 +405,7 @@ impl<'a> Session<'a> {
     }
 
     fn take_all(&mut self, inputs: Vec<Input>) -> Result<Vec<Reply>, CommandError> {
+        let mut unknown = 0;
         for _ in 0..TRIES_MAX {
             let inputs = inputs.iter().cloned();
             match turn::turn_of(&mut self.controller, &mut self.place, now(), inputs) {
@@ -399,8 +413,13 @@ impl<'a> Session<'a> {
                     self.tell_new()?;
                     return Ok(replies);
                 }
-                Err(TurnError::Append(AppendError::Moved | AppendError::Unknown(_))) => {
+                Err(TurnError::Append(AppendError::Moved)) => self.catch_up()?,
+                Err(TurnError::Append(AppendError::Unknown(why))) => {
                     self.catch_up()?;
+                    unknown += 1;
+                    if unknown >= UNKNOWN_MAX && !self.place.give_up(&why) {
+                        return Err(self.stopped(&TurnError::Append(AppendError::Unknown(why))));
+                    }
                 }
                 Err(error) => return Err(self.stopped(&error)),
             }
@@ -479,8 +498,9 @@ impl<'a> Session<'a> {
     fn note(&mut self, progress: Progress) {
         let (host, says) = match progress {
             Progress::Connecting { host } => (host, "connecting".to_owned()),
-            Progress::PuttingHostProgram { host, bytes } => {
-                (host, format!("putting friday-host there, {}", size(bytes)))
+            Progress::PuttingHostProgram { host, sent, bytes } => {
+                let says = format!("putting friday-host there, {} of {}", size(sent), size(bytes));
+                (host, says)
             }
             Progress::Shipping { host, done, total, .. } => {
                 (host, format!("{} of {}", size(done), size(total)))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use friday_core::config::settings::ReleaseFacts;
 use friday_core::release::tree_id;
 use friday_core::rollout::plan::{MigrationBack, Plan};
-use friday_edge::release_source::{SourceLimits, read_release};
+use friday_edge::release_source::{SourceError, SourceLimits, read_release};
 use friday_edge::secrets::{self, SecretStore};
 use friday_edge::stock::Stock;
 use friday_wire::{Entry, EntryKind, HostName, Manifest, SecretsVersion};
@@ -90,7 +90,11 @@ pub fn prepare(
     let limits = SourceLimits::default();
     let read = read_release(&path, settings.run_spec(), &label, &stock, &limits);
     let sourced = read.map_err(|error| {
-        CommandError::new(Exit::Usage, "the release could not be read")
+        let exit = match &error {
+            SourceError::Stock(_) => Exit::Internal,
+            _ => Exit::Usage,
+        };
+        CommandError::new(exit, "the release could not be read")
             .because(error.to_string())
             .hint(error.hint())
     })?;

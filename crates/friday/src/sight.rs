@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use friday_core::time::Timestamp;
 use friday_core::view::{Chronicle, HostView};
 use friday_edge::fleet::{AskError, Fleet, FleetSetup, HostProgram};
 use friday_edge::progress::ProgressSender;
@@ -30,7 +31,12 @@ const EXAMINE_DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub enum Look {
     /// It.
-    Seen(Box<Observation>),
+    Seen {
+        /// What.
+        seen: Box<Observation>,
+        /// When its answer came: what it says of its clock was true then.
+        at: Timestamp,
+    },
     /// Nothing.
     Unreachable {
         /// Why.
@@ -102,7 +108,9 @@ pub fn hosts(context: &Context, chronicle: &Chronicle) -> Result<Vec<HostView>, 
         let (name, role) = (host.name.clone(), host.role.clone());
         let keeps = name == *keeper;
         match looks.remove(&name) {
-            Some(Look::Seen(seen)) => HostView::seen(name, role, keeps, &seen, chronicle, now()),
+            Some(Look::Seen { seen, at }) => {
+                HostView::seen(name, role, keeps, &seen, chronicle, at)
+            }
             Some(Look::Unreachable { why }) => HostView::unreachable(name, role, keeps, why),
             None => HostView::unreachable(name, role, keeps, "it was not asked".to_owned()),
         }
@@ -239,7 +247,7 @@ async fn verify_one(fleet: &Fleet, host: &HostName) -> Verification {
 
 fn seen(answer: Result<Answer, AskError>) -> Look {
     match answer {
-        Ok(Answer::Observed(observation)) => Look::Seen(observation),
+        Ok(Answer::Observed(seen)) => Look::Seen { seen, at: now() },
         Ok(Answer::Error { why }) => Look::Unreachable { why },
         Ok(other) => Look::Unreachable { why: format!("it answered with {other:?}") },
         Err(AskError::NotSent(error)) => Look::Unreachable { why: error.told() },

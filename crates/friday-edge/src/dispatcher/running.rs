@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use friday_core::controller::effect::{Effect, EffectId, Owed};
 use friday_core::controller::input::{Input, Outcome};
-use friday_wire::{Fence, HealthSpec, HostName, Request, Sample, Streak};
+use friday_wire::{Answer, Fence, HealthSpec, HostName, Request, Sample, Streak};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -72,7 +72,8 @@ impl World {
         match timeout_at(deadline, shipped).await {
             Ok(Ok(())) => Outcome::Done,
             Ok(Err(ShipError::Ask(error))) => from_ask(&error),
-            Ok(Err(error)) => Outcome::Failed { why: error.to_string() },
+            // Nothing is wrong with the connection: the host, or our own stock, says no.
+            Ok(Err(error)) => Outcome::Answered(Box::new(Answer::Error { why: error.to_string() })),
             Err(_) => Outcome::Unknown { why: "it was not there in time".to_owned() },
         }
     }

@@ -32,6 +32,16 @@ const MARK_LEN_MAX: u64 = 4_096;
 /// Lines of standard error that are kept.
 const STDERR_LINES: usize = 20;
 
+/// For each word of the far end: logging in, its shell's profile, checking the program, friday-host's
+/// greeting. After the program was sent, what the line still holds of it has to arrive in this time, too.
+const WORD_LIMIT: Duration = Duration::from_secs(90);
+
+/// For each piece of the program to be taken: a line that carries less than that is no line.
+const PIECE_LIMIT: Duration = Duration::from_secs(60);
+
+/// The program travels in pieces of this many bytes, so that it can be seen how far it came.
+const PIECE_LEN: usize = 16 * 1024;
+
 /// For a process that has closed its output to end.
 const END_GRACE: Duration = Duration::from_secs(2);
 
@@ -55,6 +65,7 @@ pub(super) async fn open(
     address: &Address,
     route: Route,
     deadline: Instant,
+    opening: &super::opening::Opening,
 ) -> Result<Connection, ConnectError> {
     let called = Called { fleet: &setup.fleet, host, program: &setup.program };
     let command = command(address, &setup.login, &setup.base, &called, route)?;
@@ -76,6 +87,7 @@ pub(super) async fn open(
     };
     let mut opening = Opening {
         setup,
+        known: opening,
         host,
         child,
         stdin,
@@ -129,6 +141,7 @@ impl Drop for Stderr {
 
 struct Opening<'a> {
     setup: &'a FleetSetup,
+    known: &'a super::opening::Opening,
     host: &'a HostName,
     child: Child,
     stdin: ChildStdin,
@@ -141,9 +154,9 @@ struct Opening<'a> {
 impl Opening<'_> {
     async fn shake_hands(&mut self) -> Result<HostHello, ConnectError> {
         loop {
-            match self.next_mark().await? {
-                Mark::Preamble => return self.hello().await,
-                Mark::Need => self.send_program().await,
+            match in_time(self.next_mark()).await? {
+                Mark::Preamble => return in_time(self.hello()).await,
+                Mark::Need => self.send_program().await?,
                 Mark::Fail(what) => {
                     let said = self.stderr.said().await;
                     let ours = self.setup.program.machine();
@@ -181,14 +194,26 @@ impl Opening<'_> {
     }
 
     /// Whether it arrived, the next mark tells: if it did not, the far end says why.
-    async fn send_program(&mut self) {
+    async fn send_program(&mut self) -> Result<(), ConnectError> {
         let program = &self.setup.program;
         let bytes = program.bytes().len() as u64;
         let host = self.host.clone();
-        self.setup.progress.tell(Progress::PuttingHostProgram { host, bytes });
-        if self.stdin.write_all(program.bytes()).await.is_ok() {
-            let _ = self.stdin.flush().await;
+        self.known.put_program(bytes);
+        let mut sent = 0;
+        for piece in program.bytes().chunks(PIECE_LEN) {
+            let (host, bytes) = (host.clone(), bytes);
+            self.setup.progress.tell(Progress::PuttingHostProgram { host, sent, bytes });
+            match timeout(PIECE_LIMIT, self.stdin.write_all(piece)).await {
+                Ok(Ok(())) => {}
+                // The far end says why.
+                Ok(Err(_)) => return Ok(()),
+                Err(_) => return Err(ConnectError::ProgramLate { sent, bytes }),
+            }
+            sent += piece.len() as u64;
+            self.known.sent(sent);
         }
+        let _ = self.stdin.flush().await;
+        Ok(())
     }
 
     async fn hello(&mut self) -> Result<HostHello, ConnectError> {
@@ -246,6 +271,13 @@ impl Opening<'_> {
             progress.tell(Progress::Disconnected { host: host.clone(), why: why.to_owned() });
         })
     }
+}
+
+async fn in_time<T>(
+    word: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    let late = ConnectError::TimedOut { doing: "starting friday-host there" };
+    timeout(WORD_LIMIT, word).await.unwrap_or(Err(late))
 }
 
 fn garbage(seen: &[u8]) -> ConnectError {

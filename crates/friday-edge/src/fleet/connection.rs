@@ -433,7 +433,7 @@ impl Waiting {
 }
 
 /// Reads one frame; the twin of [`frame::read_frame`].
-pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<Frame, FrameError> {
+pub(crate) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<Frame, FrameError> {
     let mut head = [0_u8; 5];
     match reader.read(&mut head[..1]).await.map_err(FrameError::Io)? {
         0 => return Err(FrameError::Closed),

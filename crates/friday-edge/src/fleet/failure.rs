@@ -1,6 +1,10 @@
 //! Why there is no connection, told so that a person knows what to mend.
 
+use friday_core::view::words::size;
 use friday_wire::HostName;
+
+/// How it is told that a login shell ended before friday-host spoke.
+const REMOTE_SHELL: &str = "the remote shell ended with";
 
 /// Why a host could not be connected to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +95,20 @@ pub enum ConnectError {
         /// Its words.
         why: String,
     },
+    /// The program is there, or was sent, and may not be run.
+    #[error("friday-host may not be run there: {why}")]
+    NotRun {
+        /// The shell's words.
+        why: String,
+    },
+    /// friday-host's own program is still on its way.
+    #[error("friday-host is still being put there: {} of {} so far", size(*sent), size(*bytes))]
+    ProgramLate {
+        /// Bytes that are under way or there.
+        sent: u64,
+        /// Bytes of the whole.
+        bytes: u64,
+    },
     /// It took too long.
     #[error("no answer in time while {doing}")]
     TimedOut {
@@ -106,8 +124,15 @@ impl ConnectError {
             Self::UnknownHost { .. } => "`friday hosts` lists them",
             Self::Destination { .. } => "write `user@host` or `user@host:port`",
             Self::NotStarted { .. } => "friday uses the system's `ssh`; is it installed?",
-            Self::Unreachable { .. } | Self::TimedOut { .. } => {
-                "try `ssh` to it by hand; is it up, and the name right?"
+            Self::Unreachable { .. } => "try `ssh` to it by hand; is it up, and the name right?",
+            Self::TimedOut { .. } => {
+                "try `ssh` to it by hand; is it up, and does its shell profile wait for something?"
+            }
+            Self::NotRun { .. } => {
+                "is that file system mounted `noexec`? `directory` in `[hosts]` names another place"
+            }
+            Self::ProgramLate { .. } => {
+                "its line is slow; a push or a sweep waits until it is there"
             }
             Self::HostKey { .. } => {
                 "log in once with `ssh USER@HOST` and compare the key; `ssh-keygen -R HOST` forgets an old one"
@@ -130,10 +155,9 @@ impl ConnectError {
     /// connection that worked is told without.
     pub fn told(&self) -> String {
         match self {
-            Self::UnknownHost { .. }
-            | Self::Ended { .. }
-            | Self::Refused { .. }
-            | Self::TimedOut { .. } => self.to_string(),
+            Self::UnknownHost { .. } | Self::Refused { .. } => self.to_string(),
+            // Not where a connection that worked has ended.
+            Self::Ended { why } if !why.starts_with(REMOTE_SHELL) => self.to_string(),
             Self::Destination { .. }
             | Self::NotStarted { .. }
             | Self::Unreachable { .. }
@@ -143,6 +167,10 @@ impl ConnectError {
             | Self::Machine { .. }
             | Self::Tool { .. }
             | Self::Garbage { .. }
+            | Self::Ended { .. }
+            | Self::NotRun { .. }
+            | Self::ProgramLate { .. }
+            | Self::TimedOut { .. }
             | Self::Incompatible { .. } => format!("{self} ({})", self.hint()),
         }
     }
@@ -150,13 +178,16 @@ impl ConnectError {
     /// From what ssh said before it ended.
     pub(super) fn from_ssh(status: Option<i32>, said: &str) -> Self {
         const SSH_ITSELF: i32 = 255;
+        /// Every shell's word for a program that is there and may not be run.
+        const SHELL_MAY_NOT_RUN: i32 = 126;
         let why = if said.is_empty() { "it said nothing".to_owned() } else { said.to_owned() };
         if let Some((_, words)) = said.split_once("friday-host: ") {
             return Self::Refused { why: words.to_owned() };
         }
         if status != Some(SSH_ITSELF) {
             let why = match status {
-                Some(code) => format!("the remote shell ended with {code}: {why}"),
+                Some(SHELL_MAY_NOT_RUN) => return Self::NotRun { why },
+                Some(code) => format!("{REMOTE_SHELL} {code}: {why}"),
                 None => why,
             };
             return Self::Ended { why };

@@ -318,3 +318,18 @@ fn what_is_absurdly_large_is_refused_before_the_disk_is_full() {
     fs::write(bench.path("vast.tar"), bytes).expect("written");
     assert_eq!(refused(&bench, "vast.tar"), "`vast` is larger than 100 bytes");
 }
+
+/// The decoder quotes the name that it stumbled over.
+#[test]
+fn a_damaged_archive_is_told_without_its_control_characters() {
+    let bench = Bench::new();
+    let mut bytes = packed(&[packed_file("\u{1b}[31mred", "x")]);
+    bytes[124..136].fill(b'z');
+    bytes[148..156].fill(b' ');
+    let sum: u32 = bytes[..512].iter().map(|byte| u32::from(*byte)).sum();
+    bytes[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    fs::write(bench.path("a.tar"), bytes).expect("written");
+    let told = bench.refused("a.tar");
+    assert!(told.contains("damaged"), "{told}");
+    assert!(!told.contains(char::is_control), "{told:?}");
+}

@@ -22,7 +22,7 @@ const CONNECTIONS_MAX: usize = 64;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Names a connection of this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
 
 #[derive(Debug)]

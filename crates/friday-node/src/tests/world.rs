@@ -94,6 +94,8 @@ pub struct World {
     pub boot: BootIdentity,
     pub disk: Durable,
     pub setting: Setting,
+    /// Of every step that is asked for.
+    pub clocks: Clocks,
     pub processes: BTreeSet<App>,
     /// What takes traffic.
     pub serving: Option<(ReleaseId, Option<u16>)>,
@@ -128,6 +130,7 @@ impl World {
             boot: BootIdentity { boot_id: "a".to_owned(), init_start: 1 },
             disk,
             setting,
+            clocks: clocks(),
             processes: BTreeSet::new(),
             serving: None,
             pointed: None,
@@ -440,7 +443,7 @@ impl World {
         Step::Switch {
             release: id(n),
             undo,
-            clocks: clocks(),
+            clocks: self.clocks.clone(),
             ports: self.setting.ports,
             rotation: self.setting.rotation.clone(),
             secrets: Some(SecretsVersion::new(format!("secrets-{n}"))),
@@ -456,7 +459,7 @@ impl World {
 
     pub fn stop_step(&self, hold_ms: u64) -> Step {
         let (ports, rotation) = (self.setting.ports, self.setting.rotation.clone());
-        Step::Stop { hold_ms, clocks: clocks(), ports, rotation }
+        Step::Stop { hold_ms, clocks: self.clocks.clone(), ports, rotation }
     }
 
     pub fn stop(&mut self, rollout: &str, number: u64, attempt: u32, hold_ms: u64) -> u64 {
@@ -498,7 +501,7 @@ impl World {
             to: to.map(id),
             quarantine: leaves.map(|n| (id(n), "it answers with errors".to_owned())),
             pace,
-            clocks: clocks(),
+            clocks: self.clocks.clone(),
             ports: self.setting.ports,
             rotation: self.setting.rotation.clone(),
         };
@@ -556,6 +559,24 @@ impl World {
         let app = app.expect("it runs");
         self.processes.remove(&app);
         self.input(exited(app));
+    }
+
+    /// An action that is not at work ends.
+    pub fn finish_unasked(&mut self, action: u64, well: bool) {
+        if self.hung.iter().any(|(id, _)| id.0 == action) {
+            return;
+        }
+        let result = match well {
+            true => ActionResult::Done,
+            false => ActionResult::Failed { why: "long ago".to_owned(), log: Vec::new() },
+        };
+        self.input(Input::Finished { action: ActionId(action), result });
+    }
+
+    /// An application that never ran here ends. Generations are what tells applications apart, and
+    /// no history gets as far as these.
+    pub fn exit_unknown(&mut self, n: u8, generation: u64) {
+        self.input(exited(App { release: id(n), generation: 10_000 + generation }));
     }
 
     /// Every transition so far is in the drawing.

@@ -267,7 +267,7 @@ fn witnesses(
     let judged = seen.into_iter().map(|(host, look)| {
         let witnessed = match look {
             Look::Unreachable { why } => Witnessed::Unreachable { why },
-            Look::Seen(observation) => match observation.head.witnesses.get(id) {
+            Look::Seen { seen, .. } => match seen.head.witnesses.get(id) {
                 None => Witnessed::None,
                 Some(witness) => {
                     let index = usize::try_from(witness.seq).unwrap_or(usize::MAX);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::context::Context;
+use crate::driver::taken_back_by;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::journal::Journal;
@@ -54,11 +55,7 @@ pub fn run(ui: &Ui, global: &Global, args: &WhyArgs) -> Result<Exit, CommandErro
         (None, Some(push)) => chronicle.rollout(push).unwrap_or(rollout),
         _ => rollout,
     };
-    let back = chronicle
-        .rollouts
-        .iter()
-        .rev()
-        .find(|other| other.because_of.as_ref() == Some(&rollout.rollout));
+    let back = taken_back_by(chronicle, &rollout.rollout);
     if ui.is_json() {
         let reasons = rollout.reasons().iter();
         let reasons =

@@ -55,6 +55,14 @@ impl Place {
         self.lost.take()
     }
 
+    /// Goes on in memory where that is allowed; says whether it is.
+    pub fn give_up(&mut self, why: &str) -> bool {
+        if self.without_file == WithoutFile::GoOn && self.file.take().is_some() {
+            self.lost = Some(why.to_owned());
+        }
+        self.without_file == WithoutFile::GoOn
+    }
+
     /// Whether records still go to the file.
     pub fn is_file(&self) -> bool {
         self.file.is_some()
@@ -80,10 +88,7 @@ impl Store for Place {
         };
         match appended {
             Ok(()) => {}
-            Err(AppendError::Failed(why)) if self.without_file == WithoutFile::GoOn => {
-                self.file = None;
-                self.lost = Some(why);
-            }
+            Err(AppendError::Failed(why)) if self.give_up(&why) => {}
             Err(error) => return Err(error),
         }
         if self.file.is_none() {
@@ -145,5 +150,9 @@ mod tests {
         assert!(!rollback.is_file());
         assert!(rollback.take_lost().is_some());
         assert_eq!(rollback.take_fresh(), [first]);
+        assert!(rollback.give_up("a full disk"), "it has already");
+        assert_eq!(rollback.take_lost(), None, "told once");
+        assert!(!push.give_up("a full disk"));
+        assert!(push.is_file());
     }
 }

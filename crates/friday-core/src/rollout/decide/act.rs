@@ -41,15 +41,19 @@ pub fn looked(view: View<'_>) -> Vec<Event> {
 }
 
 /// Rollouts that this journal still holds open and that hosts say are closed: another laptop took
-/// them back, or went on with them.
+/// them back, or went on with them; or this one closed them everywhere, and died before it noted that.
+/// One that its own driver closed on some hosts only is not over: it has to finish that.
 fn over_elsewhere(view: View<'_>, truth: &Truth) -> Vec<Event> {
+    let heads = || view.rollout.reads.values();
     let is_over = |other: &Rollout| {
         let open = truth.open.as_ref().is_some_and(|found| found.open.id == other.id);
-        let closed =
-            view.rollout.reads.values().filter_map(|head| head.closed.as_ref()).any(|closed| {
-                closed.value == other.id
-                    || other.fence.as_ref().is_some_and(|fence| closed.fence > *fence)
-            });
+        let left = heads()
+            .filter_map(|head| head.rollout.as_ref())
+            .any(|stamped| stamped.value.id == other.id);
+        let closed = heads().filter_map(|head| head.closed.as_ref()).any(|closed| {
+            other.fence.as_ref().is_some_and(|fence| closed.fence > *fence)
+                || (closed.value == other.id && !left)
+        });
         other.bound.is_some() && !open && closed
     };
     let Some(by) = truth.fence.clone() else { return Vec::new() };

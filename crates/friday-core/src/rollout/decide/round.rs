@@ -170,15 +170,20 @@ fn fenced_off(view: View<'_>, highest: &Fence) -> Vec<Event> {
 
 /// After the close, the lease goes back.
 fn closed(view: View<'_>, round: &Round) -> Vec<Event> {
-    let everywhere = matches!(view.rollout.ending.as_deref(), Some(End::Stable));
-    let left: Vec<HostName> = not_ok(round)
-        .map(|(host, _)| host.clone())
-        .filter(|host| everywhere || view.rollout.takes(host))
-        .collect();
-    if let (Some(End::Stable | End::Apart { .. }), false) =
-        (view.rollout.ending.as_deref(), left.is_empty())
-    {
-        return view.hold(vec![Reason::SweepOwed { hosts: left }]);
+    let ending = view.rollout.ending.as_deref();
+    let everywhere = matches!(ending, Some(End::Stable));
+    let left: Vec<(&HostName, String)> =
+        not_ok(round).filter(|(host, _)| everywhere || view.rollout.takes(host)).collect();
+    if everywhere && !left.is_empty() {
+        let untold = |(host, why): (&HostName, String)| Reason::NotToldStable {
+            host: host.clone(),
+            why,
+        };
+        return view.hold(left.into_iter().map(untold).collect());
+    }
+    if let (Some(End::Apart { .. }), false) = (ending, left.is_empty()) {
+        let hosts = left.into_iter().map(|(host, _)| host.clone()).collect();
+        return view.hold(vec![Reason::SweepOwed { hosts }]);
     }
     if view.answers_keeper() {
         return vec![begin(view, RoundAsk::Release, vec![view.rollout.keeper_host()])];

@@ -2,7 +2,7 @@
 
 use friday_wire::{HostName, Migration, OpenRollout, RolloutKind};
 
-use super::gate::{facts, kind_of};
+use super::gate::{self, facts, kind_of};
 use super::{View, outcome, rollback, round};
 use crate::journal::Event;
 use crate::journal::event::{End, RoundAsk, Work};
@@ -32,8 +32,13 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     if let Some(found) = &truth.open
         && found.open.kind != RolloutKind::Sweep
     {
-        let reason =
+        let open =
             Reason::RolloutOpen { rollout: found.open.id.clone(), kind: kind_of(found).to_owned() };
+        // The keeper's refusal says more: whoever holds the lease is at work on it.
+        let reason = gate::lease(view, raised)
+            .refuses
+            .filter(|reason| matches!(reason, Reason::Leased { .. }))
+            .unwrap_or(open);
         events.push(view.end(End::Refused { reasons: vec![reason] }));
         return events;
     }

@@ -1,0 +1,45 @@
+//! What is known of a connection while it is being made, so that whoever waits in vain can say for what.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::failure::ConnectError;
+
+/// One host's connection in the making.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    /// friday-host's program: bytes in all, 0 while none is being put there.
+    bytes: AtomicU64,
+    /// Bytes that are under way.
+    sent: AtomicU64,
+}
+
+impl Opening {
+    /// The program is wanted there.
+    pub(super) fn put_program(&self, bytes: u64) {
+        self.sent.store(0, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// So much of it is under way.
+    pub(super) fn sent(&self, sent: u64) {
+        self.sent.store(sent, Ordering::Relaxed);
+    }
+
+    /// Made, or failed.
+    pub(super) fn forget(&self) {
+        self.bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the program travels.
+    pub(super) fn is_putting_program(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > 0
+    }
+
+    /// What is told to somebody whose time is over.
+    pub(super) fn too_late(&self) -> ConnectError {
+        match self.bytes.load(Ordering::Relaxed) {
+            0 => ConnectError::TimedOut { doing: "starting friday-host there" },
+            bytes => ConnectError::ProgramLate { sent: self.sent.load(Ordering::Relaxed), bytes },
+        }
+    }
+}
