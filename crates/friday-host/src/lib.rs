@@ -16,6 +16,8 @@ mod command;
 mod connect;
 mod environment;
 mod examine;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod host;
 mod journald;
 mod leave;
@@ -52,7 +54,8 @@ const EXIT_USAGE: u8 = 2;
 /// Another process serves the directory already.
 pub(crate) const EXIT_TAKEN: u8 = 3;
 
-fn main() -> ExitCode {
+/// The whole program, from its arguments to its exit status.
+pub fn main() -> ExitCode {
     // Everything that this program writes is its user's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match arguments::parse(std::env::args_os().skip(1)) {

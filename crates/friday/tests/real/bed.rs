@@ -117,6 +117,11 @@ impl Bed {
         self.machine(host).plug(&self.ground);
     }
 
+    /// Lets so much through to the host, as `tc` writes it: `800kbit`.
+    pub fn slow_down(&self, host: &str, rate: &str) {
+        self.machine(host).narrow(&self.ground, rate);
+    }
+
     /// Freezes every process of the host; its kernel still accepts connections.
     pub fn pause(&self, host: &str) {
         self.machine(host).freeze();

@@ -17,11 +17,11 @@ fn fleet_with_v1() -> (Bed, Project) {
     (bed, laptop)
 }
 
-/// The first host that is seen on a release.
-fn first_on(bed: &Bed, label: &str) -> String {
+/// The first of the first hosts that is seen on a release.
+pub fn first_on(bed: &Bed, label: &str, hosts: usize) -> String {
     let mut found = None;
     until(&format!("some host is on {label}"), || {
-        found = names(HOSTS).into_iter().find(|host| current(bed, host).as_deref() == Some(label));
+        found = names(hosts).into_iter().find(|host| current(bed, host).as_deref() == Some(label));
         found.is_some()
     });
     found.expect("just found")
@@ -32,7 +32,8 @@ fn end(mut friday: Child) {
     friday.wait().expect("it is our own child");
 }
 
-fn ended_with(mut friday: Child) -> Option<i32> {
+/// Its exit status, when it has ended.
+pub fn ended_with(mut friday: Child) -> Option<i32> {
     let mut status = None;
     until("friday ends", || {
         status = friday.try_wait().expect("it is our own child");
@@ -46,7 +47,7 @@ fn a_host_that_dies_in_mid_push_is_put_right_when_it_returns() {
     let (mut bed, laptop) = fleet_with_v1();
     laptop.release("v2", Quality::Good);
     let push = laptop.begin(&bed, &["push", "v2"], "push");
-    let dead = first_on(&bed, "v2");
+    let dead = first_on(&bed, "v2", HOSTS);
     bed.kill(&dead);
     assert_eq!(ended_with(push), Some(6), "the dead host is still owed the way back");
     let others: Vec<String> = names(HOSTS).into_iter().filter(|host| *host != dead).collect();
@@ -61,7 +62,7 @@ fn a_host_cut_off_before_its_confirm_undoes_alone() {
     let (bed, laptop) = fleet_with_v1();
     laptop.release("v2", Quality::SlowOutside);
     let push = laptop.begin(&bed, &["push", "v2"], "push");
-    let cut = first_on(&bed, "v2");
+    let cut = first_on(&bed, "v2", HOSTS);
     bed.partition(&cut);
     until(&format!("{cut} is back on v1 by itself"), || {
         page_inside(&bed, &cut).as_deref() == Some("v1")
@@ -83,7 +84,7 @@ fn a_reboot_with_an_armed_timer_starts_the_old_release() {
         bed.tell(&host, &format!("echo '{line}' | crontab -u deploy -"));
     }
     let push = laptop.begin(&bed, &["push", "v2"], "push");
-    let armed = first_on(&bed, "v2");
+    let armed = first_on(&bed, "v2", HOSTS);
     end(push);
     bed.kill(&armed);
     bed.start(&armed);

@@ -3,9 +3,11 @@
 //! [`bed`] makes the fleets; the other modules are the tests. What friday says is never taken as
 //! proof of what a host runs: results are read through [`bed::Bed::file`] and [`bed::Bed::sh`].
 
+mod bad_luck;
 mod bed;
 mod bed_holds;
 mod broken_off;
+mod full;
 mod project;
 mod push_and_back;
 mod servers;

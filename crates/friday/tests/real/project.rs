@@ -1,7 +1,7 @@
 //! A person's laptop: a directory with a configuration and releases, and friday run from it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::bed::Bed;
@@ -74,10 +74,19 @@ pub struct Project {
 impl Project {
     /// A new directory in the bed, for its first `hosts` hosts.
     pub fn new(bed: &Bed, laptop: &str, hosts: usize) -> Self {
+        Self::with(bed, laptop, hosts, &[])
+    }
+
+    /// The same, with lines of the configuration replaced.
+    pub fn with(bed: &Bed, laptop: &str, hosts: usize, lines: &[(&str, &str)]) -> Self {
         let directory = bed.directory().join(laptop);
         fs::create_dir(&directory).expect("the bed's directory takes directories");
         let names: Vec<String> = (1..=hosts).map(|n| format!("\"deploy@h{n}\"")).collect();
-        let text = CONFIGURATION.replace("HOSTS", &names.join(", "));
+        let mut text = CONFIGURATION.replace("HOSTS", &names.join(", "));
+        for (line, other) in lines {
+            assert!(text.contains(line), "the configuration has no `{line}`");
+            text = text.replace(line, other);
+        }
         fs::write(directory.join("friday.toml"), text).expect("a new directory takes files");
         Self { directory }
     }
@@ -90,6 +99,16 @@ impl Project {
         let mut text = kept.collect::<Vec<_>>().join("\n");
         text = text.replace("[hosts]\n", &format!("[hosts]\n{key} = \"{value}\"\n"));
         fs::write(&path, text + "\n").expect("our own file");
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What a friday that was begun under this name has said so far.
+    pub fn said(&self, name: &str) -> String {
+        fs::read_to_string(self.directory.join(format!("{name}.out"))).unwrap_or_default()
     }
 
     /// Writes a release; its label is what `/` answers.

@@ -198,6 +198,13 @@ impl Machine {
         shell::must(ground.enter().args(["ip", "link", "set", &self.cable(), "master", BRIDGE]));
     }
 
+    /// Makes the cable carry less towards the host. Sixteen packets may come at once.
+    pub fn narrow(&self, ground: &Ground, rate: &str) {
+        let cable = self.cable();
+        let bucket = ["root", "tbf", "rate", rate, "burst", "24kb", "latency", "400ms"];
+        shell::must(ground.enter().args(["tc", "qdisc", "replace", "dev", &cable]).args(bucket));
+    }
+
     /// Stops every process, again until none was started meanwhile.
     pub fn freeze(&self) {
         let mut frozen = Vec::new();
