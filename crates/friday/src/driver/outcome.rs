@@ -29,9 +29,7 @@ pub struct ResultView<'a> {
 pub fn taken_back_by<'a>(chronicle: &'a Chronicle, push: &RolloutId) -> Option<&'a RolloutView> {
     // It began after the push: whatever is older need not be asked.
     let mut later = chronicle.rollouts.iter().rev().take_while(|view| view.rollout != *push);
-    later.find(|view| {
-        view.because_of.as_ref() == Some(push) && view.word == RolloutWord::Rollback
-    })
+    later.find(|view| view.because_of.as_ref() == Some(push) && view.word == RolloutWord::Rollback)
 }
 
 /// Whether the rollout, and what it led to, is over or waits for a person; and the status if so.

@@ -80,6 +80,7 @@ pub fn records() -> Vec<Record> {
     held(&mut book);
     apart(&mut book);
     members(&mut book);
+    not_told(&mut book);
     book.records
 }
 
@@ -526,4 +527,10 @@ fn members(book: &mut Book) {
         }
         book.end(&name, End::Done);
     }
+fn not_told(book: &mut Book) {
+    book.begin("push-untold", Intent::Push { plan: nouns::plain_plan() }, None);
+    let (id, why) = (rollout("push-untold"), "no space left on device".to_owned());
+    let reasons = vec![Reason::NotToldStable { host: host("web-1"), why }];
+    book.write(&Event::Held { rollout: id, reasons });
+    book.end("push-untold", End::Dropped);
 }
