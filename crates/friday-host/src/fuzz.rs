@@ -15,6 +15,8 @@ use std::thread;
 use friday_wire::frame::{self, Call, Frame, Reply};
 use friday_wire::{Answer, BootIdentity, Digest, Fence, FleetName, HostName, Refusal};
 
+use serde::Deserialize;
+
 use crate::host::{Host, Opened};
 use crate::page::Pages;
 use crate::place::{Owner, Place};
@@ -51,15 +53,22 @@ pub fn conversation(input: &[u8]) {
     empty(host.place.dir());
 }
 
+#[derive(Deserialize)]
+struct NumberOnly {
+    number: u64,
+}
+
 /// The numbers of what a host must answer, in order, as far as it can read.
 fn questions(bytes: &[u8]) -> Vec<u64> {
     let mut rest = bytes;
     let mut numbers = Vec::new();
     while let Ok(read) = frame::read_frame(&mut rest) {
-        if let Frame::Json(body) = read
-            && let Ok(Call { number, .. }) = frame::parse::<Call>(&body)
-        {
-            numbers.push(number);
+        if let Frame::Json(body) = read {
+            // What is not understood is answered, too, where it has a number.
+            let number = frame::parse::<Call>(&body).map(|call| call.number);
+            let number =
+                number.or_else(|_| frame::parse(&body).map(|NumberOnly { number }| number));
+            numbers.extend(number.ok());
         }
     }
     numbers

@@ -175,10 +175,8 @@ fn closed(view: View<'_>, round: &Round) -> Vec<Event> {
     let left: Vec<(&HostName, String)> =
         not_ok(round).filter(|(host, _)| everywhere || view.rollout.takes(host)).collect();
     if everywhere && !left.is_empty() {
-        let untold = |(host, why): (&HostName, String)| Reason::NotToldStable {
-            host: host.clone(),
-            why,
-        };
+        let untold =
+            |(host, why): (&HostName, String)| Reason::NotToldStable { host: host.clone(), why };
         return view.hold(left.into_iter().map(untold).collect());
     }
     if let (Some(End::Apart { .. }), false) = (ending, left.is_empty()) {
