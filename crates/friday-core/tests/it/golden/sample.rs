@@ -527,6 +527,8 @@ fn members(book: &mut Book) {
         }
         book.end(&name, End::Done);
     }
+}
+
 fn not_told(book: &mut Book) {
     book.begin("push-untold", Intent::Push { plan: nouns::plain_plan() }, None);
     let (id, why) = (rollout("push-untold"), "no space left on device".to_owned());
