@@ -207,6 +207,11 @@ impl Store {
         offered.files.iter().map(lacking).sum()
     }
 
+    /// Files that are lacking of an offer, by a quick look.
+    pub fn lacking_files(&self, offered: &offer::Offered) -> u64 {
+        offered.files.iter().filter(|(digest, _)| !self.has(*digest)).count() as u64
+    }
+
     /// Releases whose manifests are here.
     pub fn known_releases(&self) -> Vec<ReleaseId> {
         let Ok(entries) = fs::read_dir(self.place.join("manifests")) else { return Vec::new() };

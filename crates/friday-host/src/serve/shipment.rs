@@ -15,9 +15,9 @@ use friday_wire::{Answer, Lacks, ReleaseId, Request};
 
 use super::event::{Event, ReplyTo};
 use crate::host::Host;
-use crate::store::check_room;
 use crate::store::offer::{OfferError, Offered};
 use crate::store::unpacking::Unpacking;
+use crate::store::{check_inodes, check_room};
 
 /// Frames of a pack that wait for the disk. A frame has at most a mebibyte.
 const FRAMES_QUEUED_MAX: usize = 8;
@@ -181,7 +181,9 @@ impl Shipments {
         let store = &self.host.store;
         let turn = store.pack_turn();
         let lacking = store.lacking_bytes(offered);
-        check_room(&self.host.place, lacking).map_err(|error| error.to_string())?;
+        check_room(&self.host.place, lacking)
+            .and_then(|()| check_inodes(&self.host.place, store.lacking_files(offered)))
+            .map_err(|error| error.to_string())?;
         let mut unpacking = Unpacking::begin(store, offered).map_err(|error| error.to_string())?;
         loop {
             if !turn.is_newest() {

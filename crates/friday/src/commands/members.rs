@@ -194,7 +194,7 @@ fn change(ui: &Ui, context: &Context, change: MemberChange) -> Result<Exit, Comm
 
 fn seen(context: &Context, host: &HostName) -> Result<Observation, CommandError> {
     match sight::look(context)?.remove(host) {
-        Some(Look::Seen(seen)) => Ok(*seen),
+        Some(Look::Seen { seen, .. }) => Ok(*seen),
         Some(Look::Unreachable { why }) => {
             Err(CommandError::new(Exit::Unreachable, format!("`{host}` does not answer"))
                 .because(why)
