@@ -10,6 +10,7 @@ mod connection;
 mod failure;
 mod opening;
 mod program;
+pub mod shell;
 mod upgrade;
 
 use std::collections::BTreeMap;

@@ -191,7 +191,9 @@ pub fn start(apps: &'static Apps, spec: &ShimSpec) -> Result<(), AppError> {
         watch(apps, spec.app, None);
         return Ok(());
     }
-    if let Some(taken) = spec.port.and_then(crate::port::taken) {
+    // The one who listens may be the very application that an adopted release is about.
+    let adopted = crate::adopted::of(&apps.place, spec.app.release).is_some();
+    if let Some(taken) = spec.port.filter(|_| !adopted).and_then(crate::port::taken) {
         return Err(AppError::PortTaken(taken));
     }
     private_directory(&dir)?;

@@ -113,7 +113,7 @@ fn stop_everything(host: &'static Host, drain: Duration, grace: Duration) -> Res
         }
     }
     for placed in &durable.apps {
-        crate::app::stop(&host.apps, placed.app, grace).map_err(|error| error.to_string())?;
+        crate::adopted::end(host, placed.app, grace)?;
     }
     host.pages.close();
     Ok(())

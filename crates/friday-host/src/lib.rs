@@ -6,9 +6,10 @@
 //!
 //! Reading order: [`arguments`], [`connect`], [`serve`] with [`serve::owner`] and
 //! [`serve::connection`], then [`perform`] and what it calls: [`tree`], [`app`] and [`shim`],
-//! [`probe`], [`page`], [`prune`]. [`upgrade`] replaces the program itself, [`leave`] takes it off. [`place`] says where
+//! [`adopted`], [`probe`], [`page`], [`prune`]. [`upgrade`] replaces the program itself, [`leave`] takes it off. [`place`] says where
 //! everything lies.
 
+mod adopted;
 mod app;
 mod arguments;
 mod boot_hook;

@@ -23,7 +23,7 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
         }
         Action::Start { app, port, secrets } => start(host, app, port, secrets),
         Action::Stop { app, grace_ms } => {
-            done(app::stop(&host.apps, app, Duration::from_millis(grace_ms)))
+            done(crate::adopted::end(host, app, Duration::from_millis(grace_ms)))
         }
         Action::Rotate { direction, rotation, release, port } => {
             rotate(host, direction, &rotation, release, port)

@@ -4,6 +4,7 @@
 //! answers, and the frame that carries them. Nothing here decides anything, reads a clock or does
 //! I/O. Start with [`request`] and [`answer`], then [`head`].
 
+pub mod adopted;
 pub mod answer;
 pub mod examination;
 pub mod fence;
@@ -22,6 +23,7 @@ pub mod step;
 pub mod supervisor;
 pub mod undo;
 
+pub use adopted::Adopted;
 pub use answer::{
     Answer, BootDefault, HostFacts, Lacks, Observation, Refusal, RunningApp, Verified,
 };

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    abort, doctor, history, hosts, init, lock, log, logs, plan, push, quarantine, resume, rollback,
-    status, sweep, unlock, why,
+    abort, adopt, doctor, history, hosts, init, lock, log, logs, plan, push, quarantine, resume,
+    rollback, status, sweep, unlock, why,
 };
 use crate::exit::Exit;
 use crate::ui::{ColorWhen, Consent, Format, Ui, Volume};
@@ -79,6 +79,8 @@ pub enum Command {
     Init(init::InitArgs),
     /// Look for what is missing here and on every host, and print what mends it.
     Doctor(doctor::DoctorArgs),
+    /// Take what runs on the servers already as the first release; restart nothing.
+    Adopt(adopt::AdoptArgs),
     /// Show what a push would do, and change nothing.
     Plan(plan::PlanArgs),
     /// Ship a release to every host, in waves gated by health.
@@ -123,6 +125,7 @@ impl Command {
         match self {
             Self::Init(args) => init::run(ui, global, &args),
             Self::Doctor(args) => doctor::run(ui, global, &args),
+            Self::Adopt(args) => adopt::run(ui, global, &args),
             Self::Plan(args) => plan::run(ui, global, &args),
             Self::Push(args) => push::run(ui, global, &args),
             Self::Resume(args) => resume::run(ui, global, &args),

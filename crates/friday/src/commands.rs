@@ -1,6 +1,7 @@
 //! The commands, one file each: parse, call, render.
 
 pub mod abort;
+pub mod adopt;
 pub mod doctor;
 pub mod history;
 pub mod hosts;

@@ -1,6 +1,7 @@
 //! `friday`: the commands. Thin: parse, call, render. Deciding is core's, touching the world edge's, and
 //! only [`ui`] prints.
 
+mod adoption;
 mod cli;
 mod commands;
 mod context;

@@ -96,6 +96,33 @@ pub(super) fn command(
     }
 }
 
+/// The command that runs a script at an address, past friday-host.
+pub(super) fn shell_command(
+    address: &Address,
+    login: &LoginSettings,
+    base: &Path,
+    script: &str,
+    arguments: &[String],
+) -> Result<HostCommand, ConnectError> {
+    match address {
+        Address::Local { .. } => {
+            let mut args = vec!["-c".to_owned(), script.to_owned(), "friday".to_owned()];
+            args.extend(arguments.iter().cloned());
+            Ok(HostCommand { program: "/bin/sh", args })
+        }
+        Address::Ssh { user, host, port } => {
+            let mut args = options(login, base, Route::Usual);
+            if let Some(port) = port {
+                args.extend(["-p".to_owned(), port.to_string()]);
+            }
+            args.extend(["--".to_owned(), destination(user, host)?]);
+            let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+            args.push(format!("exec /bin/sh -c {} friday {}", quoted(script), words.join(" ")));
+            Ok(HostCommand { program: "ssh", args })
+        }
+    }
+}
+
 fn script_args(directory: String, called: &Called<'_>) -> [String; 7] {
     [
         "friday".to_owned(),

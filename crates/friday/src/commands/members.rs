@@ -118,8 +118,11 @@ fn describe(
     }
 }
 
-/// A person's yes, or `--yes`: a script that did not say so stops nothing.
-fn consent(ui: &Ui, global: &Global, question: &str) -> Result<(), CommandError> {
+/// A person's yes, or `--yes`: a script that did not say so changes nothing.
+///
+/// # Errors
+/// When nobody said yes.
+pub fn consent(ui: &Ui, global: &Global, question: &str) -> Result<(), CommandError> {
     let yes = if ui.asks() { ui.confirm(question) } else { global.yes };
     if yes {
         return Ok(());
