@@ -132,6 +132,22 @@ impl Bed {
         self.machine(host).thaw();
     }
 
+    /// The operator takes the host key that it has now for the right one, as a person does who compared it.
+    pub fn trust_anew(&self, host: &str) {
+        let key = self.tell(host, "cat /etc/ssh/host_key.pub");
+        let path = self.directory.path().join("known_hosts");
+        let known = std::fs::read_to_string(&path).expect("the bed wrote it");
+        let others = known.lines().filter(|line| !line.starts_with(&format!("{host},")));
+        let mut lines: Vec<String> = others.map(str::to_owned).collect();
+        lines.push(format!("{host},{} {key}", self.address(host)));
+        std::fs::write(path, lines.join("\n") + "\n").expect("the bed's directory takes files");
+    }
+
+    /// Its address, by which it can be reached as well.
+    pub fn address(&self, host: &str) -> String {
+        machine::address(host.trim_start_matches('h').parse().expect("`h` and a number"))
+    }
+
     /// A file of a host that runs, read past everything that is under test; `None` where there is none.
     pub fn file(&self, host: &str, path: &str) -> Option<Vec<u8>> {
         let inside = self.machine(host).root().join(path.trim_start_matches('/'));

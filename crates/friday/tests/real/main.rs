@@ -3,11 +3,13 @@
 //! [`bed`] makes the fleets; the other modules are the tests. What friday says is never taken as
 //! proof of what a host runs: results are read through [`bed::Bed::file`] and [`bed::Bed::sh`].
 
+mod adopting;
 mod bad_luck;
 mod bed;
 mod bed_holds;
 mod broken_off;
 mod full;
+mod members;
 mod project;
 mod push_and_back;
 mod servers;

@@ -91,6 +91,18 @@ impl Project {
         Self { directory }
     }
 
+    /// Writes the configuration anew, for these hosts.
+    pub fn names_hosts(&self, hosts: &[&str]) {
+        let names: Vec<String> = hosts.iter().map(|host| format!("\"deploy@{host}\"")).collect();
+        let text = CONFIGURATION.replace("HOSTS", &names.join(", "));
+        fs::write(self.directory.join("friday.toml"), text).expect("our own directory takes files");
+    }
+
+    /// A path in its directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
     /// Sets a key of `[hosts]`.
     pub fn configure(&self, key: &str, value: &str) {
         let path = self.directory.join("friday.toml");
