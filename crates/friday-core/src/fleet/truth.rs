@@ -100,9 +100,15 @@ impl Truth {
         let lacks = self
             .quarantine
             .iter()
-            .any(|(release, entry)| head.quarantine.get(release) != Some(entry));
+            .any(|(release, entry)| !knows(head.quarantine.get(release), entry));
         lacks.then(|| "does not know every quarantined release".to_owned())
     }
+}
+
+/// Whether a host refuses or takes a release as the truth says. Which files it had, only hosts know that
+/// held it.
+fn knows(known: Option<&Quarantined>, entry: &Quarantined) -> bool {
+    known.is_some_and(|known| known.fence >= entry.fence && known.active == entry.active)
 }
 
 fn highest<'a, T: 'a>(values: impl Iterator<Item = &'a Stamped<T>>) -> Option<&'a T> {
@@ -141,7 +147,11 @@ pub fn merge_quarantine<'a>(
     let mut merged: BTreeMap<ReleaseId, Quarantined> = BTreeMap::new();
     for (release, entry) in entries.flatten() {
         match merged.get(release) {
-            Some(known) if known.fence >= entry.fence => {}
+            // Of two of one rollout, the host that held the release knows its files, too.
+            Some(known) if known.fence > entry.fence => {}
+            Some(known)
+                if known.fence == entry.fence && (known.tree.is_some() || entry.tree.is_none()) => {
+            }
             Some(_) | None => {
                 merged.insert(*release, entry.clone());
             }

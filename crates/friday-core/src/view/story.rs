@@ -491,18 +491,7 @@ fn ended(chronicle: &Chronicle, at: Timestamp, id: &RolloutId, end: &End) -> Lin
                 chronicle.target_says(view.and_then(|view: &RolloutView| view.release.as_ref()));
             line(Tone::Good, format!("{release} is stable on every host, after {took}"))
         }
-        End::Apart { hosts } => {
-            let release = chronicle.target_says(view.and_then(|view| view.release.as_ref()));
-            let on = names(hosts.iter().map(HostName::as_str), 8);
-            let stable = match &chronicle.stable {
-                stable if *stable == view.and_then(|view| view.release) => String::new(),
-                Some(stable) => {
-                    format!("; the stable release is still {}", chronicle.release_says(stable))
-                }
-                None => "; no release is stable".to_owned(),
-            };
-            line(Tone::Good, format!("{release} runs on {on}, after {took}{stable}"))
-        }
+        End::Apart { hosts } => line(Tone::Good, left_apart(chronicle, view, hosts, &took)),
         End::TakenBack { .. } => {
             line(Tone::Warn, format!("the push failed and was taken back, after {took}"))
         }
@@ -539,6 +528,26 @@ fn ended(chronicle: &Chronicle, at: Timestamp, id: &RolloutId, end: &End) -> Lin
         ),
         End::Done => line(Tone::Good, format!("{}, after {took}", acted(word))),
     }
+}
+
+/// A push to some hosts only: where it runs, and what the stable release is still.
+fn left_apart(
+    chronicle: &Chronicle,
+    view: Option<&RolloutView>,
+    hosts: &[HostName],
+    took: &str,
+) -> String {
+    let pushed = view.and_then(|view| view.release);
+    let stable = match &chronicle.stable {
+        stable if *stable == pushed => String::new(),
+        Some(stable) => {
+            format!("; the stable release is still {}", chronicle.release_says(stable))
+        }
+        None => "; no release is stable".to_owned(),
+    };
+    let release = chronicle.target_says(pushed.as_ref());
+    let on = names(hosts.iter().map(HostName::as_str), 8);
+    format!("{release} runs on {on}, after {took}{stable}")
 }
 
 /// Always a fine point: the end that follows tells a refusal, with all the others.

@@ -1,7 +1,7 @@
 //! `friday plan`: what a push would do. Changes nothing.
 
 use clap::Args;
-use friday_core::rollout::plan::{MigrationBack, Plan};
+use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan};
 use friday_core::view::host::{Membership, Sight};
 use friday_core::view::words::{count, duration, names, size};
 use friday_core::view::{Chronicle, HostView};
@@ -207,6 +207,29 @@ fn mix(plan: &Plan, chronicle: &Chronicle) -> Option<String> {
     })
 }
 
+/// What a migration costs, or takes away.
+fn of_migration(migration: &MigrationPlan) -> Vec<String> {
+    let mut notes = vec![match migration.back {
+        MigrationBack::OneWay => format!(
+            "the migration on `{}` is one-way: after it nothing goes back by itself",
+            migration.host
+        ),
+        MigrationBack::Safe | MigrationBack::Command { .. } => {
+            format!("the migration runs on `{}` before the first wave", migration.host)
+        }
+    }];
+    if migration.stop_all {
+        let until = match migration.back {
+            MigrationBack::OneWay => "until a wave has switched it",
+            MigrationBack::Safe | MigrationBack::Command { .. } => "while the migration runs",
+        };
+        notes.push(format!(
+            "every host is stopped before the migration, and stays so {until}: nothing serves"
+        ));
+    }
+    notes
+}
+
 /// Hosts that a push takes in, puts right first, or takes in again.
 fn come_or_gone(hosts: &[HostView]) -> Option<String> {
     let empty: Vec<&str> = hosts
@@ -247,26 +270,7 @@ fn notes(
             "there is no outside probe: the hosts' own health suffices to confirm".to_owned(),
         );
     }
-    if let Some(migration) = &plan.migration {
-        notes.push(match migration.back {
-            MigrationBack::OneWay => format!(
-                "the migration on `{}` is one-way: after it nothing goes back by itself",
-                migration.host
-            ),
-            MigrationBack::Safe | MigrationBack::Command { .. } => {
-                format!("the migration runs on `{}` before the first wave", migration.host)
-            }
-        });
-        if migration.stop_all {
-            let until = match migration.back {
-                MigrationBack::OneWay => "until a wave has switched it",
-                MigrationBack::Safe | MigrationBack::Command { .. } => "while the migration runs",
-            };
-            notes.push(format!(
-                "every host is stopped before the migration, and stays so {until}: nothing serves"
-            ));
-        }
-    }
+    notes.extend(plan.migration.iter().flat_map(of_migration));
     if context.settings.build.is_some() {
         notes.push(
             "a push runs `release.build` first; this plan is of what is there now".to_owned(),

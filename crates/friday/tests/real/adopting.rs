@@ -8,7 +8,7 @@ use crate::truth::{all_run, names, page_inside, until};
 fn capistrano(bed: &Bed, laptop: &Project, host: &str) {
     let lay = "set -e; cd /srv; mkdir -p app/shared/log app/releases/20260101 app/releases/20260202; cd app; \
          ln -s releases/20260202 current; ln -s /srv/app/shared/log current/log; echo old >current/log/x; \
-         mkdir current/bin; printf 'cd /srv/app/current && PORT=8080 setsid perl app.pl >/srv/app/shared/log/out 2>&1 </dev/null & \
+         mkdir current/bin; printf 'cd /srv/app/current || exit 1; PORT=8080 setsid perl app.pl >/srv/app/shared/log/out 2>&1 </dev/null & \
          echo $! >/srv/app/app.pid\\n' >current/bin/start; chmod +x current/bin/start";
     bed.tell(host, lay);
     for file in ["app.pl", "label", "quality"] {
@@ -20,10 +20,16 @@ fn capistrano(bed: &Bed, laptop: &Project, host: &str) {
         bed.tell(host, &into);
     }
     bed.tell(host, "printf old >/srv/app/current/label; printf good >/srv/app/current/quality; chown -R deploy /srv/app");
-    bed.tell(host, "su deploy -c 'sh /srv/app/current/bin/start'");
+    start(bed, host);
     until(&format!("{host} serves the old way"), || {
         page_inside(bed, host).as_deref() == Some("old")
     });
+}
+
+/// As the login user, the way a person does.
+fn start(bed: &Bed, host: &str) {
+    let done = bed.run_inside(&format!("ssh {host} 'sh /srv/app/current/bin/start'"));
+    assert!(done.status.success(), "{}", crate::bed::describe(&done));
 }
 
 fn pid(bed: &Bed, host: &str) -> String {
@@ -92,8 +98,9 @@ fn what_does_not_pass_its_health_check_is_let_alone() {
     let before = pid(&bed, "h1");
     bed.tell(
         "h1",
-        &format!("kill {before}; sleep 1; su deploy -c 'sh /srv/app/current/bin/start'"),
+        &format!("kill {before}; while kill -0 {before} 2>/dev/null; do sleep 0.1; done"),
     );
+    start(&bed, "h1");
     let bad = pid(&bed, "h1");
     until("it answers its health page", || {
         bed.sh("h1", &format!("kill -0 {bad}")).status.success()
