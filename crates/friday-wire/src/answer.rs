@@ -275,7 +275,6 @@ pub struct HostFacts {
     pub unusable: BTreeMap<Supervisor, String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }

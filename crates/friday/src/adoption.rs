@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use friday_edge::fleet::shell::{Place, Ran, run_script};
@@ -206,7 +206,7 @@ async fn run(
     host: &HostName,
     script: &str,
     arguments: &[String],
-    output: &PathBuf,
+    output: &Path,
     limit: Duration,
 ) -> Result<Ran, CommandError> {
     let file =

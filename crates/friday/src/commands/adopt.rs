@@ -67,6 +67,7 @@ pub fn run(ui: &Ui, global: &Global, args: &AdoptArgs) -> Result<Exit, CommandEr
     let context = Context::load(global)?;
     driver::refuse_beside_another(&context)?;
     driver::settle(ui, &context)?;
+    context.state.make().map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
     refuse_where_friday_runs(&context)?;
     let mut adopted = manner(args)?;
     let may = args.unit.as_deref().map(leave_of);

@@ -114,7 +114,7 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     events
 }
 
-fn change<'a>(view: View<'a>) -> Option<&'a MemberChange> {
+fn change(view: View<'_>) -> Option<&MemberChange> {
     match &*view.rollout.intent {
         Intent::Members { change, .. } => Some(change),
         _ => None,
