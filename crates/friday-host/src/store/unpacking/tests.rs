@@ -42,7 +42,6 @@ fn offered(files: &[&[u8]], base: &[&[u8]]) -> Offered {
         health: HealthSpec::default(),
         unit: friday_wire::UnitSpec::default(),
         shared: Vec::new(),
-        unit: Default::default(),
     };
     let tree = named(files).into_iter().enumerate().map(entry).collect();
     Offered {
