@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: friday beside the tools that people use, on real SSH servers, in one run.
 //!
 //! `bench peers` gives every tool the same release, hosts and checks; `bench floor` measures what no
-//! tool can beat that uses this machine's OpenSSH. Results are lines of JSON, and a table of them.
+//! tool can beat that uses this machine's OpenSSH. `bench controller` needs no servers: it pushes to
+//! simulated fleets of growing size. Results are lines of JSON, and a table of them.
 //! Nothing here knows how friday works: it is called as any other tool is, by a script in
 //! `benches/peers`.
 
 mod account;
+mod controller;
 mod delay;
 mod floor;
 mod ground;
@@ -20,6 +22,7 @@ use options::Options;
 /// Runs what was asked for.
 pub fn run(words: &[&str]) -> Result<(), String> {
     match words {
+        ["controller", sizes @ ..] => controller::run(sizes),
         ["table", files @ ..] if !files.is_empty() => table::print_files(files),
         [what @ ("peers" | "floor" | "warm"), rest @ ..] => {
             let options = Options::parse(rest)?;

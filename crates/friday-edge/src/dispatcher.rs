@@ -8,12 +8,13 @@ mod running;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use friday_core::controller::effect::{EffectId, Owed};
 use friday_core::controller::input::Input;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::bandwidth::Bandwidth;
@@ -62,7 +63,8 @@ impl Dispatcher {
         runtime.spawn_blocking(move || hand_in(queue, &inbox));
         let DispatcherSetup { fleet, stock, secrets, bandwidth, directory, progress } = setup;
         let from = ShipFrom { stock, secrets, bandwidth, progress: progress.clone() };
-        let world = World { fleet, from, directory, progress, prober: Prober::new() };
+        let shipping = Arc::new(Semaphore::new(running::SHIPPING_MAX));
+        let world = World { fleet, from, directory, progress, prober: Prober::new(), shipping };
         Self { runtime, world, in_flight: BTreeMap::new(), inputs }
     }
 

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use friday_core::controller::Controller;
 use friday_core::controller::input::{BackTo, Command};
 
 use crate::catalog::{Behaviour, Catalog};
@@ -45,6 +46,12 @@ impl Meter {
         let longest = turns.last().copied();
         [at(50), at(99), longest, Some(turns.iter().sum())].map(Option::unwrap_or_default)
     }
+}
+
+fn resident_bytes() -> Option<usize> {
+    const PAGE: usize = 4_096;
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(pages.split_whitespace().nth(1)?.parse::<usize>().ok()? * PAGE)
 }
 
 /// What this thread computed so far: other processes on the machine do not count.
@@ -142,6 +149,22 @@ impl QuietFleet {
     pub fn roll_back(&mut self) -> Result<Cost, String> {
         let command = self.world.rollback_command(0, BackTo::LastStable, false);
         self.give(command)
+    }
+
+    /// Bytes of the controller for each host, as it stood when the last push began to bake: all that is
+    /// known of two rollouts, and what is owed. `None` where the system does not say.
+    pub fn controller_bytes_per_host(&self) -> Option<usize> {
+        let records = self.world.ledgers[self.world.laptops[0].ledger].records();
+        let bakes = records.iter().rposition(|record| record.kind == "bake_begun")?;
+        // A thread of its own has a heap of its own: nothing that was freed before is used again.
+        let measure = || {
+            let before = resident_bytes()?;
+            let controller = Controller::replay(&records[..=bakes]).ok()?;
+            let after = resident_bytes()?;
+            let hosts = controller.state().rollouts.values().last()?.hosts.len();
+            Some(after.saturating_sub(before) / hosts.max(1))
+        };
+        std::thread::scope(|scope| scope.spawn(measure).join().ok()?)
     }
 
     fn give(&mut self, command: Command) -> Result<Cost, String> {

@@ -14,6 +14,9 @@ use friday_sim::{Failure, Options, QuietFleet, Switch, World, run_seed};
 const USAGE: &str = "\
 usage: friday-sim --seed N [--rough] [--verbose] [--journals DIR] [--without SAFEGUARD]
        friday-sim --seeds COUNT [--from N] [--jobs J] [--keep-going] [--rough] [--without SAFEGUARD]
+       friday-sim --fleets HOSTS...
+
+--fleets pushes twice to a quiet fleet of each size and rolls back, and says what that costs.
 
 --rough runs hosts alone, under a driver without any sense.
 
@@ -113,10 +116,17 @@ fn tell_costs(sizes: &[String], out: &mut impl Write) -> io::Result<ExitCode> {
                 }
             }
         }
-        if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-            let peak = status.lines().find(|line| line.starts_with("VmHWM"));
-            writeln!(out, "{hosts:>6} hosts {:>10}: {}", "memory", peak.unwrap_or("unknown"))?;
-        }
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let each = fleet
+            .controller_bytes_per_host()
+            .map_or("unknown".to_owned(), |bytes| bytes.to_string());
+        writeln!(
+            out,
+            "{hosts:>6} hosts     memory: {} bytes of the controller for each host; the whole process, with simulated hosts and journal, {} at most",
+            each,
+            peak.unwrap_or("unknown").trim(),
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,13 @@
 //! One effect from its beginning to its outcome. Deadlines are kept here: an overrun is an outcome.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use friday_core::controller::effect::{Effect, EffectId, Owed};
 use friday_core::controller::input::{Input, Outcome};
 use friday_wire::{Answer, Fence, HealthSpec, HostName, Request, Sample, Streak};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::clock;
@@ -19,6 +20,10 @@ use crate::ship::{self, ShipError, ShipFrom, Shipment};
 /// Standing effects never run hotter than this, whatever the plan says.
 const INTERVAL_MIN: Duration = Duration::from_millis(20);
 
+/// Hosts that are shipped to at once. So many fill any line, and each reads files and holds pieces of
+/// them in memory; those that have arrived are not kept waiting by thousands that have begun.
+pub(super) const SHIPPING_MAX: usize = 64;
+
 /// What effects need of the world.
 #[derive(Debug, Clone)]
 pub(super) struct World {
@@ -27,6 +32,8 @@ pub(super) struct World {
     pub(super) directory: PathBuf,
     pub(super) progress: ProgressSender,
     pub(super) prober: Prober,
+    /// Room for transfers.
+    pub(super) shipping: Arc<Semaphore>,
 }
 
 /// Runs an effect and hands in what came of it.
@@ -68,7 +75,11 @@ impl World {
     }
 
     async fn ship(&self, shipment: &Shipment, deadline: Instant) -> Outcome {
-        let shipped = ship::ship(&self.fleet, &self.from, shipment, deadline);
+        let shipped = async {
+            // Never closed; without room for it the deadline comes.
+            let _room = self.shipping.acquire().await.ok();
+            ship::ship(&self.fleet, &self.from, shipment, deadline).await
+        };
         match timeout_at(deadline, shipped).await {
             Ok(Ok(())) => Outcome::Done,
             Ok(Err(ShipError::Ask(error))) => from_ask(&error),
