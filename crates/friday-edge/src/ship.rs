@@ -8,7 +8,7 @@
 mod packs;
 mod whole_files;
 
-use friday_wire::{Answer, HostName, ReleaseId, Request, SecretsVersion, WIRE_PACKS};
+use friday_wire::{Answer, HostName, ReleaseId, Request, SecretsVersion, WIRE_PACKS, WIRE_VERSION};
 use tokio::time::Instant;
 
 use crate::bandwidth::Bandwidth;
@@ -75,12 +75,26 @@ pub async fn ship(
     shipment: &Shipment,
     deadline: Instant,
 ) -> Result<(), ShipError> {
+    ship_speaking(WIRE_VERSION, fleet, from, shipment, deadline).await
+}
+
+/// As [`ship`], with what was in the protocol up to a version, whatever the host speaks.
+///
+/// # Errors
+/// See [`ShipError`].
+pub async fn ship_speaking(
+    wire: u32,
+    fleet: &Fleet,
+    from: &ShipFrom,
+    shipment: &Shipment,
+    deadline: Instant,
+) -> Result<(), ShipError> {
     let mut transfer = Transfer { fleet, from, shipment, deadline, total: None, best: u64::MAX };
     let mut fruitless = 0;
     loop {
         let left_before = transfer.best;
         let tried = match transfer.connect().await {
-            Ok(connection) if connection.hello().wire >= WIRE_PACKS => {
+            Ok(connection) if connection.hello().wire.min(wire) >= WIRE_PACKS => {
                 transfer.packs(&connection).await
             }
             Ok(_) => transfer.whole_files().await,

@@ -5,4 +5,5 @@ mod dispatching;
 mod journal;
 mod local_fleet;
 mod strange_hosts;
+mod updates;
 mod upgrading;

@@ -3,6 +3,7 @@
 mod applications;
 mod connections;
 mod members;
+mod packs;
 mod releases;
 mod support;
 mod switches;

@@ -113,6 +113,16 @@ impl Connection {
         }
     }
 
+    /// Asks with a body in data frames; what is answered.
+    pub fn send_body(&mut self, request: Request, body: &[u8]) -> Answer {
+        let number = self.send(request);
+        for part in body.chunks(300_000) {
+            self.write(&frame::data_frame(part));
+        }
+        self.write(&frame::data_frame(&[]));
+        self.answer_to(number)
+    }
+
     /// Sends a file; what is answered.
     pub fn put(&mut self, digest: Digest, bytes: &[u8], offset: usize) -> Answer {
         let number =
