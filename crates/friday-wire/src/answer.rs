@@ -101,6 +101,11 @@ impl Lacks {
 
     /// Places and held bytes, of a manifest with so many distinct files; `None` if there are others.
     pub fn files(&self, count: usize) -> Option<BTreeMap<u32, u64>> {
+        // Runs that overlap could be told without end.
+        let told: u64 = self.runs.iter().map(|(_, length)| u64::from(*length)).sum();
+        if told > count as u64 || self.begun.len() > count {
+            return None;
+        }
         let mut files: BTreeMap<u32, u64> = self.begun.iter().copied().collect();
         for (first, length) in &self.runs {
             let end = first.checked_add(*length).filter(|end| *end as usize <= count)?;
@@ -277,4 +282,33 @@ pub struct HostFacts {
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lacking_is_told_in_runs() {
+        let mut lacks = Lacks::default();
+        [(0, 0), (1, 0), (2, 7), (3, 0), (5, 0)].map(|(file, held)| lacks.add(file, held));
+        assert_eq!(lacks.runs, [(0, 2), (3, 1), (5, 1)]);
+        let files = lacks.files(6).expect("right");
+        assert_eq!(files, BTreeMap::from([(0, 0), (1, 0), (2, 7), (3, 0), (5, 0)]));
+        assert_eq!(lacks.files(5), None, "there is no file 5");
+    }
+
+    #[test]
+    fn files_that_are_none_are_not_believed() {
+        let wrong = [
+            Lacks { runs: vec![(0, u32::MAX)], begun: vec![] },
+            Lacks { runs: vec![(u32::MAX, 1)], begun: vec![] },
+            Lacks { runs: vec![(0, 3), (0, 3)], begun: vec![] },
+            Lacks { runs: vec![], begun: vec![(4, 1)] },
+            Lacks { runs: vec![], begun: vec![(0, 1); 9] },
+        ];
+        for lacks in wrong {
+            assert_eq!(lacks.files(4), None, "{lacks:?}");
+        }
+    }
 }

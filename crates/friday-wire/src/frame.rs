@@ -126,8 +126,8 @@ pub fn read_frame(reader: &mut impl Read) -> Result<Frame, FrameError> {
         _ => reader.read_exact(&mut head[1..]).map_err(FrameError::Io)?,
     }
     let (kind, length) = parse_frame_head(head)?;
-    // Grows as bytes arrive: a length alone must not reserve 256 MiB.
-    let mut body = Vec::with_capacity(length.min(64 * 1024));
+    // Grows as bytes arrive: a length alone must not reserve 256 MiB, but it may what data has.
+    let mut body = Vec::with_capacity(length.min(DATA_LEN_MAX));
     let got = reader.take(length as u64).read_to_end(&mut body).map_err(FrameError::Io)?;
     if got < length {
         return Err(FrameError::Io(io::ErrorKind::UnexpectedEof.into()));
