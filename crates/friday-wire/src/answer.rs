@@ -291,7 +291,9 @@ mod tests {
     #[test]
     fn what_is_lacking_is_told_in_runs() {
         let mut lacks = Lacks::default();
-        [(0, 0), (1, 0), (2, 7), (3, 0), (5, 0)].map(|(file, held)| lacks.add(file, held));
+        for (file, held) in [(0, 0), (1, 0), (2, 7), (3, 0), (5, 0)] {
+            lacks.add(file, held);
+        }
         assert_eq!(lacks.runs, [(0, 2), (3, 1), (5, 1)]);
         let files = lacks.files(6).expect("right");
         assert_eq!(files, BTreeMap::from([(0, 0), (1, 0), (2, 7), (3, 0), (5, 0)]));
