@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::workspace;
 
 /// A program that tests need, and the Debian package that has it.
-const NEEDED: [(&str, &str); 7] = [
+const NEEDED: [(&str, &str); 10] = [
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
     ("ip", "iproute2"),
@@ -18,6 +18,10 @@ const NEEDED: [(&str, &str); 7] = [
     ("mount", "mount"),
     ("cron", "cron"),
     ("git", "git"),
+    // Hosts that boot systemd run this machine's.
+    ("systemctl", "systemd"),
+    ("dbus-daemon", "dbus"),
+    ("/usr/share/pam-configs/systemd", "libpam-systemd"),
 ];
 
 /// Where programs for administrators lie, also where `PATH` does not name them.
@@ -45,6 +49,28 @@ pub fn run(words: &[&str]) -> Result<(), String> {
     workspace::run(
         workspace::cargo().env(runner_variable, "sudo -E").args(runner).args(real).args(words),
     )
+}
+
+/// The stories on servers with systemd, on as many as asked for: `--hosts N`.
+pub fn fleet(words: &[&str]) -> Result<(), String> {
+    let hosts = match words {
+        ["--hosts", hosts] => *hosts,
+        [] => "16",
+        _ => return Err("usage: cargo xtask fleet-test [--hosts N]".to_owned()),
+    };
+    let count: usize = hosts.parse().map_err(|_| format!("`{hosts}` is no number of hosts"))?;
+    if !(2..=200).contains(&count) {
+        return Err("a fleet has 2 to 200 hosts".to_owned());
+    }
+    install_missing()?;
+    if !is_root() {
+        return Err("real fleets need root: run it as root".to_owned());
+    }
+    let mut tests = workspace::cargo();
+    tests.args(["test", "--package", "friday", "--test", "real"]);
+    // One fleet at a time: all of them share this machine.
+    tests.args(["--", "--test-threads", "1", "systemd::"]);
+    workspace::run(tests.env("FRIDAY_TEST_HOSTS", hosts))
 }
 
 fn install_missing() -> Result<(), String> {

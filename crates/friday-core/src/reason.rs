@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use friday_wire::{HostName, ReleaseId, RolloutId};
+use friday_wire::{HostName, ReleaseId, RolloutId, Supervisor};
 use serde::{Deserialize, Serialize};
 
 /// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
@@ -164,6 +164,15 @@ pub enum Reason {
         /// It.
         host: HostName,
     },
+    /// A host cannot run applications under the supervisor that is asked for.
+    Supervisor {
+        /// The host.
+        host: HostName,
+        /// Which supervisor.
+        supervisor: Supervisor,
+        /// What is missing.
+        why: String,
+    },
     /// Too little room.
     Full {
         /// The host.
@@ -229,6 +238,9 @@ impl fmt::Display for Reason {
                 write!(f, "the friday-host that runs on `{host}` is too old for that")
             }
             Self::IsKeeper { host } => write!(f, "`{host}` keeps the lease of pushes"),
+            Self::Supervisor { host, supervisor, why } => {
+                write!(f, "`{host}` cannot run it as {supervisor}: {why}")
+            }
             Self::Full { host, why } => write!(f, "`{host}` has no room: {why}"),
         }
     }
@@ -285,6 +297,7 @@ impl Reason {
             }
             Self::HostProgramOld { .. } => "`friday hosts upgrade` replaces it",
             Self::IsKeeper { .. } => "`friday hosts keeper HOST` names another one first",
+            Self::Supervisor { .. } => "`friday doctor` prints what mends it",
             Self::Full { .. } => {
                 "`friday hosts` shows the room; `keep` in the configuration says what is kept"
             }

@@ -128,6 +128,9 @@ impl World {
             secrets: None,
             secrets_stay: false,
             quarantine_override: None,
+            bytes: 0,
+            files: 0,
+            supervisor: friday_wire::Supervisor::Own,
         }
     }
 

@@ -102,7 +102,10 @@ pub fn prepare(
         Commands::Run => keep_secrets(context)?,
         Commands::Leave => None,
     };
+    let measured = &sourced.manifest;
     let plan = settings.plan(ReleaseFacts {
+        bytes: measured.size(),
+        files: u64::try_from(measured.tree.len()).unwrap_or(u64::MAX),
         release: sourced.release,
         tree: tree_id(&sourced.manifest),
         label,

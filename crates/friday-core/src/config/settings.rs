@@ -194,6 +194,10 @@ pub struct OutsideSettings {
 /// What is known of a release once it is built: what [`Settings::plan`] needs beside the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseFacts {
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Entries of its tree.
+    pub files: u64,
     /// Its identity.
     pub release: ReleaseId,
     /// Its files' identity.
@@ -261,6 +265,9 @@ impl Settings {
             secrets: facts.secrets,
             secrets_stay: self.secrets_rotate,
             quarantine_override: facts.quarantine_override,
+            bytes: facts.bytes,
+            files: facts.files,
+            supervisor: self.unit.supervisor,
         }
     }
 

@@ -156,6 +156,8 @@ fn a_plan_has_every_host_in_a_wave() {
         secrets: None,
         only: Vec::new(),
         quarantine_override: None,
+        bytes: 3,
+        files: 1,
     });
     assert_eq!(plan.waves.concat().len(), settings.hosts.len());
     assert_eq!(plan.migration.expect("a migration").host, settings.hosts[0].name);

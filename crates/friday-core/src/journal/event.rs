@@ -612,6 +612,8 @@ pub enum Gate {
     WayBack,
     /// Disk space, and the release is held where it must be.
     Room,
+    /// Every host can run it under the supervisor that is asked for.
+    Supervisor,
     /// A push to some hosts only: no other release runs apart from the fleet, and those hosts can.
     Apart,
 }

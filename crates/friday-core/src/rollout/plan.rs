@@ -1,7 +1,7 @@
 //! The plan of a rollout: every choice made before the first effect, so that none is left for later.
 
 use friday_wire::{
-    Clocks, HealthSpec, HostName, Ports, ReleaseId, Rotation, SecretsVersion, TreeId,
+    Clocks, HealthSpec, HostName, Ports, ReleaseId, Rotation, SecretsVersion, Supervisor, TreeId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,23 @@ pub struct Plan {
     pub secrets_stay: bool,
     /// A person's word that a quarantined tree was fixed by other means (its reason).
     pub quarantine_override: Option<String>,
+    /// Bytes of the release's files; 0 in plans from before they were counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: u64,
+    /// Files, directories and links of its tree; 0 as above.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub files: u64,
+    /// Who runs it on hosts.
+    #[serde(default, skip_serializing_if = "is_own")]
+    pub supervisor: Supervisor,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_own(supervisor: &Supervisor) -> bool {
+    *supervisor == Supervisor::Own
 }
 
 /// Hosts and how to treat them: what a push, a rollback and a sweep have in common.

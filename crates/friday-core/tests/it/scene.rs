@@ -111,6 +111,9 @@ impl Scene {
             secrets: None,
             secrets_stay: false,
             quarantine_override: None,
+            bytes: 0,
+            files: 0,
+            supervisor: friday_wire::Supervisor::Own,
         }
     }
 

@@ -294,7 +294,7 @@ fn notes(
         .collect();
     if !waiting.is_empty() {
         notes.push(format!(
-            "after a reboot, {} start nothing and undo nothing until friday's next contact (`friday doctor` mends it)",
+            "after a reboot, {} start nothing and undo nothing until friday's next contact",
             names(waiting, 4)
         ));
     }

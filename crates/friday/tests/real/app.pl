@@ -2,6 +2,7 @@
 use strict;
 use warnings;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 
 sub slurp { open my $file, '<', $_[0] or die "$_[0]: $!"; local $/; return scalar <$file> }
 my ($label, $quality) = (slurp('label'), slurp('quality'));
@@ -11,6 +12,12 @@ my $listener = IO::Socket::INET->new(
     or die "port $ENV{PORT}: $!";
 $SIG{ALRM} = sub { };
 print STDERR "hello from $label\n";
+if ($quality eq 'ready') {
+    my $systemd = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $ENV{NOTIFY_SOCKET})
+        or die "notify: $!";
+    print $systemd "STATUS=serves\nREADY=1\n";
+    close $systemd;
+}
 while (1) {
     my $guest = $listener->accept or next;
     alarm 2;

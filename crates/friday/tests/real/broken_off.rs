@@ -5,13 +5,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::bed::Bed;
 use crate::project::{Project, Quality};
+use crate::servers::Servers;
 use crate::truth::{all_run, current, names, page_inside, until};
 
 const HOSTS: usize = 6;
 
-fn fleet_with_v1() -> (Bed, Project) {
-    let bed = Bed::up(HOSTS);
-    let laptop = Project::new(&bed, "laptop", HOSTS);
+/// A prepared fleet that runs `v1`, and its laptop.
+pub fn fleet_with_v1(servers: Servers, hosts: usize) -> (Bed, Project) {
+    let bed = servers.up(hosts);
+    let laptop = servers.laptop(&bed, "laptop", hosts);
     laptop.release("v1", Quality::Good);
     laptop.ends_with(&bed, 0, &["push", "v1"]);
     (bed, laptop)
@@ -44,25 +46,35 @@ pub fn ended_with(mut friday: Child) -> Option<i32> {
 
 #[test]
 fn a_host_that_dies_in_mid_push_is_put_right_when_it_returns() {
-    let (mut bed, laptop) = fleet_with_v1();
+    dies_in_mid_push(Servers::Plain, HOSTS);
+}
+
+/// A host loses its power in mid-push; the push comes back, and a sweep puts the host right.
+pub fn dies_in_mid_push(servers: Servers, hosts: usize) {
+    let (mut bed, laptop) = fleet_with_v1(servers, hosts);
     laptop.release("v2", Quality::Good);
     let push = laptop.begin(&bed, &["push", "v2"], "push");
-    let dead = first_on(&bed, "v2", HOSTS);
+    let dead = first_on(&bed, "v2", hosts);
     bed.kill(&dead);
     assert_eq!(ended_with(push), Some(6), "the dead host is still owed the way back");
-    let others: Vec<String> = names(HOSTS).into_iter().filter(|host| *host != dead).collect();
+    let others: Vec<String> = names(hosts).into_iter().filter(|host| *host != dead).collect();
     all_run(&bed, &others, "v1");
     bed.start(&dead);
     laptop.ends_with(&bed, 0, &["sweep"]);
-    all_run(&bed, &names(HOSTS), "v1");
+    all_run(&bed, &names(hosts), "v1");
 }
 
 #[test]
 fn a_host_cut_off_before_its_confirm_undoes_alone() {
-    let (bed, laptop) = fleet_with_v1();
+    cut_off_before_its_confirm(Servers::Plain, HOSTS);
+}
+
+/// A host that nobody can reach any more goes back by itself.
+pub fn cut_off_before_its_confirm(servers: Servers, hosts: usize) {
+    let (bed, laptop) = fleet_with_v1(servers, hosts);
     laptop.release("v2", Quality::SlowOutside);
     let push = laptop.begin(&bed, &["push", "v2"], "push");
-    let cut = first_on(&bed, "v2", HOSTS);
+    let cut = first_on(&bed, "v2", hosts);
     bed.partition(&cut);
     until(&format!("{cut} is back on v1 by itself"), || {
         page_inside(&bed, &cut).as_deref() == Some("v1")
@@ -71,26 +83,27 @@ fn a_host_cut_off_before_its_confirm_undoes_alone() {
     let status = ended_with(push);
     assert!(matches!(status, Some(5 | 6)), "{status:?}");
     laptop.run(&bed, &["sweep"]);
-    all_run(&bed, &names(HOSTS), "v1");
+    all_run(&bed, &names(hosts), "v1");
 }
 
 #[test]
 fn a_reboot_with_an_armed_timer_starts_the_old_release() {
-    let (mut bed, laptop) = fleet_with_v1();
+    let hosts = HOSTS;
+    let (mut bed, laptop) = fleet_with_v1(Servers::Plain, hosts);
     laptop.release("v2", Quality::SlowOutside);
-    for host in names(HOSTS) {
+    for host in names(hosts) {
         let dir = "/home/deploy/.friday-host/shop";
         let line = format!("@reboot {dir}/bin/friday-host boot --dir {dir}");
         bed.tell(&host, &format!("echo '{line}' | crontab -u deploy -"));
     }
     let push = laptop.begin(&bed, &["push", "v2"], "push");
-    let armed = first_on(&bed, "v2", HOSTS);
+    let armed = first_on(&bed, "v2", hosts);
     end(push);
     bed.kill(&armed);
     bed.start(&armed);
     all_run(&bed, &[armed], "v1");
     laptop.ends_with(&bed, 0, &["resume", "--back"]);
-    all_run(&bed, &names(HOSTS), "v1");
+    all_run(&bed, &names(hosts), "v1");
 }
 
 /// Going forward needs the lease, and that of the start that was killed lives up to a minute longer.
@@ -109,21 +122,26 @@ fn forward(bed: &Bed, laptop: &Project) -> std::process::Output {
 /// Points in time are spread over the length of a whole push; each is jittered by the clock.
 #[test]
 fn friday_killed_at_thirty_points_resumes_or_goes_back() {
-    let (bed, laptop) = fleet_with_v1();
+    killed_at_points(Servers::Plain, HOSTS, 30);
+}
+
+/// friday is killed at so many points of a push, and then goes on or back.
+pub fn killed_at_points(servers: Servers, hosts: usize, points: u32) {
+    let (bed, laptop) = fleet_with_v1(servers, hosts);
     let began = Instant::now();
     laptop.release("whole", Quality::Good);
     laptop.ends_with(&bed, 0, &["push", "whole"]);
     let whole = began.elapsed();
     let mut stable = "whole".to_owned();
-    for point in 0..30_u32 {
+    for point in 0..points {
         let label = format!("p{point}");
         laptop.release(&label, Quality::Good);
         let push = laptop.begin(&bed, &["push", &label], &label);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
         let jitter = Duration::from_nanos(u64::from(now.subsec_nanos()) / 2);
-        std::thread::sleep(whole * point / 30 + jitter);
+        std::thread::sleep(whole * point / points + jitter);
         end(push);
-        let (way, done) = if point % 10 == 9 {
+        let (way, done) = if point % 10 == points.min(10) - 1 {
             ("--forward", forward(&bed, &laptop))
         } else {
             ("--back", laptop.run(&bed, &["resume", "--back"]))
@@ -140,7 +158,7 @@ fn friday_killed_at_thirty_points_resumes_or_goes_back() {
         }
         // It also ends the lease of the start that was killed, so that the next push need not wait.
         laptop.ends_with(&bed, 0, &["sweep"]);
-        all_run(&bed, &names(HOSTS), &stable);
+        all_run(&bed, &names(hosts), &stable);
     }
     laptop.ends_with(&bed, 0, &["log", "verify"]);
 }

@@ -53,6 +53,8 @@ pub enum Quality {
     BadOutside,
     /// `/` fails during the first minute, so that a switch waits long for its confirm.
     SlowOutside,
+    /// Well, and says so by `sd_notify`.
+    Ready,
 }
 
 impl Quality {
@@ -61,6 +63,7 @@ impl Quality {
             Self::Good => "good",
             Self::BadOutside => "bad-outside",
             Self::SlowOutside => "slow-outside",
+            Self::Ready => "ready",
         }
     }
 }
@@ -121,6 +124,21 @@ impl Project {
     /// What a friday that was begun under this name has said so far.
     pub fn said(&self, name: &str) -> String {
         fs::read_to_string(self.directory.join(format!("{name}.out"))).unwrap_or_default()
+    }
+
+    /// Adds to the configuration.
+    pub fn append(&self, more: &str) {
+        let path = self.directory.join("friday.toml");
+        let text = fs::read_to_string(&path).expect("it was written");
+        fs::write(&path, text + more).expect("our own file");
+    }
+
+    /// Replaces a line of the configuration, and takes another one out.
+    pub fn set(&self, line: &str, by: &str, without: &str) {
+        let path = self.directory.join("friday.toml");
+        let text = fs::read_to_string(&path).expect("it was written");
+        let text = text.replace(&format!("{without}\n"), "").replace(line, by);
+        fs::write(&path, text).expect("our own file");
     }
 
     /// Writes a release; its label is what `/` answers.

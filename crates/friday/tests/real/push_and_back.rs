@@ -28,17 +28,23 @@ fn a_push_reaches_six_hosts_and_a_bad_release_comes_back() {
 
 #[test]
 fn two_laptops_push_in_turn_and_one_rolls_the_other_back() {
-    let bed = Servers::Plain.up(6);
-    let (anna, bela) = (Project::new(&bed, "anna", 6), Project::new(&bed, "bela", 6));
+    two_laptops(Servers::Plain, 6);
+}
+
+/// Two people with a journal each, and one fleet.
+pub fn two_laptops(servers: Servers, hosts: usize) {
+    let bed = servers.up(hosts);
+    let anna = servers.laptop(&bed, "anna", hosts);
+    let bela = servers.laptop(&bed, "bela", hosts);
     anna.release("v1", Quality::Good);
     bela.release("v2", Quality::Good);
     anna.ends_with(&bed, 0, &["push", "v1"]);
     bela.ends_with(&bed, 0, &["push", "v2"]);
-    all_run(&bed, &names(6), "v2");
+    all_run(&bed, &names(hosts), "v2");
     // Anna's journal has never heard of v2: the hosts' heads tell.
     anna.ends_with(&bed, 0, &["rollback"]);
-    all_run(&bed, &names(6), "v1");
+    all_run(&bed, &names(hosts), "v1");
     // Nor has Bela's of the rollback, and v2 is quarantined now.
     bela.ends_with(&bed, 4, &["push", "v2"]);
-    assert_eq!(page(&bed, "h6").as_deref(), Some("v1"));
+    assert_eq!(page(&bed, &format!("h{hosts}")).as_deref(), Some("v1"));
 }

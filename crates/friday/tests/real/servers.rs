@@ -44,10 +44,13 @@ impl Servers {
         }
     }
 
-    /// A laptop whose configuration says so.
+    /// A laptop whose configuration says so, and hosts that are prepared for it.
     pub fn laptop(self, bed: &Bed, name: &str, hosts: usize) -> Project {
         let laptop = Project::new(bed, name, hosts);
         laptop.configure("supervisor", self.supervisor());
+        if self != Self::Plain {
+            Self::prepare(bed, &laptop);
+        }
         laptop
     }
 

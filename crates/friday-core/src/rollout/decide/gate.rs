@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use friday_wire::{HostName, Refusal, ReleaseId};
+use friday_wire::{HostFacts, HostName, Refusal, ReleaseId, Supervisor};
 
 use super::{View, round};
 use crate::fleet::{OpenFound, Truth};
@@ -12,6 +12,13 @@ use crate::reason::Reason;
 use crate::rollout::budget::failures_allowed;
 use crate::rollout::plan::Plan;
 use crate::rollout::run::Round;
+use crate::view::words::size;
+
+/// The protocol's version from which hosts know supervisors.
+const WIRE_UNITS: u32 = 2;
+
+/// What friday-host always leaves free for its own state, bytes.
+const RESERVE: u64 = 16 << 20;
 
 /// What a gate came to.
 pub struct Judged {
@@ -48,11 +55,75 @@ pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) ->
         nothing_open(view, truth),
         quarantine(plan, truth),
         way_back(view, plan, truth),
+        room(view, plan),
+        supervised(view, plan),
     ];
     if !plan.only.is_empty() {
         judged.push(apart(view, plan));
     }
     judged
+}
+
+/// What the read told of each host's machine. It is minutes old at most, and nothing else tells it.
+fn machines<'a>(
+    view: View<'a>,
+    plan: &'a Plan,
+) -> impl Iterator<Item = (&'a HostName, &'a HostFacts)> {
+    let takes = |(host, _): &(&HostName, &HostFacts)| plan.takes(host);
+    view.rollout.seen.iter().map(|(host, seen)| (host, &seen.facts)).filter(takes)
+}
+
+/// Each host has room for the release: its files in the store, and its tree.
+fn room(view: View<'_>, plan: &Plan) -> Judged {
+    let holds = |host| {
+        let head = view.rollout.heads.get(host);
+        head.is_some_and(|head| head.held.contains(&plan.release))
+    };
+    let lacking = machines(view, plan).find_map(|(host, facts)| {
+        let why = no_room(plan, facts).filter(|_| !holds(host))?;
+        Some(Reason::Full { host: host.clone(), why })
+    });
+    match lacking {
+        Some(reason) => Judged::refuse(Gate::Room, reason),
+        None => Judged::pass(Gate::Room, "the hosts have room for it"),
+    }
+}
+
+/// Only what cannot work is refused: what a host holds of the files already it need not find room for.
+fn no_room(plan: &Plan, facts: &HostFacts) -> Option<String> {
+    if plan.bytes == 0 {
+        // A plan from before releases were measured.
+        return None;
+    }
+    if facts.disk_total > 0 && facts.disk_free < plan.bytes.saturating_add(RESERVE) {
+        let (free, needed) = (size(facts.disk_free), size(plan.bytes));
+        return Some(format!("{free} are free, and the release's tree alone takes {needed}"));
+    }
+    if facts.files_total > 0 && facts.files_free < plan.files {
+        let free = facts.files_free;
+        return Some(format!(
+            "{free} files can still be made there, and its tree has {}",
+            plan.files
+        ));
+    }
+    None
+}
+
+/// Each host can run it under the supervisor that the plan names.
+fn supervised(view: View<'_>, plan: &Plan) -> Judged {
+    let supervisor = plan.supervisor;
+    let too_old = |facts: &HostFacts| supervisor != Supervisor::Own && facts.wire < WIRE_UNITS;
+    if let Some((host, _)) = machines(view, plan).find(|(_, facts)| too_old(facts)) {
+        return Judged::refuse(Gate::Supervisor, Reason::HostProgramOld { host: host.clone() });
+    }
+    let unusable = machines(view, plan).find_map(|(host, facts)| {
+        let why = facts.unusable.get(&supervisor)?.clone();
+        Some(Reason::Supervisor { host: host.clone(), supervisor, why })
+    });
+    match unusable {
+        Some(reason) => Judged::refuse(Gate::Supervisor, reason),
+        None => Judged::pass(Gate::Supervisor, format!("every host can run it ({supervisor})")),
+    }
 }
 
 /// At most one release runs apart, and every host that takes it knows what that means.

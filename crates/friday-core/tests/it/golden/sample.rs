@@ -81,6 +81,7 @@ pub fn records() -> Vec<Record> {
     apart(&mut book);
     members(&mut book);
     not_told(&mut book);
+    unsupervised(&mut book);
     book.records
 }
 
@@ -535,4 +536,24 @@ fn not_told(book: &mut Book) {
     let reasons = vec![Reason::NotToldStable { host: host("web-1"), why }];
     book.write(&Event::Held { rollout: id, reasons });
     book.end("push-untold", End::Dropped);
+}
+
+/// A push whose hosts lack a supervisor.
+fn unsupervised(book: &mut Book) {
+    let plan = friday_core::rollout::plan::Plan {
+        bytes: 20_000_000,
+        files: 200,
+        supervisor: friday_wire::Supervisor::UserUnits,
+        ..nouns::plain_plan()
+    };
+    book.begin("push-9", Intent::Push { plan }, None);
+    let says = "`web-1` cannot run it as user-units: deploy does not linger".to_owned();
+    let (rollout, result) = (rollout("push-9"), GateResult::Fail);
+    book.write(&Event::GateJudged { rollout, gate: Gate::Supervisor, result, says });
+    let reason = Reason::Supervisor {
+        host: host("web-1"),
+        supervisor: friday_wire::Supervisor::UserUnits,
+        why: "deploy does not linger".to_owned(),
+    };
+    book.end("push-9", End::Refused { reasons: vec![reason] });
 }

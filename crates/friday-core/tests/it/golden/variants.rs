@@ -46,7 +46,7 @@ lists! {
     HostAnswer: Head Seen Ok Refused Failed Unreachable Unknown;
     StepAnswer: Report Refused Unknown NotSent;
     Fact: Stable OpenRollout Superseded Quarantine Lock Keeper Apart;
-    Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room Apart;
+    Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room Apart Supervisor;
     GateResult: Pass Inconclusive Fail;
     Watcher: Host Outside;
     End: Stable TakenBack NotSwitched Converged Owed Refused Unreachable Fenced TakenOver Done
@@ -57,7 +57,7 @@ lists! {
     Reason: Unreachable Locked Leased LeaseLost Fenced Keeper Quarantined RolloutOpen HeadsChanged
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
         StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full HeldBy RunsApart
-        HostProgramOld IsKeeper NotToldStable;
+        HostProgramOld IsKeeper NotToldStable Supervisor;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
         NotHeld Locked NotStopped;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;

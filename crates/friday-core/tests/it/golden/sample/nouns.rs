@@ -201,6 +201,9 @@ pub fn plan() -> Plan {
         secrets: Some(SecretsVersion::new("v-0001")),
         secrets_stay: true,
         quarantine_override: Some("the index was rebuilt".to_owned()),
+        bytes: 0,
+        files: 0,
+        supervisor: friday_wire::Supervisor::Own,
     }
 }
 
@@ -218,6 +221,9 @@ pub fn plain_plan() -> Plan {
         secrets: None,
         secrets_stay: false,
         quarantine_override: None,
+        bytes: 0,
+        files: 0,
+        supervisor: friday_wire::Supervisor::Own,
         ..plan
     }
 }
