@@ -1,5 +1,7 @@
 //! Every key of a configuration, once: the parser takes kinds, defaults and suggestions from this
 //! table, and the reference for people is written from it.
+//!
+//! Long because it is one table: a key, its kind, its default and its sentence stand together.
 
 use std::fmt::Write as _;
 

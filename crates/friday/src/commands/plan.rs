@@ -245,6 +245,18 @@ fn come_or_gone(hosts: &[HostView]) -> Option<String> {
     })
 }
 
+/// Hosts whose application another supervisor runs than the one that shall.
+fn moves(to: Supervisor, hosts: &[HostView]) -> Vec<String> {
+    let moved = hosts.iter().filter_map(|host| match &host.sight {
+        Sight::Seen(seen) => {
+            let from = seen.supervisor.filter(|from| *from != to)?;
+            Some(format!("`{}` moves from `{from}` to `{to}`", host.host))
+        }
+        Sight::Unreachable { .. } => None,
+    });
+    moved.collect()
+}
+
 /// What the plan cannot give.
 fn notes(
     context: &Context,
@@ -276,16 +288,7 @@ fn notes(
             "a push runs `release.build` first; this plan is of what is there now".to_owned(),
         );
     }
-    let settings = &context.settings;
-    let supervisor = settings.unit.supervisor;
-    for host in hosts.unwrap_or_default() {
-        if let Sight::Seen(seen) = &host.sight
-            && let Some(before) = seen.supervisor
-            && before != supervisor
-        {
-            notes.push(format!("`{}` moves from `{before}` to `{supervisor}`", host.host));
-        }
-    }
+    notes.extend(moves(context.settings.unit.supervisor, hosts.unwrap_or_default()));
     let waiting: Vec<&str> = hosts
         .unwrap_or_default()
         .iter()
