@@ -121,14 +121,14 @@ fn refuse_where_friday_runs(context: &Context) -> Result<(), CommandError> {
                 .because(why)
                 .hint("see `friday hosts`; nothing was changed"));
             }
-            Look::Seen(seen) if seen.head.current.or(seen.head.stable).is_some() => {
+            Look::Seen { seen, .. } if seen.head.current.or(seen.head.stable).is_some() => {
                 return Err(CommandError::new(
                     Exit::Refused,
                     format!("friday runs a release on `{host}` already; nothing was changed"),
                 )
                 .hint("a host that joins such a fleet needs no `adopt`: stop what runs there, then `friday sweep`"));
             }
-            Look::Seen(_) => {}
+            Look::Seen { .. } => {}
         }
     }
     Ok(())
