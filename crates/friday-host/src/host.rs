@@ -13,7 +13,7 @@ use crate::app::Apps;
 use crate::page::Pages;
 use crate::place::{Owner, Place, write_json};
 use crate::serve::connections::Connections;
-use crate::serve::event::Event;
+use crate::serve::event::{Event, Scrutiny};
 use crate::store::Store;
 
 /// How long an answer about the boot hook holds: asking starts a process.
@@ -128,7 +128,8 @@ impl Host {
     }
 
     /// The machine as it is now; `current` is what the state says.
-    pub fn facts(&self, current: Option<ReleaseId>) -> HostFacts {
+    pub fn facts(&self, current: Option<ReleaseId>, scrutiny: Scrutiny) -> HostFacts {
+        let closely = scrutiny == Scrutiny::Close;
         let disk = crate::examine::disk(self.place.dir());
         let boot = self.boot_hook();
         HostFacts {
@@ -139,12 +140,18 @@ impl Host {
             disk_total: disk.bytes,
             boot_hook: boot != BootHook::None,
             clock_ms: crate::note::wall_clock_ms(),
-            drift: crate::tree::drift::look(&self.place, &self.store, current),
+            drift: closely
+                .then(|| crate::tree::drift::look(&self.place, &self.store, current))
+                .flatten(),
             boot,
             files_free: disk.files_free,
             files_total: disk.files,
-            supervisor: current.and_then(|release| self.apps.supervisor(release)),
-            unusable: crate::examine::unusable(&self.owner().fleet),
+            supervisor: current
+                .filter(|_| closely)
+                .and_then(|release| self.apps.supervisor(release)),
+            unusable: closely
+                .then(|| crate::examine::unusable(&self.owner().fleet))
+                .unwrap_or_default(),
         }
     }
 }

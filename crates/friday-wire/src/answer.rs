@@ -260,7 +260,8 @@ pub struct HostFacts {
     pub boot_hook: bool,
     /// The host's wall clock, milliseconds since 1970: a day off is worth a word.
     pub clock_ms: i64,
-    /// `current` does not point where the state says, or a file of the current release was changed.
+    /// `current` does not point where the state says, or a file of the current release was changed. Like
+    /// `supervisor` and `unusable` told in answer to `Read` only.
     pub drift: Option<String>,
     /// What starts friday-host after a boot.
     #[serde(default, skip_serializing_if = "is_default")]

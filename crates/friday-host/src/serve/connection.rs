@@ -12,7 +12,7 @@ use friday_wire::{Answer, Request, WIRE_VERSION, WIRE_VERSION_MIN};
 use serde::Deserialize;
 
 use super::connections::ConnectionId;
-use super::event::{Event, Outgoing, ReplyTo};
+use super::event::{Event, Outgoing, ReplyTo, Scrutiny};
 use super::shipment::{IncomingOffer, Shipments};
 use crate::host::Host;
 use crate::note::note;
@@ -57,9 +57,9 @@ pub fn converse(host: &'static Host, id: ConnectionId, stream: &UnixStream) {
 /// Writes answers until the connection is gone. Facts about the machine are filled in here: they
 /// take time that the state machine's thread does not have.
 fn write_answers(host: &Host, mut stream: UnixStream, answers: &Receiver<Outgoing>) {
-    for Outgoing { number, mut answer } in answers {
+    for Outgoing { number, scrutiny, mut answer } in answers {
         if let Answer::Observed(observation) = &mut answer {
-            observation.facts = host.facts(observation.head.current);
+            observation.facts = host.facts(observation.head.current, scrutiny);
         }
         if let Err(error) = frame::write_json(&mut stream, &Reply { number, answer }) {
             note(&format!("an answer could not be written: {error}"));
@@ -126,7 +126,7 @@ impl Talk {
     }
 
     fn reply_to(&self, number: u64) -> ReplyTo {
-        ReplyTo { number, writer: self.writer.clone() }
+        ReplyTo { number, scrutiny: Scrutiny::Brief, writer: self.writer.clone() }
     }
 
     fn take_call(&mut self, Call { number, request }: Call) -> Result<(), FrameError> {
@@ -209,7 +209,12 @@ impl Talk {
     }
 
     fn hand_on(&self, number: u64, request: Request) -> Option<Answer> {
-        let event = Event::Asked { request: Box::new(request), reply: self.reply_to(number) };
+        let scrutiny = match request {
+            Request::Read => Scrutiny::Close,
+            _ => Scrutiny::Brief,
+        };
+        let reply = ReplyTo { scrutiny, ..self.reply_to(number) };
+        let event = Event::Asked { request: Box::new(request), reply };
         self.host.inbox.send(event).err().map(|_| error("friday-host is ending"))
     }
 

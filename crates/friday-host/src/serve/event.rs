@@ -46,11 +46,23 @@ pub enum Event {
     },
 }
 
+/// How closely the machine is looked at for an observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scrutiny {
+    /// For a person: every file of the current release, and whom systemd obeys.
+    Close,
+    /// For a rollout, which asks every host several times and goes by none of that. On fifty hosts such
+    /// a look costs a rollback more than its switch.
+    Brief,
+}
+
 /// A message for a connection's writer.
 #[derive(Debug)]
 pub struct Outgoing {
     /// The call's number.
     pub number: u64,
+    /// How its observation is made, if it is one.
+    pub scrutiny: Scrutiny,
     /// Its answer.
     pub answer: Answer,
 }
@@ -60,6 +72,8 @@ pub struct Outgoing {
 pub struct ReplyTo {
     /// The call's number on its connection.
     pub number: u64,
+    /// How an observation for it is made.
+    pub scrutiny: Scrutiny,
     /// The connection's writer.
     pub writer: SyncSender<Outgoing>,
 }
@@ -68,7 +82,9 @@ impl ReplyTo {
     /// Hands the answer to the writer, never waiting for it: a connection that lets its answers pile
     /// up loses them, and finds out when it observes.
     pub fn send(&self, answer: Answer) {
-        if self.writer.try_send(Outgoing { number: self.number, answer }).is_err() {
+        let Self { number, scrutiny, writer } = self;
+        let outgoing = Outgoing { number: *number, scrutiny: *scrutiny, answer };
+        if writer.try_send(outgoing).is_err() {
             crate::note::note("an answer was dropped: its connection is gone or does not read");
         }
     }
