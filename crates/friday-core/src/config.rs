@@ -22,6 +22,7 @@ mod host;
 pub mod init;
 pub mod problem;
 pub mod reference;
+mod schema;
 pub mod settings;
 mod settle;
 mod suggest;
@@ -30,6 +31,7 @@ mod value;
 pub use init::{DirectoryFacts, first_file};
 pub use problem::Problem;
 pub use reference::reference_markdown;
+pub use schema::json_schema;
 pub use settings::{
     Address, HostSettings, LoginSettings, MigrationSettings, OutsideSettings, ReleaseFacts,
     SecretSource, Settings,

@@ -3,10 +3,13 @@
 //! cannot disagree. Nothing here decides: deciding reads the controller's state, never a view.
 //!
 //! In reading order: [`words`], [`rollout`], [`chronicle`] (all rollouts of a journal), [`story`]
-//! (one event as lines), [`host`].
+//! (one event as lines), [`host`]; beside them [`difference`] (what a release changes) and [`pace`] (how
+//! long a push is likely to take).
 
 pub mod chronicle;
+pub mod difference;
 pub mod host;
+pub mod pace;
 pub mod programs;
 pub mod rollout;
 pub mod sentences;
@@ -14,7 +17,9 @@ pub mod story;
 pub mod words;
 
 pub use chronicle::Chronicle;
+pub use difference::{Change, Difference};
 pub use host::HostView;
+pub use pace::{Estimate, Paces};
 pub use programs::programs;
 pub use rollout::{HostStage, RolloutHost, RolloutView, RolloutWord, Standing};
 pub use sentences::sentences;

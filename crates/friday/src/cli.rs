@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    abort, adopt, doctor, history, hosts, init, lock, log, logs, plan, push, quarantine, resume,
-    rollback, status, sweep, unlock, why,
+    abort, adopt, completions, doctor, history, hosts, init, lock, log, logs, man, plan, push,
+    quarantine, resume, rollback, schema, status, sweep, unlock, why,
 };
 use crate::exit::Exit;
 use crate::ui::{ColorWhen, Consent, Format, Ui, Volume};
@@ -111,6 +111,12 @@ pub enum Command {
     Hosts(hosts::HostsArgs),
     /// The last lines of an application's output on one host.
     Logs(logs::LogsArgs),
+    /// Print what a shell needs to complete friday's words, hosts and releases.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for each command.
+    Man(man::ManArgs),
+    /// Print the JSON schema of friday.toml, for editors.
+    Schema(schema::SchemaArgs),
     /// Print the reference pages.
     #[command(name = "__docs", hide = true)]
     Docs(crate::reference::DocsArgs),
@@ -141,6 +147,9 @@ impl Command {
             Self::History(args) => history::run(ui, global, &args),
             Self::Hosts(args) => hosts::run(ui, global, &args),
             Self::Logs(args) => logs::run(ui, global, &args),
+            Self::Completions(args) => completions::run(ui, &args),
+            Self::Man(args) => man::run(ui, &args),
+            Self::Schema(args) => schema::run(ui, &args),
             Self::Docs(args) => crate::reference::run(ui, &args),
         }
     }

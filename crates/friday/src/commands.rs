@@ -2,6 +2,7 @@
 
 pub mod abort;
 pub mod adopt;
+pub mod completions;
 pub mod doctor;
 pub mod history;
 pub mod hosts;
@@ -9,12 +10,14 @@ pub mod init;
 pub mod lock;
 pub mod log;
 pub mod logs;
+pub mod man;
 pub mod members;
 pub mod plan;
 pub mod push;
 pub mod quarantine;
 pub mod resume;
 pub mod rollback;
+pub mod schema;
 pub mod status;
 pub mod sweep;
 pub mod unlock;

@@ -1,12 +1,13 @@
 //! The journal for commands that look: opened without writing, folded for people.
 
+use friday_core::journal::event::{Event, Intent};
 use friday_core::journal::{Position, Record, RecordError, Store as _};
 use friday_core::time::Timestamp;
 use friday_core::view::chronicle::ReleaseView;
-use friday_core::view::{Chronicle, Line};
+use friday_core::view::{Chronicle, Line, Paces};
 use friday_edge::journal_file::{OpenJournalError, SqliteStore};
 use friday_edge::stock::Stock;
-use friday_wire::{Digest, ReleaseId, RolloutId};
+use friday_wire::{Digest, ReleaseId, RolloutId, SecretsVersion};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -20,6 +21,8 @@ const PREFIX_MIN: usize = 4;
 pub struct Journal {
     /// What it adds up to.
     pub chronicle: Chronicle,
+    /// How long its pushes took.
+    pub paces: Paces,
     /// Its records.
     pub records: Vec<Record>,
     /// What they say, in order.
@@ -95,6 +98,7 @@ impl Journal {
             match record.open(&position) {
                 Ok(event) => {
                     journal.lines.extend(journal.chronicle.take_in(record.at, &event));
+                    journal.paces.take_in(record.at, &event);
                     position = record.position();
                 }
                 Err(damage) => {
@@ -140,6 +144,17 @@ impl Journal {
             )
             .hint("write more of its digits")),
         }
+    }
+
+    /// The secrets that a release was last pushed with.
+    pub fn secrets_of(&self, release: &ReleaseId) -> Option<SecretsVersion> {
+        self.records.iter().rev().find_map(|record| match record.event().ok()? {
+            Event::RolloutBegun { intent, .. } => match *intent {
+                Intent::Push { plan } if plan.release == *release => Some(plan.secrets),
+                _ => None,
+            },
+            _ => None,
+        })?
     }
 
     /// The rollout that a person named; the last acting one without a name.

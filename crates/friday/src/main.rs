@@ -4,6 +4,7 @@
 mod adoption;
 mod cli;
 mod commands;
+mod complete;
 mod context;
 mod driver;
 mod error;
@@ -23,6 +24,7 @@ use crate::cli::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    complete::answer();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -114,6 +114,12 @@ impl Ui {
         let _ = writeln!(out, "{}", text.into().painted());
     }
 
+    /// A text of friday's own making as it is, to stdout: a script, a page, a schema.
+    pub fn text(&self, text: &str) {
+        // As above.
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+    }
+
     /// A table of data, to stdout.
     pub fn table(&self, table: &Table) {
         for row in table.rows() {

@@ -5,6 +5,7 @@ mod audits;
 mod golden;
 mod holds;
 mod members;
+mod paces;
 mod pushes;
 mod resumes;
 mod rollbacks;

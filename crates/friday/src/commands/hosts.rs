@@ -5,6 +5,7 @@ mod verify;
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 use friday_core::config::settings::Address;
 use friday_core::controller::input;
 use friday_core::view::host::{Seen, Sight};
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use super::members;
 use crate::cli::Global;
+use crate::complete;
 use crate::context::Context;
 use crate::driver::{self, Purpose};
 use crate::error::CommandError;
@@ -85,6 +87,7 @@ pub enum HostsCommand {
 #[derive(Debug, Args)]
 pub struct KeeperArgs {
     /// A host of the configuration.
+    #[arg(add = ArgValueCompleter::new(complete::hosts))]
     pub host: String,
     /// Who vouches that the old keeper is gone, where it does not answer: it may still hold a lease.
     #[arg(long, value_name = "PERSON")]

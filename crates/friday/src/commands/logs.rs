@@ -1,10 +1,12 @@
 //! `friday logs HOST`: the last lines of an application's output.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 
 use super::hosts::known;
 use crate::cli::Global;
+use crate::complete;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
@@ -19,6 +21,7 @@ use crate::ui::Ui;
 )]
 pub struct LogsArgs {
     /// A host of the configuration.
+    #[arg(add = ArgValueCompleter::new(complete::hosts))]
     pub host: String,
     /// How many lines, counted from the end.
     #[arg(
@@ -30,7 +33,7 @@ pub struct LogsArgs {
     )]
     pub lines: u32,
     /// Of this release: a label or the first digits of its identity. Without it, the current one.
-    #[arg(long, value_name = "RELEASE")]
+    #[arg(long, value_name = "RELEASE", add = ArgValueCompleter::new(complete::releases))]
     pub release: Option<String>,
 }
 

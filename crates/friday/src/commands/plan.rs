@@ -1,10 +1,15 @@
 //! `friday plan`: what a push would do. Changes nothing.
 
+mod drawing;
+
+pub use drawing::takes;
+
 use clap::Args;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan};
 use friday_core::view::host::{Membership, Sight};
-use friday_core::view::words::{count, duration, names, size};
-use friday_core::view::{Chronicle, HostView};
+use friday_core::view::words::{count, duration, names};
+use friday_core::view::{Chronicle, Difference, Estimate, HostView};
+use friday_edge::stock::Stock;
 use friday_wire::{HostName, ReleaseId, Rotation, Supervisor};
 use serde::Serialize;
 
@@ -15,12 +20,12 @@ use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::release::{self, Commands, Prepared, ReleaseArgs};
 use crate::sight;
-use crate::ui::{Ink, Text, Ui};
+use crate::ui::Ui;
 
 /// What to plan.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday plan\n  friday plan releases/v42\n  friday plan --only web-2\n  friday plan --offline\n  friday plan --build      run `release.build` first, as a push does\n  friday plan --json | jq .waves"
+    after_help = "Examples:\n  friday plan\n  friday plan releases/v42\n  friday plan --only web-2\n  friday plan --offline\n  friday plan --build      run `release.build` first, as a push does\n  friday plan --full       every file that changes\n  friday plan --json | jq .waves\n\nWhat changes is marked as in a diff: + added, ~ changed, - removed. Values of variables are not shown."
 )]
 pub struct PlanArgs {
     /// Which release.
@@ -32,6 +37,9 @@ pub struct PlanArgs {
     /// Ask no host.
     #[arg(long)]
     pub offline: bool,
+    /// Every file that changes, however many.
+    #[arg(long)]
+    pub full: bool,
 }
 
 #[derive(Serialize)]
@@ -47,12 +55,45 @@ struct PlanView<'a> {
     least_ms: u64,
     /// The hosts that take it; empty: all.
     only: &'a [HostName],
+    estimate: Estimate,
+    against_release: Option<ReleaseId>,
+    changes: Option<Changes<'a>>,
+    secrets: Secrets,
     against: Vec<String>,
     notes: Vec<String>,
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
     hosts: Option<&'a [HostView]>,
 }
+
+/// What the release changes against the stable one.
+#[derive(Serialize)]
+struct Changes<'a> {
+    added: usize,
+    changed: usize,
+    removed: usize,
+    #[serde(flatten)]
+    difference: &'a Difference,
+    /// Files that are not listed.
+    more: usize,
+}
+
+/// What is known of the set of secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Secrets {
+    /// The configuration names none.
+    None,
+    /// They are read when it is pushed.
+    ReadAtPush,
+    /// As at the stable release's push.
+    Same,
+    /// Not as at the stable release's push.
+    Changed,
+}
+
+/// So many files are listed unless all are asked for.
+const FILES_MAX: usize = 20;
 
 /// Runs it.
 ///
@@ -67,6 +108,10 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
     let hosts = if args.offline { None } else { Some(sight::hosts(&context, chronicle)?) };
     let (files, bytes) = prepared.size();
     let plan = &prepared.plan;
+    let difference = difference(&context, &prepared, chronicle.stable);
+    let most = if args.full { usize::MAX } else { FILES_MAX };
+    let (listed, more) = difference.as_ref().map(|all| shorten(all, most)).unwrap_or_default();
+    let estimate = journal.paces.estimate(plan);
     let view = PlanView {
         release: plan.release,
         label: &plan.label,
@@ -77,7 +122,14 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
         only: &plan.only,
         soak_ms: &plan.soak_ms,
         bake_ms: plan.bake_ms,
-        least_ms: least_ms(plan),
+        least_ms: estimate.waiting_ms,
+        estimate,
+        against_release: chronicle.stable,
+        changes: difference.as_ref().map(|all| {
+            let (added, changed, removed) = all.counts();
+            Changes { added, changed, removed, difference: &listed, more }
+        }),
+        secrets: secrets(&context, &journal, plan),
         against: against(&prepared, context.settings.unit.supervisor, chronicle, hosts.as_deref()),
         notes: notes(&context, plan, chronicle, hosts.as_deref()),
         plan,
@@ -86,52 +138,42 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
     if ui.is_json() {
         ui.json(&view);
     } else {
-        draw(ui, chronicle, &view);
+        drawing::draw(ui, chronicle, &view);
     }
     Ok(if view.against.is_empty() { Exit::Done } else { Exit::Refused })
 }
 
-fn draw(ui: &Ui, chronicle: &Chronicle, view: &PlanView<'_>) {
-    let plan = view.plan;
-    let files = count(view.files, "file");
-    ui.data(Text::new().plain("Release ").ink(Ink::Strong, view.label).plain(&format!(
-        " ({}): {files}, {}",
-        view.release.short(),
-        size(view.bytes)
-    )));
-    ui.data(match &view.returns_to {
-        Some(back) if *back == view.release => "It is the stable release already.".to_owned(),
-        Some(back) => format!("A failure returns to {}.", chronicle.release_says(back)),
-        None => "A failure returns to nothing: the release is stopped and removed.".to_owned(),
-    });
-    for (at, wave) in view.waves.iter().enumerate() {
-        let hosts = names(wave.iter().map(HostName::as_str), 8);
-        let last = at + 1 == view.waves.len();
-        let then = if last {
-            format!("bakes {}", duration(plan.bake_ms))
-        } else {
-            let soak = plan.soak_ms.get(at).or(plan.soak_ms.last()).copied().unwrap_or(0);
-            format!("soaks {}", duration(soak))
-        };
-        ui.data(format!("  wave {}  {hosts}, then {then}", at + 1));
-    }
-    ui.data(format!("It takes at least {}.", duration(view.least_ms)));
-    for note in &view.notes {
-        ui.data(Text::new().ink(Ink::Warn, "Note:").plain(" ").plain(note));
-    }
-    if view.against.is_empty() {
-        ui.data(Text::new().ink(Ink::Good, "Nothing stands against it."));
-    }
-    for against in &view.against {
-        ui.data(Text::new().ink(Ink::Bad, "Refused:").plain(" ").plain(against));
-    }
+/// Against the stable release; against nothing on a first push. `None` where the stable release's files
+/// are not in the stock any more.
+fn difference(
+    context: &Context,
+    prepared: &Prepared,
+    stable: Option<ReleaseId>,
+) -> Option<Difference> {
+    let Some(stable) = stable else {
+        return Some(Difference::between(None, &prepared.manifest));
+    };
+    let before = Stock::open(&context.state).and_then(|stock| stock.release(&stable)).ok()?;
+    Some(Difference::between(Some(&before.manifest), &prepared.manifest))
 }
 
-/// Soaks and bake alone: what no luck can shorten.
-fn least_ms(plan: &Plan) -> u64 {
-    let soaks = plan.waves.len().saturating_sub(1);
-    let soak = |at: usize| plan.soak_ms.get(at).or(plan.soak_ms.last()).copied().unwrap_or(0);
-    (0..soaks).map(soak).sum::<u64>() + plan.bake_ms
+/// At most so many files, and how many are left out.
+fn shorten(all: &Difference, most: usize) -> (Difference, usize) {
+    let files: Vec<_> = all.files.iter().take(most).cloned().collect();
+    let more = all.files.len() - files.len();
+    (Difference { files, settings: all.settings.clone() }, more)
+}
+
+fn secrets(context: &Context, journal: &Journal, plan: &Plan) -> Secrets {
+    if context.settings.secrets.is_empty() {
+        return Secrets::None;
+    }
+    let before = journal.chronicle.stable.and_then(|stable| journal.secrets_of(&stable));
+    match (&plan.secrets, before) {
+        (None, _) => Secrets::ReadAtPush,
+        (now, before) if *now == before => Secrets::Same,
+        (Some(_), _) => Secrets::Changed,
+    }
 }
 
 /// What a push would be refused for, as far as can be known without raising a fence.

@@ -6,10 +6,12 @@ use friday_core::rollout::plan::Plan;
 use friday_wire::Ports;
 
 use crate::cli::Global;
+use crate::commands::plan::takes;
 use crate::context::Context;
 use crate::driver::{self, Purpose};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::journal::Journal;
 use crate::release::{self, Commands, ReleaseArgs};
 use crate::ui::{Ink, Text, Ui};
 
@@ -38,6 +40,9 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
     let prepared =
         release::prepare(ui, &context, &args.release, Commands::Run, args.fixed.clone())?;
     let plan = prepared.plan;
+    if let Ok(journal) = Journal::read(&context) {
+        ui.say(takes(&journal.paces.estimate(&plan)));
+    }
     let addresses = addresses(&context, &plan);
     let exit = driver::drive(ui, &context, Purpose::Act, |rollout, driver| input::Command::Push {
         rollout,

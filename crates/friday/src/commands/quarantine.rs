@@ -1,9 +1,11 @@
 //! `friday quarantine`: make every host refuse a release, or lift that.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use friday_core::controller::input;
 
 use crate::cli::Global;
+use crate::complete;
 use crate::context::Context;
 use crate::driver::{self, Purpose};
 use crate::error::CommandError;
@@ -18,6 +20,7 @@ use crate::ui::Ui;
 )]
 pub struct QuarantineArgs {
     /// A label, or the first digits of a release's identity.
+    #[arg(add = ArgValueCompleter::new(complete::releases))]
     pub release: String,
     /// Let hosts take it again.
     #[arg(long)]

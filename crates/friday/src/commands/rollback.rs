@@ -1,9 +1,11 @@
 //! `friday rollback`: take the open or current release off every host.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use friday_core::controller::input::{self, BackTo};
 
 use crate::cli::Global;
+use crate::complete;
 use crate::context::Context;
 use crate::driver::{self, Purpose};
 use crate::error::CommandError;
@@ -19,6 +21,7 @@ use crate::ui::Ui;
 pub struct RollbackArgs {
     /// A label, or the first digits of a release's identity; without it, what the open push returns to,
     /// else the stable release before this one.
+    #[arg(add = ArgValueCompleter::new(complete::releases))]
     pub release: Option<String>,
     /// Every host at once, healthy ones too: faster, and nothing serves in between.
     #[arg(long)]

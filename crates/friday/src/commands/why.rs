@@ -1,12 +1,14 @@
 //! `friday why`: the reasons of a rollout that was refused, is held or failed.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use friday_core::journal::event::End;
 use friday_core::reason::Reason;
 use friday_core::view::{Chronicle, RolloutHost, RolloutView, RolloutWord};
 use serde::Serialize;
 
 use crate::cli::Global;
+use crate::complete;
 use crate::context::Context;
 use crate::driver::taken_back_by;
 use crate::error::CommandError;
@@ -21,6 +23,7 @@ use crate::ui::{Ink, Text, Ui, now};
 )]
 pub struct WhyArgs {
     /// The rollout's id, or its last digits; without it, the last one.
+    #[arg(add = ArgValueCompleter::new(complete::rollouts))]
     pub rollout: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 //! `friday` as people and scripts meet it: the real program, real hosts that are directories, and
 //! everything it says on stdout and stderr with its exit status.
 
+mod comfort;
 mod documents;
 mod first_steps;
 mod interrupted;
@@ -8,6 +9,7 @@ mod journals;
 mod leaving;
 mod refusals;
 mod sandbox;
+mod schema;
 mod scripts;
 mod terminal;
 mod the_way_back;

@@ -1,0 +1,85 @@
+//! What a shell offers after a tab: the words of the command line, and the hosts, releases and rollouts
+//! that are known here. No host is asked, nothing is written, and what cannot be read offers nothing.
+
+use std::ffi::OsStr;
+
+use clap::CommandFactory as _;
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::env::CompleteEnv;
+
+use crate::cli::{Cli, Global};
+use crate::context::Context;
+use crate::journal::Journal;
+use crate::ui::ColorWhen;
+
+/// The variable through which a shell asks.
+pub const VARIABLE: &str = "FRIDAY_COMPLETE";
+
+/// The most words of a kind that are offered: more are no help.
+const OFFERED_MAX: usize = 500;
+
+/// Answers a shell that asks, and ends then. Does nothing otherwise.
+pub fn answer() {
+    CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
+}
+
+/// Hosts of the configuration.
+pub fn hosts(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(context) = context() else { return Vec::new() };
+    let hosts = context.settings.hosts.iter();
+    offered(typed, hosts.map(|host| (host.name.to_string(), host.role.clone())))
+}
+
+/// Releases that the journal knows, by label where they have one; newest first.
+pub fn releases(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(journal) = journal() else { return Vec::new() };
+    let mut known: Vec<_> = journal.chronicle.releases.values().collect();
+    known.sort_by_key(|release| std::cmp::Reverse(release.first_pushed));
+    let words = known.into_iter().map(|known| {
+        let short = known.release.short();
+        let is_stable = journal.chronicle.stable == Some(known.release);
+        let says = match (&known.quarantined, is_stable) {
+            (Some(why), _) => format!("{short}, quarantined: {why}"),
+            (None, true) => format!("{short}, stable"),
+            (None, false) => short.clone(),
+        };
+        (known.label.clone().unwrap_or(short), says)
+    });
+    offered(typed, words)
+}
+
+/// Rollouts of the journal, newest first.
+pub fn rollouts(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(journal) = journal() else { return Vec::new() };
+    let rollouts = journal.chronicle.rollouts.iter().rev();
+    offered(typed, rollouts.map(|view| (view.rollout.to_string(), view.word.noun().to_owned())))
+}
+
+fn offered(
+    typed: &OsStr,
+    words: impl Iterator<Item = (String, String)>,
+) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    words
+        .filter(|(word, _)| word.starts_with(&*typed))
+        // A shell takes a line for a word: one with a line break would be two.
+        .filter(|(word, _)| !word.contains(char::is_control))
+        .take(OFFERED_MAX)
+        .enumerate()
+        .map(|(at, (word, says))| {
+            let says: String = says.chars().filter(|c| !c.is_control()).take(60).collect();
+            CompletionCandidate::new(word).help(Some(says.into())).display_order(Some(at))
+        })
+        .collect()
+}
+
+/// The configuration that lies here or above; options before the tab are not looked at.
+fn context() -> Option<Context> {
+    let (config, env) = (None, None);
+    let color = ColorWhen::Never;
+    Context::load(&Global { json: false, config, env, yes: false, quiet: true, color }).ok()
+}
+
+fn journal() -> Option<Journal> {
+    Journal::read(&context()?).ok()
+}
