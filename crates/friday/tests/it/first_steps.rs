@@ -73,11 +73,14 @@ fn plan_shows_what_a_push_would_do_and_changes_nothing() {
     exit 0
     --- stdout
     Release v1 ([id]): 1 file, 25 B
+      + app  25 B
+      + run  `./app`
+      + `local-1`, `local-2`, `local-3`: nothing → `v1`
     A failure returns to nothing: the release is stopped and removed.
       wave 1  `local-2`, then soaks [long]
       wave 2  `local-1`, then soaks [long]
       wave 3  `local-3`, then bakes [long]
-    It takes at least [long].
+    It takes at least [long], soak and bake; how long the rest takes is not known before a first push.
     Note: there is no outside probe: the hosts' own health suffices to confirm
     Note: after a reboot, `local-1`, `local-2`, `local-3` start nothing and undo nothing until friday's next contact
     Nothing stands against it.
@@ -91,6 +94,7 @@ fn a_first_push_and_a_second() {
     assert_snapshot!(sandbox.friday(&["push"]).all(), @r#"
     exit 0
     --- stderr
+    It takes at least [long], soak and bake; how long the rest takes is not known before a first push.
     [time]   push of `v1` ([id]) to 3 hosts in 3 waves
     [time]   shipping to 3 hosts
     [time]   staging on 3 hosts
