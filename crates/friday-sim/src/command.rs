@@ -103,6 +103,8 @@ impl World {
                 timeout_ms: MIGRATION_MS,
             })
         };
+        // Without a draw of its own: seeds that found something keep their worlds.
+        let wave_hooks = options.seed % 4 == 1;
         Plan {
             release: release.id,
             tree: release.tree,
@@ -115,6 +117,8 @@ impl World {
             hooks: Hooks {
                 before: Some("true".to_owned()),
                 after: Some("true".to_owned()),
+                before_wave: wave_hooks.then(|| "true".to_owned()),
+                after_wave: wave_hooks.then(|| "true".to_owned()),
                 timeout_ms: 10_000,
             },
             migration: match options.migration {

@@ -61,7 +61,7 @@ pub const SECTIONS: [Section; 9] = [
     },
     Section {
         path: "hooks",
-        meaning: "Commands run where friday runs, with `FRIDAY_RELEASE`, `FRIDAY_LABEL` and `FRIDAY_ROLLOUT`.",
+        meaning: "Commands run where friday runs, with `FRIDAY_RELEASE`, `FRIDAY_LABEL` and `FRIDAY_ROLLOUT`. A push that is resumed runs them again.",
     },
 ];
 
@@ -487,6 +487,20 @@ pub static KEYS: &[Key] = &[
         None,
         "\"./announce end\"",
         "After the bake. A failure is told; the release stays.",
+    ),
+    key(
+        "hooks.before_wave",
+        Kind::Command,
+        None,
+        "\"./balancer drain $FRIDAY_HOSTS\"",
+        "Before each wave, with its number in `FRIDAY_WAVE` and its hosts in `FRIDAY_HOSTS`, separated by spaces. A failure ends the push, and takes it back where a host was switched.",
+    ),
+    key(
+        "hooks.after_wave",
+        Kind::Command,
+        None,
+        "\"./smoke-test $FRIDAY_HOSTS\"",
+        "After each wave's hosts are switched and before its soak, as `before_wave`. A failure takes the push back.",
     ),
     key(
         "hooks.timeout",

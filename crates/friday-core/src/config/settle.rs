@@ -82,6 +82,8 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
         hooks: Hooks {
             before: from.text("hooks.before"),
             after: from.text("hooks.after"),
+            before_wave: from.text("hooks.before_wave"),
+            after_wave: from.text("hooks.after_wave"),
             timeout_ms: from.ms("hooks.timeout"),
         },
     })

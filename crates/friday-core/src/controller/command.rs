@@ -134,6 +134,9 @@ fn held(view: View<'_>, asked: Reason) -> Option<Vec<Event>> {
         },
         Phase::Wave => !rollout.hosts.any_in_flight(),
         Phase::Working { work: Work::HookBefore, .. } => rollout.hook_before == HookState::Done,
+        Phase::Working { work: Work::HookBeforeWave | Work::HookAfterWave, .. } => {
+            rollout.hook_wave == HookState::Done
+        }
         Phase::Working { .. } | Phase::GoingBack { .. } | Phase::Held | Phase::Ended { .. } => {
             false
         }

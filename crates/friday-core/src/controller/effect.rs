@@ -69,7 +69,7 @@ pub enum Effect {
     },
     /// A command where friday runs. Ends in `Done`, `Failed` or `Unknown`.
     Hook {
-        /// `before` or `after`.
+        /// As in the configuration: `before`, `after_wave`.
         name: String,
         /// For `/bin/sh -c`.
         command: String,

@@ -131,7 +131,7 @@ pub enum Event {
     HookEnded {
         /// Of this rollout.
         rollout: RolloutId,
-        /// `before` or `after`.
+        /// As in the configuration: `before`, `after_wave`.
         name: String,
         /// Why it failed, if it did.
         failed: Option<String>,
@@ -481,6 +481,10 @@ pub enum Work {
     Back,
     /// The hook after the bake.
     HookAfter,
+    /// The hook before a wave.
+    HookBeforeWave,
+    /// The hook after a wave's hosts are switched.
+    HookAfterWave,
 }
 
 /// What a host answered to a round.

@@ -51,6 +51,7 @@ impl Rollout {
             migrated_back: HookState::Waiting,
             hook_before: HookState::Waiting,
             hook_after: HookState::Waiting,
+            hook_wave: HookState::Waiting,
             wave: 0,
             soaked: Soaked::Yes,
             wave_hosts: Arc::default(),
@@ -164,8 +165,11 @@ pub(crate) fn apply_to_rollout(
             rollout.moved_at = at;
         }
         Event::HookEnded { name, failed, .. } => {
-            let hook =
-                if name == "before" { &mut rollout.hook_before } else { &mut rollout.hook_after };
+            let hook = match name.as_str() {
+                "before" => &mut rollout.hook_before,
+                "before_wave" | "after_wave" => &mut rollout.hook_wave,
+                _ => &mut rollout.hook_after,
+            };
             *hook = failed.clone().map_or(HookState::Done, HookState::Failed);
             rollout.moved_at = at;
         }
@@ -297,6 +301,12 @@ fn answered(
 fn begin_work(rollout: &mut Rollout, at: Timestamp, work: Work, deadline: Timestamp) {
     if work == Work::Sweep {
         rollout.swept = Swept::Yes;
+    }
+    if matches!(work, Work::HookBeforeWave | Work::HookAfterWave) {
+        rollout.hook_wave = HookState::Waiting;
+    }
+    if work == Work::HookBeforeWave && matches!(rollout.phase, Phase::Soak { .. }) {
+        rollout.soaked = Soaked::Yes;
     }
     rollout.enter(at, Phase::Working { work, deadline });
     if work == Work::StopAll {

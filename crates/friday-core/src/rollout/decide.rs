@@ -89,10 +89,11 @@ pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
             rollout.round.as_ref().filter(|round| !round.is_complete()).map(|round| round.deadline)
         }
         // These end with what they wait for; a deadline that nobody looks at would wake for ever.
+        Phase::Working { work: Work::Back | Work::Sweep, .. } => None,
         Phase::Working {
-            work: Work::Back | Work::Sweep | Work::HookBefore | Work::HookAfter,
-            ..
-        } => None,
+            work: Work::HookBefore | Work::HookAfter | Work::HookBeforeWave | Work::HookAfterWave,
+            deadline,
+        } => Some(push::hook_ends(*deadline)),
         Phase::Working { deadline, .. } => Some(*deadline),
         Phase::Soak { until } | Phase::Bake { until } => Some(*until),
         Phase::Wave => Some(rollout.moved_at.plus_ms(rollout.fleet().progress_deadline_ms)),

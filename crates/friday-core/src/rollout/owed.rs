@@ -6,6 +6,7 @@ use friday_wire::{
     StepName, Undo,
 };
 
+use super::decide::wave::upcoming;
 use super::plan::MigrationBack;
 use super::run::{HostState, Pace, Phase, Rollout};
 use crate::controller::effect::{Effect, EffectId, Owed};
@@ -39,6 +40,16 @@ pub fn of_rollout(rollout: &Rollout) -> Vec<(EffectId, Owed)> {
         (Work::HookAfter, Intent::Push { plan }) => {
             owed.extend(hook(rollout, "after", plan.hooks.after.as_ref(), *deadline));
         }
+        (Work::HookBeforeWave, Intent::Push { plan }) => {
+            let (wave, hosts) = upcoming(rollout, plan);
+            let command = plan.hooks.before_wave.as_ref();
+            owed.extend(wave_hook(rollout, "before_wave", command, (wave, &hosts), *deadline));
+        }
+        (Work::HookAfterWave, Intent::Push { plan }) => {
+            let (wave, command) = (rollout.wave, plan.hooks.after_wave.as_ref());
+            let of = (wave, rollout.wave_hosts.as_slice());
+            owed.extend(wave_hook(rollout, "after_wave", command, of, *deadline));
+        }
         (Work::Migrate, Intent::Push { .. }) => {
             owed.extend(
                 migrate(rollout).map(|effect| (id("migrate"), Owed { effect, deadline: NEVER })),
@@ -55,6 +66,8 @@ pub fn of_rollout(rollout: &Rollout) -> Vec<(EffectId, Owed)> {
             | Work::Back
             | Work::HookBefore
             | Work::HookAfter
+            | Work::HookBeforeWave
+            | Work::HookAfterWave
             | Work::StopAll
             | Work::Migrate
             | Work::MigrateBack,
@@ -100,7 +113,9 @@ pub fn of_host(state: &State, rollout: &Rollout, host: &HostName) -> Vec<(Effect
             HostState::Done => owed.extend(guard(rollout, host)),
             HostState::Waiting | HostState::Failed { .. } | HostState::Gone { .. } => {}
         },
-        Phase::Soak { .. } | Phase::Bake { .. } => {
+        Phase::Soak { .. }
+        | Phase::Bake { .. }
+        | Phase::Working { work: Work::HookBeforeWave | Work::HookAfterWave, .. } => {
             if run.at == HostState::Done {
                 owed.extend(guard(rollout, host));
             }
@@ -149,6 +164,23 @@ fn hook(
     ];
     let effect = Effect::Hook { name: name.to_owned(), command: command?.clone(), env };
     Some((EffectId(format!("{}hook/{name}", whole_prefix(&rollout.id))), Owed { effect, deadline }))
+}
+
+/// A hook of a wave also knows which, and its hosts.
+fn wave_hook(
+    rollout: &Rollout,
+    name: &str,
+    command: Option<&String>,
+    (wave, hosts): (u32, &[HostName]),
+    deadline: Timestamp,
+) -> Option<(EffectId, Owed)> {
+    let (EffectId(id), mut owed) = hook(rollout, name, command, deadline)?;
+    if let Effect::Hook { env, .. } = &mut owed.effect {
+        let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+        env.push(("FRIDAY_WAVE".to_owned(), wave.to_string()));
+        env.push(("FRIDAY_HOSTS".to_owned(), hosts.join(" ")));
+    }
+    Some((EffectId(format!("{id}/{wave}")), owed))
 }
 
 /// The migration's key is always the same: asking again is answered with how far it came, and never
@@ -240,7 +272,11 @@ pub fn parse(id: &EffectId) -> Option<(RolloutId, Option<HostName>, Purpose)> {
         let (what, after) = whole.split_once('/').unwrap_or((whole, ""));
         let purpose = match what {
             "lease" => Purpose::Lease,
-            "hook" => Purpose::Hook(after.to_owned()),
+            "hook" => {
+                // A wave's hook has the wave's number behind its name.
+                let name = after.split_once('/').map_or(after, |(name, _)| name);
+                Purpose::Hook(name.to_owned())
+            }
             "migrate" => Purpose::Migrate,
             "migrate-back" => Purpose::MigrateBack,
             _ => return None,

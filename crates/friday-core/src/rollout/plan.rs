@@ -115,6 +115,12 @@ pub struct Hooks {
     pub before: Option<String>,
     /// After the bake. A failure is told; the release stays.
     pub after: Option<String>,
+    /// Before each wave, with its hosts in `FRIDAY_HOSTS`. A failure is one of the push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_wave: Option<String>,
+    /// After each wave's hosts are switched, before its soak. A failure is one of the push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_wave: Option<String>,
     /// Then the hook is killed and has failed. Default 300 000.
     pub timeout_ms: u64,
 }

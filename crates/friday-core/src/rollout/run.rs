@@ -64,6 +64,8 @@ pub struct Rollout {
     pub hook_before: HookState,
     /// The hook after the bake ended.
     pub hook_after: HookState,
+    /// How far the present hook of a wave came.
+    pub hook_wave: HookState,
     /// The wave at work or last done; 0 before the first.
     pub wave: u32,
     /// Whether that wave soaks (again) before the next one begins.
@@ -210,6 +212,8 @@ impl Phase {
                 Work::MigrateBack => "migrating back",
                 Work::Back => "hosts go back",
                 Work::HookAfter => "hook after",
+                Work::HookBeforeWave => "hook before a wave",
+                Work::HookAfterWave => "hook after a wave",
             },
             Self::Wave => "wave",
             Self::Soak { .. } => "soak",

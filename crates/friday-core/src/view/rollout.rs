@@ -423,6 +423,8 @@ impl RolloutView {
             Work::MigrateBack => "undoing the migration",
             Work::Back => "going back",
             Work::HookAfter => "running the hook after the bake",
+            Work::HookBeforeWave => "running the hook before the next wave",
+            Work::HookAfterWave => "running the hook after the wave",
         };
         self.at = match self.at {
             Standing::Preparing { .. } => Standing::Preparing { doing: doing.to_owned() },

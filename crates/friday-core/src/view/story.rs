@@ -263,6 +263,8 @@ fn working(work: Work) -> &'static str {
         Work::MigrateBack => "undoing the migration",
         Work::Back => "hosts go back",
         Work::HookAfter => "running the `after` hook",
+        Work::HookBeforeWave => "running the `before_wave` hook",
+        Work::HookAfterWave => "running the `after_wave` hook",
     }
 }
 

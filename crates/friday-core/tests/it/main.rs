@@ -12,3 +12,4 @@ mod rollbacks;
 mod scene;
 mod stops;
 mod upgrades;
+mod wave_hooks;

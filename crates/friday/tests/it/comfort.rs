@@ -112,7 +112,10 @@ fn a_plan_reads_like_a_diff_and_says_how_long_it_takes() {
     Nothing stands against it.
     ");
     let painted = sandbox.friday(&["plan", "--offline", "v2", "--color", "always"]).stdout;
-    assert!(painted.contains("\u{1b}[33m\u{1b}[1m~") || painted.contains("\u{1b}[1m\u{1b}[33m~"), "{painted:?}");
+    assert!(
+        painted.contains("\u{1b}[33m\u{1b}[1m~") || painted.contains("\u{1b}[1m\u{1b}[33m~"),
+        "{painted:?}"
+    );
 }
 
 #[test]

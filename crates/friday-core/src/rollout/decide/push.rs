@@ -13,6 +13,10 @@ use crate::rollout::budget::failures_allowed;
 use crate::rollout::plan::{MigrationBack, Plan};
 use crate::rollout::run::{Baked, HookState, HostState, Phase, Round, Swept};
 
+/// How long after its deadline a hook may still be heard of, milliseconds: killing it, and the way of its
+/// last words into the journal, take their time.
+const HOOK_GRACE_MS: u64 = 30_000;
+
 /// The next step of a push that is not in a round.
 pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
     match &view.rollout.phase {
@@ -283,7 +287,10 @@ pub fn migrated(view: View<'_>, outcome: Outcome) -> Vec<Event> {
 }
 
 fn to_waves(view: View<'_>) -> Vec<Event> {
-    vec![round::begin(view, RoundAsk::RaiseWave, view.all())]
+    match &*view.rollout.intent {
+        Intent::Push { plan } => wave::approach(view, plan),
+        _ => Vec::new(),
+    }
 }
 
 fn working(
@@ -295,16 +302,17 @@ fn working(
     match work {
         Work::Sweep => swept(view),
         Work::HookBefore => match &view.rollout.hook_before {
-            HookState::Waiting => Vec::new(),
+            HookState::Waiting => hook_overdue(view, "before", deadline),
             HookState::Done => after_hook_before(view, plan),
             HookState::Failed(why) => {
                 stop(view, vec![Reason::HookFailed { name: "before".to_owned(), why: why.clone() }])
             }
         },
         Work::HookAfter => match &view.rollout.hook_after {
-            HookState::Waiting => Vec::new(),
+            HookState::Waiting => hook_overdue(view, "after", deadline),
             HookState::Done | HookState::Failed(_) => vec![view.end(good_end(view))],
         },
+        Work::HookBeforeWave | Work::HookAfterWave => wave::hooked(view, plan, work, deadline),
         Work::StopAll => stop_all::advance(view, plan, deadline),
         Work::Migrate if view.now >= deadline => {
             let one_way = view.rollout.migration.forbids_automatic_return();
@@ -317,6 +325,20 @@ fn working(
         }
         Work::Migrate | Work::MigrateBack | Work::Back => Vec::new(),
     }
+}
+
+/// When a hook has failed of which nothing was heard.
+pub fn hook_ends(deadline: crate::time::Timestamp) -> crate::time::Timestamp {
+    deadline.plus_ms(HOOK_GRACE_MS)
+}
+
+/// Whoever runs a hook ends it at its deadline, and tells; if nothing is heard of that, it has failed.
+pub fn hook_overdue(view: View<'_>, name: &str, deadline: crate::time::Timestamp) -> Vec<Event> {
+    if view.now < hook_ends(deadline) {
+        return Vec::new();
+    }
+    let failed = Some("it did not end in time, and nothing was heard of it".to_owned());
+    vec![Event::HookEnded { rollout: view.id(), name: name.to_owned(), failed }]
 }
 
 /// The sweep before the push has ended.

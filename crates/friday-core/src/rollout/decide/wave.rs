@@ -5,11 +5,11 @@ use friday_wire::{HealthState, HostName, Refusal, StepState};
 use super::push::{self, stop};
 use super::{View, outcome, round};
 use crate::journal::Event;
-use crate::journal::event::{End, RoundAsk, StepAnswer};
+use crate::journal::event::{End, RoundAsk, StepAnswer, Work};
 use crate::reason::Reason;
 use crate::rollout::budget::failures_allowed;
 use crate::rollout::plan::Plan;
-use crate::rollout::run::{HostState, Phase, Round, Soaked};
+use crate::rollout::run::{HookState, HostState, Phase, Rollout, Round, Soaked};
 use crate::time::Timestamp;
 
 /// Orders that never arrived are given again this often.
@@ -60,20 +60,58 @@ pub fn raised(view: View<'_>, done: &Round) -> Vec<Event> {
     events
 }
 
-/// The first wave with a host that is not done, or whose soak was cut off by its driver's death; a last one of those that failed.
 fn next_wave(view: View<'_>, plan: &Plan) -> Event {
+    let (wave, hosts) = upcoming(view.rollout, plan);
+    Event::WaveBegun { rollout: view.id(), wave, hosts }
+}
+
+/// The first wave with a host that is not done, or whose soak was cut off by its driver's death; a last one of those that failed.
+pub fn upcoming(rollout: &Rollout, plan: &Plan) -> (u32, Vec<HostName>) {
     let is_open = |host: &HostName| {
-        view.rollout.hosts.get(host).is_some_and(|run| matches!(run.at, HostState::Waiting))
+        rollout.hosts.get(host).is_some_and(|run| matches!(run.at, HostState::Waiting))
     };
     let numbered = plan.waves.iter().enumerate().map(|(index, hosts)| (index + 1, hosts));
-    let unsoaked = (view.rollout.soaked == Soaked::No).then_some(view.rollout.wave as usize);
+    let unsoaked = (rollout.soaked == Soaked::No).then_some(rollout.wave as usize);
     let found =
         numbered.clone().find(|(wave, hosts)| hosts.iter().any(is_open) || Some(*wave) == unsoaked);
     let (wave, hosts) = found.map_or_else(
-        || (plan.waves.len() + 1, view.rollout.failed()),
+        || (plan.waves.len() + 1, rollout.failed()),
         |(wave, hosts)| (wave, hosts.clone()),
     );
-    Event::WaveBegun { rollout: view.id(), wave: u32::try_from(wave).unwrap_or(u32::MAX), hosts }
+    (u32::try_from(wave).unwrap_or(u32::MAX), hosts)
+}
+
+/// On the way to the next wave: its hook where there is one, and then the raise, which is fresh when the
+/// first host switches.
+pub fn approach(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    match plan.hooks.before_wave {
+        Some(_) => vec![hook(view, plan, Work::HookBeforeWave)],
+        None => vec![round::begin(view, RoundAsk::RaiseWave, view.all())],
+    }
+}
+
+fn hook(view: View<'_>, plan: &Plan, work: Work) -> Event {
+    let deadline = view.now.plus_ms(plan.hooks.timeout_ms);
+    Event::WorkBegun { rollout: view.id(), work, deadline }
+}
+
+/// While a hook of a wave runs, hosts are watched as in a soak.
+pub fn hooked(view: View<'_>, plan: &Plan, work: Work, deadline: Timestamp) -> Vec<Event> {
+    if let Some(events) = beyond_budget(view) {
+        return events;
+    }
+    let name = if work == Work::HookBeforeWave { "before_wave" } else { "after_wave" };
+    match (&view.rollout.hook_wave, work) {
+        (HookState::Waiting, _) => push::hook_overdue(view, name, deadline),
+        (HookState::Failed(why), _) => {
+            let (name, why) = (name.to_owned(), why.clone());
+            stop(view, vec![Reason::HookFailed { name, why }])
+        }
+        (HookState::Done, Work::HookBeforeWave) => {
+            vec![round::begin(view, RoundAsk::RaiseWave, view.all())]
+        }
+        (HookState::Done, _) => watch(view, plan),
+    }
 }
 
 /// A wave at work: deadlines, failures, the next hosts, the end of the wave.
@@ -291,6 +329,14 @@ pub fn reason_of(view: View<'_>, host: &HostName) -> Option<Reason> {
 
 /// All hosts of the wave are switched, or failed within the budget.
 fn wave_over(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    match plan.hooks.after_wave {
+        Some(_) => vec![hook(view, plan, Work::HookAfterWave)],
+        None => watch(view, plan),
+    }
+}
+
+/// What follows a wave: its soak, the bake, or a last try of the hosts that failed.
+fn watch(view: View<'_>, plan: &Plan) -> Vec<Event> {
     let wave = view.rollout.wave as usize;
     let failed = view.rollout.failed();
     if wave < plan.waves.len() {
@@ -305,20 +351,20 @@ fn wave_over(view: View<'_>, plan: &Plan) -> Vec<Event> {
         }];
     }
     if wave == plan.waves.len() {
-        return vec![round::begin(view, RoundAsk::RaiseWave, view.all())];
+        return approach(view, plan);
     }
     view.hold(failed.iter().filter_map(|host| reason_of(view, host)).collect())
 }
 
 /// The soak after a wave.
-pub fn soak(view: View<'_>, _plan: &Plan, until: Timestamp) -> Vec<Event> {
+pub fn soak(view: View<'_>, plan: &Plan, until: Timestamp) -> Vec<Event> {
     if let Some(events) = beyond_budget(view) {
         return events;
     }
     if view.now < until {
         return Vec::new();
     }
-    vec![round::begin(view, RoundAsk::RaiseWave, view.all())]
+    approach(view, plan)
 }
 
 /// The bake after the last wave.

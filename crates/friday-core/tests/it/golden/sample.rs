@@ -82,6 +82,7 @@ pub fn records() -> Vec<Record> {
     members(&mut book);
     not_told(&mut book);
     unsupervised(&mut book);
+    hooked(&mut book);
     book.records
 }
 
@@ -556,4 +557,19 @@ fn unsupervised(book: &mut Book) {
         why: "deploy does not linger".to_owned(),
     };
     book.end("push-9", End::Refused { reasons: vec![reason] });
+}
+
+fn hooked(book: &mut Book) {
+    let mut plan = nouns::plain_plan();
+    plan.hooks.before_wave = Some("bin/drain $FRIDAY_HOSTS".to_owned());
+    plan.hooks.after_wave = Some("bin/check $FRIDAY_HOSTS".to_owned());
+    book.begin("push-10", Intent::Push { plan }, None);
+    let id = rollout("push-10");
+    for (work, name) in [(Work::HookBeforeWave, "before_wave"), (Work::HookAfterWave, "after_wave")]
+    {
+        let (deadline, name) = (book.at.plus_ms(300_000), name.to_owned());
+        book.write(&Event::WorkBegun { rollout: id.clone(), work, deadline });
+        book.write(&Event::HookEnded { rollout: id.clone(), name, failed: None });
+    }
+    book.end("push-10", End::Dropped);
 }

@@ -42,7 +42,8 @@ lists! {
     MemberChange: Remove Rename Forget;
     RoundAsk: Read Raise RaiseWave Open Ship Stage MigrationBegins MigrationEnds Look Quarantine Act
         Observe Close Release Upgrade Leave Rename;
-    Work: Sweep HookBefore Migrate MigrateBack Back HookAfter StopAll;
+    Work: Sweep HookBefore Migrate MigrateBack Back HookAfter StopAll
+        HookBeforeWave HookAfterWave;
     HostAnswer: Head Seen Ok Refused Failed Unreachable Unknown;
     StepAnswer: Report Refused Unknown NotSent;
     Fact: Stable OpenRollout Superseded Quarantine Lock Keeper Apart;

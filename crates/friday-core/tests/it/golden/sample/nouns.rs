@@ -195,6 +195,8 @@ pub fn plan() -> Plan {
         hooks: Hooks {
             before: Some("bin/before".to_owned()),
             after: Some("bin/after".to_owned()),
+            before_wave: None,
+            after_wave: None,
             timeout_ms: 300_000,
         },
         migration: Some(migration("bin/shop migrate --back")),
