@@ -22,5 +22,6 @@ pub mod progress;
 pub mod release_source;
 pub mod secrets;
 pub mod ship;
+pub mod signature;
 pub mod state_directory;
 pub mod stock;

@@ -8,7 +8,9 @@
 mod packs;
 mod whole_files;
 
-use friday_wire::{Answer, HostName, ReleaseId, Request, SecretsVersion, WIRE_PACKS, WIRE_VERSION};
+use friday_wire::{
+    Answer, HostName, ReleaseId, Request, SecretsVersion, WIRE_PACKS, WIRE_SIGNATURES, WIRE_VERSION,
+};
 use tokio::time::Instant;
 
 use crate::bandwidth::Bandwidth;
@@ -95,7 +97,10 @@ pub async fn ship_speaking(
         let left_before = transfer.best;
         let tried = match transfer.connect().await {
             Ok(connection) if connection.hello().wire.min(wire) >= WIRE_PACKS => {
-                transfer.packs(&connection).await
+                match transfer.signature(connection.hello().wire.min(wire)).await {
+                    Ok(()) => transfer.packs(&connection).await,
+                    Err(error) => Err(error),
+                }
             }
             Ok(_) => transfer.whole_files().await,
             Err(error) => Err(error),
@@ -138,6 +143,16 @@ impl Transfer<'_> {
     async fn connect(&self) -> Result<std::sync::Arc<Connection>, ShipError> {
         let connected = self.fleet.connect(&self.shipment.host, self.deadline).await;
         connected.map_err(|error| ShipError::Ask(AskError::NotSent(error)))
+    }
+
+    /// Sends the release's signature ahead, where it has one and the host knows what that is.
+    async fn signature(&self, wire: u32) -> Result<(), ShipError> {
+        let release = self.shipment.release;
+        let signature = self.from.stock.signature(&release).filter(|_| wire >= WIRE_SIGNATURES);
+        match signature {
+            Some(signature) => self.expect_ok(&Request::PutSignature { release, signature }).await,
+            None => Ok(()),
+        }
     }
 
     /// Notes how many bytes are missing; returns how many were at first.

@@ -256,6 +256,8 @@ impl Stock {
         for release in self.release_ids()?.difference(keep) {
             let path = self.release_path(release);
             fs::remove_file(&path).map_err(|source| at(&path, source))?;
+            // Most have none; one that stays is of no use, and no harm.
+            let _ = fs::remove_file(self.signature_path(release));
         }
         let mut freed = 0;
         for shard in entries(&self.store)? {
@@ -278,6 +280,29 @@ impl Stock {
     fn release_ids(&self) -> Result<BTreeSet<ReleaseId>, StockError> {
         let paths = entries(&self.releases)?;
         Ok(paths.iter().filter_map(|path| stem_digest(path)).map(ReleaseId).collect())
+    }
+
+    /// Keeps a release's signature, for every host it is shipped to, and for later rollbacks.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn keep_signature(&self, release: &ReleaseId, signature: &str) -> Result<(), StockError> {
+        let path = self.signature_path(release);
+        let directory = path.parent().unwrap_or(&self.state);
+        make_private(directory).map_err(|source| at(directory, source))?;
+        let fresh = path.with_extension("new");
+        fs::write(&fresh, signature)
+            .and_then(|()| fs::rename(&fresh, &path))
+            .map_err(|source| at(&path, source))
+    }
+
+    /// A release's signature, where it was signed here.
+    pub fn signature(&self, release: &ReleaseId) -> Option<String> {
+        fs::read_to_string(self.signature_path(release)).ok()
+    }
+
+    fn signature_path(&self, release: &ReleaseId) -> PathBuf {
+        self.state.join("signatures").join(format!("{release}.sig"))
     }
 
     fn release_path(&self, release: &ReleaseId) -> PathBuf {

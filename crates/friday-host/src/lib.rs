@@ -35,6 +35,7 @@ mod prune;
 mod restart;
 mod serve;
 mod shim;
+mod signature;
 mod store;
 mod tool;
 mod tree;

@@ -9,6 +9,8 @@
 //! bin/                    friday-host itself, by digest, and the link `friday-host`
 //! store/ab/abcdef…        files by BLAKE3;  store/tmp: transfers that are not complete
 //! manifests/ID.json       releases by identity
+//! signatures/ID.sig       their signatures, as they came
+//! allowed_signers         a person's: only what these have signed is taken
 //! releases/ID/            their trees;  ID.built: when the tree was built
 //! shared/                 what outlives releases
 //! secrets/VERSION.json    0600
@@ -138,6 +140,11 @@ impl Place {
     /// A release's manifest.
     pub fn manifest(&self, release: ReleaseId) -> PathBuf {
         self.dir.join("manifests").join(format!("{release}.json"))
+    }
+
+    /// A release's signature, as it came.
+    pub fn signature(&self, release: ReleaseId) -> PathBuf {
+        self.dir.join("signatures").join(format!("{release}.sig"))
     }
 
     /// A release's tree.

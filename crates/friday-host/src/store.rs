@@ -68,6 +68,9 @@ pub enum ManifestStoreError {
         /// Under which name it came.
         named: String,
     },
+    /// It is not signed as this host wants it.
+    #[error(transparent)]
+    Signature(#[from] crate::signature::SignatureError),
     /// None is here.
     #[error("release {0} is not known on this host")]
     Unknown(String),
@@ -184,13 +187,16 @@ impl Store {
     /// Stores a manifest under its identity. Friday has checked it; this side does not rely on that.
     ///
     /// # Errors
-    /// Malformed, another release's, or the disk.
+    /// Malformed, another release's, not signed where that is wanted, or the disk.
     pub fn put_manifest(
         &self,
         release: ReleaseId,
         manifest: &Manifest,
     ) -> Result<(), ManifestStoreError> {
         check_manifest(release, manifest)?;
+        if !self.place.manifest(release).exists() {
+            crate::signature::check(&self.place, release)?;
+        }
         write_json(&self.place.manifest(release), manifest)
             .map_err(|error| ManifestStoreError::Disk(release.short(), error.to_string()))
     }

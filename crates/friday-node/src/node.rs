@@ -180,6 +180,7 @@ impl Node {
             | Request::Missing { .. }
             | Request::Put { .. }
             | Request::PutSecrets { .. }
+            | Request::PutSignature { .. }
             | Request::Log { .. }
             | Request::GetManifest { .. }
             | Request::Offer { .. }

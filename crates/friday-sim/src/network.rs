@@ -169,6 +169,7 @@ fn fence_of(request: &mut Request) -> Option<&mut Fence> {
         | Request::Put { .. }
         | Request::PutManifest { .. }
         | Request::PutSecrets { .. }
+        | Request::PutSignature { .. }
         | Request::Log { .. }
         | Request::GetManifest { .. }
         | Request::Offer { .. }

@@ -19,6 +19,7 @@ pub mod pack;
 pub mod recipe;
 pub mod request;
 pub mod rotation;
+pub mod signature;
 pub mod step;
 pub mod supervisor;
 pub mod undo;
@@ -54,6 +55,9 @@ pub const WIRE_PACKS: u32 = 2;
 
 /// From this protocol version on, a host can run a release apart from the fleet, leave, and be renamed.
 pub const WIRE_MEMBERS: u32 = 2;
+
+/// From this protocol version on, hosts take signatures of releases.
+pub const WIRE_SIGNATURES: u32 = 2;
 
 /// The oldest protocol version this build still understands.
 pub const WIRE_VERSION_MIN: u32 = 1;

@@ -180,6 +180,14 @@ pub enum Request {
     /// Reads the whole store, removes what is damaged there, and says so. Since wire version 2.
     /// Needs no fence: what is removed is of no use to anybody. Answer: `Verified`, or `Error`.
     Verify,
+    /// Stores the signature of a release that comes next. A host that has a list of allowed signers takes
+    /// no release without one; what it holds already it took before. Answer: `Ok`, or `Error`.
+    PutSignature {
+        /// Which release.
+        release: ReleaseId,
+        /// As `ssh-keygen -Y sign` wrote it, over [`signed_text`](crate::signature::signed_text).
+        signature: String,
+    },
     /// Stores secrets, 0600. Never part of a release. Answer: `Ok`.
     PutSecrets {
         /// The set's random name.
@@ -287,6 +295,7 @@ impl Request {
             | Self::Recipe { .. }
             | Self::Verify
             | Self::PutSecrets { .. }
+            | Self::PutSignature { .. }
             | Self::Log { .. }
             | Self::GetManifest { .. }
             | Self::Examine => None,

@@ -8,7 +8,7 @@ use friday_core::rollout::plan::{MigrationBack, Plan};
 use friday_edge::release_source::{SourceError, SourceLimits, read_release};
 use friday_edge::secrets::{self, SecretStore};
 use friday_edge::stock::Stock;
-use friday_wire::{Entry, EntryKind, HostName, Manifest, SecretsVersion};
+use friday_wire::{Entry, EntryKind, HostName, Manifest, ReleaseId, SecretsVersion};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -186,6 +186,26 @@ fn keep_secrets(context: &Context) -> Result<Option<SecretsVersion>, CommandErro
     let values = runtime()?.block_on(secrets::collect(sources, &context.base)).map_err(failed)?;
     let store = SecretStore::open(&context.state).map_err(failed)?;
     store.keep(&values).map(Some).map_err(failed)
+}
+
+/// Signs a release that is about to be pushed, where the configuration names a key.
+///
+/// # Errors
+/// When it cannot be signed, or the signature cannot be kept.
+pub fn sign(ui: &Ui, context: &Context, release: &ReleaseId) -> Result<(), CommandError> {
+    let Some(key) = &context.settings.sign_key else { return Ok(()) };
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let key = key.strip_prefix("~/").map_or_else(|| context.resolve(key), |rest| home.join(rest));
+    let failed = |error: &dyn std::error::Error| {
+        CommandError::new(Exit::Refused, "the release could not be signed; nothing was changed")
+            .because(error.to_string())
+            .hint("`release.sign.key` in the configuration names the key")
+    };
+    ui.say(Text::new().plain("Signing with ").ink(Ink::Name, &key.display().to_string()));
+    let signing = friday_edge::signature::sign(&key, &context.settings.fleet, release);
+    let signature = runtime()?.block_on(signing).map_err(|error| failed(&error))?;
+    let stock = Stock::open(&context.state).map_err(|error| failed(&error))?;
+    stock.keep_signature(release, &signature).map_err(|error| failed(&error))
 }
 
 /// What a path is called: its last part, without an archive's ending.

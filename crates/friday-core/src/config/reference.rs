@@ -35,6 +35,7 @@ pub struct Key {
 pub const SECTIONS: [Section; 9] = [
     Section { path: "", meaning: "At the top of the file." },
     Section { path: "release", meaning: "What is shipped and how it runs." },
+    Section { path: "release.sign", meaning: "Signatures, where servers want them." },
     Section {
         path: "health",
         meaning: "How a release proves that it works. With no check at all, running without an exit for `steady` is all that is asked.",
@@ -154,6 +155,13 @@ pub static KEYS: &[Key] = &[
         Some("\"TERM\""),
         "\"INT\"",
         "The signal that asks the application to end; SIGKILL follows after `stop` in `[rollout]`.",
+    ),
+    key(
+        "release.sign.key",
+        Kind::Path,
+        None,
+        "\"~/.ssh/id_ed25519\"",
+        "The SSH key that a push signs the release with, through `ssh-keygen`; relative to this file, or to your home with `~/`. Servers with a list of allowed signers take nothing else.",
     ),
     key(
         "release.migrate",

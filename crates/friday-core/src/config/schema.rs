@@ -133,6 +133,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Percent => text("^([1-9][0-9]?|100)%$"),
         Kind::Port => json!({ "type": "integer", "minimum": 1, "maximum": 65_535 }),
         Kind::PortRange => text("^[0-9]{1,5}-[0-9]{1,5}$"),
+        Kind::Bandwidth => text("^[0-9].*/s$"),
         Kind::Status => json!({ "type": "integer", "minimum": 100, "maximum": 599 }),
         Kind::HttpPath => text("^/"),
         Kind::Url => text("^https?://[^/:?#]"),

@@ -47,6 +47,8 @@ pub struct Settings {
     pub secrets_rotate: bool,
     /// Paths in the release that are directories of the host and outlive releases.
     pub shared: Vec<String>,
+    /// The key that releases are signed with, as written.
+    pub sign_key: Option<String>,
     /// The migration, where there is one.
     pub migration: Option<MigrationSettings>,
     /// How a release proves itself on its host.

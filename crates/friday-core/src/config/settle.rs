@@ -79,6 +79,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
         bandwidth: from.value("rollout.bandwidth", |read, node| read.bandwidth(node)),
         observe_ms: from.ms("rollout.observe"),
         keep: (from.count("rollout.keep.good"), from.count("rollout.keep.failed")),
+        sign_key: from.text("release.sign.key"),
         hooks: Hooks {
             before: from.text("hooks.before"),
             after: from.text("hooks.after"),

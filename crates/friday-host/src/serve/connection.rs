@@ -184,6 +184,10 @@ impl Talk {
                 None
             }
             Request::PutSecrets { version, values } => Some(put_secrets(host, &version, &values)),
+            Request::PutSignature { release, signature } => Some(
+                crate::signature::put(&host.place, release, &signature)
+                    .map_or_else(error, |()| Answer::Ok),
+            ),
             Request::Log { release, lines } => Some(log(host, release, lines)),
             Request::GetManifest { release } => Some(
                 host.store

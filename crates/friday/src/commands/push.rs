@@ -40,6 +40,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
     let prepared =
         release::prepare(ui, &context, &args.release, Commands::Run, args.fixed.clone())?;
     let plan = prepared.plan;
+    release::sign(ui, &context, &plan.release)?;
     // A push that will be refused takes no time at all.
     if let Ok(journal) = Journal::read(&context)
         && journal.chronicle.open().next().is_none()

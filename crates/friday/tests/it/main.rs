@@ -11,8 +11,10 @@ mod refusals;
 mod sandbox;
 mod schema;
 mod scripts;
+mod signatures;
 mod terminal;
 mod the_way_back;
+mod wave_hooks;
 
 /// A file that no `mod` line names would never be run, and nobody would notice.
 #[test]

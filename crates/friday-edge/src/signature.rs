@@ -1,0 +1,65 @@
+//! Signing a release with the system's `ssh-keygen`: a key, a key on a token, or one that an agent holds.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use friday_wire::signature::{SIGNATURE_LEN_MAX, SIGNATURE_NAMESPACE, signed_text};
+use friday_wire::{FleetName, ReleaseId};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::last_lines::shown;
+
+/// A person may have to type a passphrase or touch a token.
+const SIGN_LIMIT: Duration = Duration::from_secs(120);
+
+/// Why a release could not be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// ssh-keygen is not there, or could not be run.
+    #[error("ssh-keygen could not be run: {0}")]
+    Run(#[from] std::io::Error),
+    /// It said no.
+    #[error("ssh-keygen did not sign with `{key}`: {why}")]
+    Refused {
+        /// The key.
+        key: String,
+        /// What it said.
+        why: String,
+    },
+    /// Nobody typed the passphrase.
+    #[error("ssh-keygen was not done after {} s", SIGN_LIMIT.as_secs())]
+    Late,
+}
+
+/// Signs a release for a fleet.
+///
+/// # Errors
+/// See [`SignError`].
+pub async fn sign(key: &Path, fleet: &FleetName, release: &ReleaseId) -> Result<String, SignError> {
+    let mut child = Command::new("ssh-keygen")
+        .args(["-Y", "sign", "-n", SIGNATURE_NAMESPACE, "-f"])
+        .arg(key)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A child that does not read it says by its end why.
+        let _ = stdin.write_all(signed_text(fleet, release).as_bytes()).await;
+    }
+    let output =
+        timeout(SIGN_LIMIT, child.wait_with_output()).await.map_err(|_| SignError::Late)??;
+    let signature = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_one = signature.starts_with("-----BEGIN SSH SIGNATURE-----")
+        && signature.len() <= SIGNATURE_LEN_MAX;
+    if output.status.success() && is_one {
+        return Ok(signature);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let why = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gave no signature");
+    Err(SignError::Refused { key: key.display().to_string(), why: shown(why) })
+}
