@@ -4,7 +4,8 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use friday_core::journal::event::End;
 use friday_core::reason::Reason;
-use friday_core::view::{Chronicle, RolloutHost, RolloutView, RolloutWord};
+use friday_core::view::{Chronicle, RolloutHost, RolloutView, RolloutWord, Standing};
+use friday_edge::driver_lock::driver_here;
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -65,17 +66,41 @@ pub fn run(ui: &Ui, global: &Global, args: &WhyArgs) -> Result<Exit, CommandErro
             reasons.map(|reason| Said { says: reason.to_string(), hint: reason.hint(), reason });
         ui.json(&WhyView { rollout, taken_back_by: back, reasons: reasons.collect() });
     } else {
-        explain(ui, chronicle, rollout, back);
+        explain(ui, &Explained { chronicle, rollout, back, driven: driver_here(&context.state) });
     }
     Ok(Exit::Done)
 }
 
-fn explain(ui: &Ui, chronicle: &Chronicle, rollout: &RolloutView, back: Option<&RolloutView>) {
+/// A rollout, and what belongs to it.
+struct Explained<'a> {
+    chronicle: &'a Chronicle,
+    rollout: &'a RolloutView,
+    /// The rollback that takes it back.
+    back: Option<&'a RolloutView>,
+    /// Who drives here now.
+    driven: Option<String>,
+}
+
+impl Explained<'_> {
+    /// As [`ending`]; a push that goes back is under way only as long as somebody takes it back.
+    fn ending(&self) -> String {
+        let is_held = self.back.is_some_and(|back| back.at == Standing::Held);
+        match &self.driven {
+            _ if !self.rollout.is_running() => ending(self.rollout),
+            _ if is_held => "goes back, and its rollback is held".to_owned(),
+            None => "was interrupted".to_owned(),
+            Some(_) => ending(self.rollout),
+        }
+    }
+}
+
+fn explain(ui: &Ui, explained: &Explained<'_>) {
+    let Explained { chronicle, rollout, back, .. } = explained;
     let release = rollout.release.as_ref().map(|release| chronicle.release_says(release));
     let of = release.map_or_else(String::new, |release| format!(" of {release}"));
     ui.data(
         Text::new()
-            .ink(Ink::Strong, &format!("The {}{of} {}", rollout.word.noun(), ending(rollout)))
+            .ink(Ink::Strong, &format!("The {}{of} {}", rollout.word.noun(), explained.ending()))
             .ink(Ink::Faint, &format!("  {}, {}", rollout.rollout, ui.clock().long(rollout.began))),
     );
     reasons(ui, rollout.reasons());
@@ -91,9 +116,15 @@ fn explain(ui: &Ui, chronicle: &Chronicle, rollout: &RolloutView, back: Option<&
             troubled(ui, host);
         }
     }
-    if rollout.is_running() {
-        let since = ui.clock().ago(rollout.began, now());
-        ui.data(format!("  it began {since} and goes on; `friday status` shows it"));
+    let since = ui.clock().ago(rollout.began, now());
+    match &explained.driven {
+        _ if !rollout.is_running() => {}
+        Some(_) => ui.data(format!("  it began {since} and goes on; `friday status` shows it")),
+        None => {
+            ui.data(format!("  it began {since}, and nobody drives it any more"));
+            let hint = "`friday resume --back` takes it off; `friday status` shows what is where";
+            ui.data(Text::new().plain("    ").ink(Ink::Hint, "Hint:").plain(" ").plain(hint));
+        }
     }
 }
 

@@ -143,3 +143,11 @@ fn ctrl_c_leaves_and_says_how_to_go_on() {
     let resumed = sandbox.friday(&["resume", "--back"]);
     assert_eq!(resumed.exit, 0, "{}", resumed.all());
 }
+
+#[test]
+fn why_knows_that_nobody_drives_an_interrupted_push() {
+    let sandbox = killed();
+    let why = sandbox.friday(&["why"]).stdout;
+    assert!(why.contains("was interrupted"), "{why}");
+    assert!(why.contains("nobody drives it any more") && !why.contains("goes on"), "{why}");
+}
