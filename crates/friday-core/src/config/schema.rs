@@ -150,5 +150,8 @@ fn kind(kind: &Kind) -> Value {
         }
         Kind::MigrateBack => json!({ "oneOf": [{ "enum": ["safe", "one-way"] }, only("command")] }),
         Kind::Hosts => list(&text(NOT_EMPTY)),
+        Kind::Choice(words) => json!({ "enum": words }),
+        Kind::Size => text("^[0-9]"),
+        Kind::Processors => text("^0*[1-9][0-9]*%$"),
     }
 }

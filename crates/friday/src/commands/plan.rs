@@ -7,7 +7,7 @@ pub use drawing::takes;
 use clap::Args;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan};
 use friday_core::view::host::{Membership, Sight};
-use friday_core::view::words::{count, duration, names};
+use friday_core::view::words::{count, names};
 use friday_core::view::{Chronicle, Difference, Estimate, HostView};
 use friday_edge::stock::Stock;
 use friday_wire::{HostName, ReleaseId, Rotation, Supervisor};
