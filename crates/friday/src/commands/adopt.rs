@@ -282,6 +282,8 @@ fn plan(
             .hint("`--leave-out PATH` leaves a path out")
     })?;
     let mut plan = context.settings.plan(ReleaseFacts {
+        bytes: sourced.manifest.size(),
+        files: u64::try_from(sourced.manifest.tree.len()).unwrap_or(u64::MAX),
         release: sourced.release,
         tree: tree_id(&sourced.manifest),
         label: args.label.clone(),
