@@ -196,7 +196,7 @@ pub(crate) fn apply_to_rollout(
         Event::StepAnswered { host, answer, .. } => step_answered(rollout, at, host, answer)?,
         Event::OutsideProved { host, .. } => outside_proved(rollout, at, host)?,
         Event::HostDone { host, .. } => {
-            rollout.change(host, |run| run.at = HostState::Done)?;
+            rollout.change(host, |run| run.comes_to(HostState::Done))?;
             rollout.moved_at = at;
         }
         Event::HostStopped { host, .. } => {
@@ -204,7 +204,7 @@ pub(crate) fn apply_to_rollout(
             rollout.moved_at = at;
         }
         Event::HostFailed { host, why, .. } => {
-            rollout.change(host, |run| run.at = HostState::Failed { why: why.clone() })?;
+            rollout.change(host, |run| run.comes_to(HostState::Failed { why: why.clone() }))?;
             rollout.moved_at = at;
         }
         Event::HostLeft { host, why, .. } => {
@@ -328,6 +328,13 @@ impl HostRun {
         self.at = HostState::Waiting;
         self.sick.clear();
         self.found = Found::default();
+    }
+
+    /// It runs the release, or nobody knows what it runs: it is not taken for stopped any more, and
+    /// costs the budget when it is ordered again.
+    fn comes_to(&mut self, at: HostState) {
+        self.at = at;
+        self.stopped = Stopped::No;
     }
 
     /// Whatever was found of it before, it has to be stopped, and switched afterwards.
