@@ -3,6 +3,8 @@
 //!
 //! It decides nothing. What a driver may do without the journal's file, and what another process's
 //! request means, PROTOCOL 1 says; here it is only wired.
+//!
+//! Long because the loop reads from top to bottom; what it calls for has modules of its own.
 
 mod handover;
 mod interrupt;
