@@ -149,9 +149,11 @@ impl Host {
             supervisor: current
                 .filter(|_| closely)
                 .and_then(|release| self.apps.supervisor(release)),
-            unusable: closely
-                .then(|| crate::examine::unusable(&self.owner().fleet))
-                .unwrap_or_default(),
+            unusable: if closely {
+                crate::examine::unusable(&self.owner().fleet)
+            } else {
+                Default::default()
+            },
         }
     }
 }

@@ -292,6 +292,7 @@ pub enum Event {
 /// What a rollout is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "intent", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a rollout has one, behind a shared pointer")]
 pub enum Intent {
     /// Ship.
     Push {
