@@ -49,7 +49,7 @@ pub fn run(ui: &Ui, args: &CompletionsArgs) -> Result<Exit, CommandError> {
     let mut script = Vec::new();
     shell
         .write_registration(VARIABLE, "friday", "friday", "friday", &mut script)
-        .map_err(|error| CommandError::bug(error))?;
+        .map_err(CommandError::bug)?;
     let script = String::from_utf8_lossy(&script);
     if ui.is_json() {
         ui.json(&CompletionsView { script: &script });
