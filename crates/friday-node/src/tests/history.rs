@@ -228,7 +228,7 @@ impl History {
             to: (to > 0).then(|| id(to)),
             quarantine: (leaves > 0).then(|| (id(leaves), "harm".to_owned())),
             pace,
-            clocks: self.world.clocks.clone(),
+            clocks: self.world.clocks,
             ports: self.world.setting.ports,
             rotation: self.world.setting.rotation.clone(),
         };

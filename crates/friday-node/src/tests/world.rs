@@ -443,7 +443,7 @@ impl World {
         Step::Switch {
             release: id(n),
             undo,
-            clocks: self.clocks.clone(),
+            clocks: self.clocks,
             ports: self.setting.ports,
             rotation: self.setting.rotation.clone(),
             secrets: Some(SecretsVersion::new(format!("secrets-{n}"))),
@@ -459,7 +459,7 @@ impl World {
 
     pub fn stop_step(&self, hold_ms: u64) -> Step {
         let (ports, rotation) = (self.setting.ports, self.setting.rotation.clone());
-        Step::Stop { hold_ms, clocks: self.clocks.clone(), ports, rotation }
+        Step::Stop { hold_ms, clocks: self.clocks, ports, rotation }
     }
 
     pub fn stop(&mut self, rollout: &str, number: u64, attempt: u32, hold_ms: u64) -> u64 {
@@ -501,7 +501,7 @@ impl World {
             to: to.map(id),
             quarantine: leaves.map(|n| (id(n), "it answers with errors".to_owned())),
             pace,
-            clocks: self.clocks.clone(),
+            clocks: self.clocks,
             ports: self.setting.ports,
             rotation: self.setting.rotation.clone(),
         };
