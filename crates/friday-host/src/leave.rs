@@ -32,7 +32,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What friday puts into its directory, but `shared`. `upgrade.*` and half-written files are found by their
 /// beginnings.
-const OURS: [&str; 18] = [
+const OURS: [&str; 19] = [
     "state.json",
     "host.json",
     "command.json",
@@ -42,6 +42,7 @@ const OURS: [&str; 18] = [
     "run",
     "releases",
     "manifests",
+    "signatures",
     "store",
     "secrets",
     "logs",

@@ -108,9 +108,17 @@ impl Place {
             fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).map_err(made)?;
         }
         let place = Self { dir };
-        for part in
-            ["bin", "store/tmp", "manifests", "releases", "shared", "secrets", "run", "logs"]
-        {
+        for part in [
+            "bin",
+            "store/tmp",
+            "manifests",
+            "signatures",
+            "releases",
+            "shared",
+            "secrets",
+            "run",
+            "logs",
+        ] {
             private_directory(&place.dir.join(part)).map_err(made)?;
         }
         Ok(place)

@@ -55,10 +55,14 @@ pub fn prune(
         let stays = kept.contains(release) || !gone.contains(release) && is_young(path);
         if stays { Ok(()) } else { remove_tree(path) }
     })?;
-    each(&place.join("signatures"), |name, path| {
-        let release = name.strip_suffix(".sig").unwrap_or(name);
-        if kept.contains(release) || is_young(path) { Ok(()) } else { remove_tree(path) }
-    })?;
+    let signatures = place.join("signatures");
+    // An older friday-host made this directory without it.
+    if signatures.exists() {
+        each(&signatures, |name, path| {
+            let release = name.strip_suffix(".sig").unwrap_or(name);
+            if kept.contains(release) || is_young(path) { Ok(()) } else { remove_tree(path) }
+        })?;
+    }
     each(&place.join("logs"), |name, path| {
         let release = name.split('.').next().unwrap_or(name);
         if kept_output.contains(release) { Ok(()) } else { remove_tree(path) }

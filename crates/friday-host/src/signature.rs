@@ -5,6 +5,7 @@
 //! directory; with neither, every release is taken. friday never writes these files. What is held here
 //! already was taken before and is not asked about again: it is the way back.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -71,7 +72,10 @@ pub fn put(place: &Place, release: ReleaseId, signature: &str) -> Result<(), Sig
     if signature.len() > SIGNATURE_LEN_MAX {
         return Err(SignatureError::NotTaken("it is too long to be one".to_owned()));
     }
-    write_durably(&place.signature(release), signature.as_bytes())
+    let path = place.signature(release);
+    path.parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| write_durably(&path, signature.as_bytes()))
         .map_err(|error| SignatureError::NotTaken(error.to_string()))
 }
 

@@ -55,7 +55,7 @@ fn there_is_a_manual_page_for_every_command() {
     let sandbox = Sandbox::empty();
     let said = sandbox.friday(&["man", "--out", "man"]);
     assert_snapshot!(said.stderr, @r"
-    Wrote 28 pages to man.
+    Wrote 29 pages to man.
     ");
     let page = |name: &str| std::fs::read_to_string(sandbox.path().join("man").join(name));
     let push = page("friday-push.1").expect("a page");
@@ -106,7 +106,7 @@ fn a_plan_reads_like_a_diff_and_says_how_long_it_takes() {
       wave 3  `local-3`, then bakes [long]
     It takes about so long by the last push's pace; [long] of it are soak and bake.
     Note: there is no outside probe: the hosts' own health suffices to confirm
-    Note: after a reboot, `local-1`, `local-2`, `local-3` start nothing and undo nothing until friday's next contact (`friday doctor` mends it)
+    Note: after a reboot, `local-1`, `local-2`, `local-3` start nothing and undo nothing until friday's next contact
     Nothing stands against it.
     ");
     let painted = sandbox.friday(&["plan", "--offline", "v2", "--color", "always"]).stdout;

@@ -81,9 +81,9 @@ fn plan_shows_what_a_push_would_do_and_changes_nothing() {
       wave 2  `local-1`, then soaks [long]
       wave 3  `local-3`, then bakes [long]
     It takes at least [long], soak and bake; how long the rest takes is not known before a first push.
-    Note: there is no outside probe: the hosts' own health suffices to confirm
     Note: `local-1`, `local-2`, `local-3` have nothing of the fleet's yet, and are taken in first
-    Note: after a reboot, `local-1`, `local-2`, `local-3` start nothing and undo nothing until friday's next contact (`friday doctor` mends it)
+    Note: there is no outside probe: the hosts' own health suffices to confirm
+    Note: after a reboot, `local-1`, `local-2`, `local-3` start nothing and undo nothing until friday's next contact
     Nothing stands against it.
     "#);
     assert_eq!(sandbox.runs(), ["nothing", "nothing", "nothing"]);

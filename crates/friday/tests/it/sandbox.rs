@@ -135,7 +135,7 @@ impl Sandbox {
         let text = |thread: std::thread::JoinHandle<std::io::Result<String>>| {
             thread.join().expect("read").expect("text")
         };
-        let (raw, stderr) = (text(stdout), text(stderr));
+        let (raw, stderr) = (text(stdout), without_estimate(&text(stderr)));
         let exit = status.code().unwrap_or(-1);
         Said { exit, stdout: self.redact(&raw), stderr: self.redact(&stderr), raw }
     }
@@ -227,6 +227,12 @@ stop = "1s"
 observe = "200ms"
 "#
     )
+}
+
+/// Without how long a push is likely to take: that rests on how long this machine took.
+fn without_estimate(text: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with("It takes about ")).collect()
 }
 
 /// Hosts work side by side: lines about hosts that follow each other have no order of their own.
