@@ -138,19 +138,11 @@ impl State {
                 self.journal = Some(journal.clone());
                 self.fleet = fleet.clone();
             }
-            Event::DriverStarted { start, person, machine, .. } => {
-                if let Some(before) = self.driver.take() {
-                    let earlier = Arc::make_mut(&mut self.earlier_starts);
-                    earlier.push(before.start);
-                    let surplus = earlier.len().saturating_sub(EARLIER_STARTS_MAX);
-                    earlier.drain(..surplus);
-                }
-                self.driver = Some(DriverSeen {
-                    start: start.clone(),
-                    person: person.clone(),
-                    machine: machine.clone(),
-                });
-            }
+            Event::DriverStarted { start, person, machine, .. } => self.drive(DriverSeen {
+                start: start.clone(),
+                person: person.clone(),
+                machine: machine.clone(),
+            }),
             Event::RolloutBegun { rollout, intent, because_of } => {
                 self.begin(at, rollout, intent, because_of.as_ref())?;
             }
@@ -195,6 +187,15 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    fn drive(&mut self, driver: DriverSeen) {
+        if let Some(before) = self.driver.replace(driver) {
+            let earlier = Arc::make_mut(&mut self.earlier_starts);
+            earlier.push(before.start);
+            let surplus = earlier.len().saturating_sub(EARLIER_STARTS_MAX);
+            earlier.drain(..surplus);
+        }
     }
 
     fn apply_inner(&mut self, at: Timestamp, id: &RolloutId, event: &Event) -> Result<(), String> {

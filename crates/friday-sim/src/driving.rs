@@ -130,22 +130,7 @@ impl World {
                         return None;
                     }
                     fault = AppendFault::None;
-                    let before: BTreeSet<EffectId> =
-                        driver.controller.owed().keys().cloned().collect();
-                    if let Err(error) =
-                        catch_up(&mut driver.controller, &mut self.ledgers[driver.ledger])
-                    {
-                        self.fail(
-                            FailureClass::Audit,
-                            format!("a journal's tail does not load: {error}"),
-                        );
-                        return None;
-                    }
-                    if self.switch == Some(Switch::Effects) {
-                        let found =
-                            driver.controller.owed().keys().filter(|id| !before.contains(*id));
-                        driver.overlooked.extend(found.cloned());
-                    }
+                    self.catch_up(laptop)?;
                     // A command that was written after all is not given twice.
                     inputs.retain(|input| match input {
                         Input::Command(command) => !self.is_journalled(laptop, named(command)),
@@ -171,6 +156,21 @@ impl World {
         }
         self.kill_friday(laptop, "its journal moved again and again");
         None
+    }
+
+    /// Reads what was appended meanwhile. `None`: it does not load.
+    fn catch_up(&mut self, laptop: usize) -> Option<()> {
+        let driver = self.laptops[laptop].process.as_mut()?;
+        let before: BTreeSet<EffectId> = driver.controller.owed().keys().cloned().collect();
+        if let Err(error) = catch_up(&mut driver.controller, &mut self.ledgers[driver.ledger]) {
+            self.fail(FailureClass::Audit, format!("a journal's tail does not load: {error}"));
+            return None;
+        }
+        if self.switch == Some(Switch::Effects) {
+            let found = driver.controller.owed().keys().filter(|id| !before.contains(*id));
+            driver.overlooked.extend(found.cloned());
+        }
+        Some(())
     }
 
     /// Begins what is owed and not at work; ends what is at work and not owed any more.

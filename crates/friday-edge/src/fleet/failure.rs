@@ -260,6 +260,10 @@ mod tests {
         }
         assert!(matches!(
             ConnectError::from_ssh(Some(126), "Permission denied"),
+            ConnectError::NotRun { .. }
+        ));
+        assert!(matches!(
+            ConnectError::from_ssh(Some(3), "Permission denied"),
             ConnectError::Ended { .. }
         ));
     }

@@ -37,9 +37,11 @@ impl Opening {
 
     /// What is told to somebody whose time is over.
     pub(super) fn too_late(&self) -> ConnectError {
-        match self.bytes.load(Ordering::Relaxed) {
-            0 => ConnectError::TimedOut { doing: "starting friday-host there" },
-            bytes => ConnectError::ProgramLate { sent: self.sent.load(Ordering::Relaxed), bytes },
+        let (sent, bytes) = (self.sent.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
+        if sent < bytes {
+            ConnectError::ProgramLate { sent, bytes }
+        } else {
+            ConnectError::TimedOut { doing: "starting friday-host there" }
         }
     }
 }

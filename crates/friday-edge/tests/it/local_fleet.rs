@@ -40,7 +40,7 @@ async fn missing(fleet: &Fleet, host: &HostName, digest: Digest) -> Vec<(Digest,
 #[tokio::test]
 async fn a_host_gets_its_program_once_and_answers_many_calls_on_one_connection() {
     let bench = Bench::new();
-    let (sender, progress) = std::sync::mpsc::sync_channel(100);
+    let (sender, progress) = std::sync::mpsc::sync_channel(10_000);
     let mut setup = bench.setup(&["a"], host_program());
     setup.progress = ProgressSender::new(sender);
     let fleet = Fleet::new(setup);

@@ -96,22 +96,7 @@ impl History {
     pub fn take(&mut self, op: &Op) {
         let fence = self.fence.clone();
         match op.clone() {
-            Op::Raise(kind, more) => {
-                let number = self.world.disk.head.fence.number + more;
-                let raised = Fence { number, start: StartId::new("start-1"), kind };
-                let keeper = HostName::new("web-1");
-                let lease = None;
-                let request = Request::Raise {
-                    keeper_fence: None,
-                    fence: raised.clone(),
-                    lease,
-                    keeper,
-                    witness: None,
-                };
-                if let Some(Answer::Raised(_)) = self.ask(request) {
-                    self.fence = raised;
-                }
-            }
+            Op::Raise(kind, more) => self.raise(kind, more),
             Op::Open(kind, n) => {
                 self.opened += 1;
                 let name = format!("r{}", self.opened);
@@ -166,6 +151,21 @@ impl History {
                 }
             }
             op => self.befall(&op),
+        }
+    }
+
+    fn raise(&mut self, kind: FenceKind, more: u64) {
+        let number = self.world.disk.head.fence.number + more;
+        let fence = Fence { number, start: StartId::new("start-1"), kind };
+        let request = Request::Raise {
+            keeper_fence: None,
+            fence: fence.clone(),
+            lease: None,
+            keeper: HostName::new("web-1"),
+            witness: None,
+        };
+        if let Some(Answer::Raised(_)) = self.ask(request) {
+            self.fence = fence;
         }
     }
 

@@ -326,13 +326,13 @@ const KINDS: Rows = &[
     (
         "good = 3",
         "good = -1",
-        &["66:17 `rollout.keep.good` must be a whole number from 1 to 1000 | -1 is not | "],
+        &["67:17 `rollout.keep.good` must be a whole number from 1 to 1000 | -1 is not | "],
     ),
     (
         "keep = { good = 3, failed = 1 }",
         "keep = 5",
         &[
-            "66:1 `rollout.keep` must be a table, not a whole number |  | begin it with `[rollout.keep]`",
+            "67:1 `rollout.keep` must be a table, not a whole number |  | begin it with `[rollout.keep]`",
         ],
     ),
 ];

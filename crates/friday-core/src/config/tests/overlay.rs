@@ -37,11 +37,11 @@ fn problems(text: &str, env: Option<&str>) -> Vec<String> {
 fn an_environment_must_exist() {
     assert_eq!(
         problems(FULL, Some("stagign")),
-        ["73:2 there is no environment `stagign` |  | did you mean `staging`?"]
+        ["74:2 there is no environment `stagign` |  | did you mean `staging`?"]
     );
     assert_eq!(
         problems(FULL, Some("qa")),
-        ["73:2 there is no environment `qa` |  | there are: staging"]
+        ["74:2 there is no environment `qa` |  | there are: staging"]
     );
     assert_eq!(
         problems(SMALL, Some("qa")),

@@ -99,7 +99,12 @@ pub fn of_event(event: &Event) -> Vec<String> {
         Event::HealthChanged { by, .. } => found.push(by.variant()),
         Event::Held { reasons, .. } => found.extend(reasons.iter().map(Variant::variant)),
         // Only an end that was applied counts.
-        Event::RolloutEnded { end, .. } => found.push(end.variant()),
+        Event::RolloutEnded { end, .. } => {
+            found.push(end.variant());
+            if let End::Refused { reasons } = end {
+                found.extend(reasons.iter().map(Variant::variant));
+            }
+        }
         Event::Requested { request, .. } => found.push(request.variant()),
         Event::Resumed { way, .. } => found.push(way.variant()),
         _ => {}
