@@ -128,10 +128,9 @@ pub(crate) fn apply_to_rollout(
             if *round != rollout.rounds + 1 {
                 return Err(format!("round {round} follows round {}", rollout.rounds));
             }
-            let was_wave = matches!(rollout.phase, Phase::Wave | Phase::Soak { .. });
+            let was_wave = leaves_wave(&rollout.phase);
             rollout.enter(at, Phase::Asking(*ask));
             rollout.rounds = *round;
-            // The last wave does not soak: hosts that failed are tried again at once.
             if was_wave && *ask == RoundAsk::RaiseWave {
                 rollout.soaked = Soaked::Yes;
             }
@@ -298,6 +297,15 @@ fn answered(
     Ok(())
 }
 
+/// Whether what comes next is another wave. The last one does not soak: hosts that failed are tried
+/// again at once, or after its hook.
+fn leaves_wave(phase: &Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Wave | Phase::Soak { .. } | Phase::Working { work: Work::HookAfterWave, .. }
+    )
+}
+
 fn begin_work(rollout: &mut Rollout, at: Timestamp, work: Work, deadline: Timestamp) {
     if work == Work::Sweep {
         rollout.swept = Swept::Yes;
@@ -305,7 +313,7 @@ fn begin_work(rollout: &mut Rollout, at: Timestamp, work: Work, deadline: Timest
     if matches!(work, Work::HookBeforeWave | Work::HookAfterWave) {
         rollout.hook_wave = HookState::Waiting;
     }
-    if work == Work::HookBeforeWave && matches!(rollout.phase, Phase::Soak { .. }) {
+    if work == Work::HookBeforeWave && leaves_wave(&rollout.phase) {
         rollout.soaked = Soaked::Yes;
     }
     rollout.enter(at, Phase::Working { work, deadline });

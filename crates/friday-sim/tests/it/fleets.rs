@@ -6,7 +6,7 @@ use friday_sim::{Laptop, Options, QuietFleet, Walk};
 const ANNA: Laptop = Laptop(0);
 
 /// Rounds, waves, soaks and the like: what is done once for all hosts. It does not grow with the fleet.
-const LONG_WALKS_MAX: usize = 40;
+const LONG_WALKS_MAX: usize = 60;
 
 /// How often all of that may go through the whole fleet.
 const WALKS_OF_A_HOST_MAX: u64 = 250;
