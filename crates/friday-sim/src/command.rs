@@ -103,8 +103,8 @@ impl World {
                 timeout_ms: MIGRATION_MS,
             })
         };
-        // Without a draw of its own: seeds that found something keep their worlds.
-        let wave_hooks = options.seed % 4 == 1;
+        // Without a draw of its own: seeds that found something keep their worlds. Told stories have none.
+        let wave_hooks = options.seed % 4 == 1 && options.commands_every_ms != u64::MAX;
         Plan {
             release: release.id,
             tree: release.tree,

@@ -138,3 +138,22 @@ fn friday_may_die_in_one_and_a_resume_runs_it_again() {
     scene.run();
     assert_eq!(*scene.end("push"), End::Stable);
 }
+
+#[test]
+fn hosts_that_failed_within_the_budget_are_tried_once_more_and_then_it_holds() {
+    use friday_wire::{Answer, RolloutId, StepKey, StepName, StepReport, StepState};
+    for (before, after) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut scene = pushing(24, before, after);
+        for attempt in [1, 2] {
+            let rollout = RolloutId::new("push");
+            let key = StepKey { rollout, step: StepName::Switch, attempt };
+            let state = StepState::Failed { why: "no".to_owned(), log: Vec::new() };
+            let failed = crate::scene::answers(Answer::Step(StepReport { key, state }));
+            scene.script("web-5", "switch", failed);
+        }
+        scene.run();
+        assert_eq!(scene.rollout("push").phase, Phase::Held, "{before} {after}");
+        let waves = phases(&scene).into_iter().filter(|phase| phase.starts_with("wave")).count();
+        assert_eq!(waves, 3, "{before} {after}: {:?}", phases(&scene));
+    }
+}
