@@ -30,8 +30,8 @@ pub fn a_hook_is_found_owed_in_the_journal(without: Option<Switch>) {
     walk.pushes(ANNA, one);
     walk.leaves_unanswered(ANNA, "work_begun");
     walk.pushes(ANNA, two);
-    walk.expect_at_rest_with(two);
     walk.expect_last_end(ANNA, "stable");
+    walk.expect_at_rest_with(two);
 }
 
 /// Law 6. All is well on the host, but whatever it answers to the order is lost. Looking at it shows
