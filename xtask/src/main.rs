@@ -1,7 +1,7 @@
 //! The project's own chores, in Rust so that they need nothing installed: `cargo xtask COMMAND`.
 //!
 //! Not part of the product; nothing in `crates/` may depend on it. Each command has its module:
-//! [`tidy`], [`docs`], [`suite`], [`demo`], [`bench`], [`simulate`], [`fuzz`].
+//! [`tidy`], [`docs`], [`suite`], [`demo`], [`mod@bench`], [`simulate`], [`fuzz`].
 
 mod bench;
 mod demo;
