@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use friday_wire::{HostFacts, HostName, Refusal, ReleaseId, Supervisor};
+use friday_wire::{HostFacts, HostName, Quarantined, Refusal, ReleaseId, Supervisor};
 
 use super::{View, round};
 use crate::fleet::{OpenFound, Truth};
@@ -53,7 +53,7 @@ pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) ->
         unlocked(truth),
         lease(view, raised),
         nothing_open(view, truth),
-        quarantine(plan, truth),
+        quarantine(view, plan, truth),
         way_back(view, plan, truth),
         room(view, plan),
         supervised(view, plan),
@@ -265,8 +265,10 @@ fn heads_changed(view: View<'_>) -> bool {
     })
 }
 
-fn quarantine(plan: &Plan, truth: &Truth) -> Judged {
-    if let Some(entry) = truth.refuses(&plan.release) {
+fn quarantine(view: View<'_>, plan: &Plan, truth: &Truth) -> Judged {
+    if let Some(entry) =
+        truth.refuses(&plan.release).or_else(|| only_known_here(view, plan.release, truth))
+    {
         return Judged::refuse(
             Gate::Quarantine,
             Reason::Quarantined { release: plan.release, why: entry.reason.clone() },
@@ -288,6 +290,21 @@ fn quarantine(plan: &Plan, truth: &Truth) -> Judged {
         ),
         (None, _) => Judged::pass(Gate::Quarantine, "neither release nor files are quarantined"),
     }
+}
+
+/// A quarantine that this journal ordered and no host was there to be told: whoever made the release
+/// stable since, or lifted it, did so under a higher fence.
+fn only_known_here<'a>(
+    view: View<'a>,
+    release: ReleaseId,
+    truth: &Truth,
+) -> Option<&'a Quarantined> {
+    let entry = view.state.quarantine.get(&release).filter(|entry| entry.active)?;
+    let is_lifted = truth.quarantine.get(&release).is_some_and(|there| there.fence > entry.fence);
+    let mut heads = view.rollout.heads.iter().map(|(_, head)| head);
+    let is_stable_since =
+        heads.any(|head| head.stable == Some(release) && head.stable_fence > entry.fence);
+    (!is_lifted && !is_stable_since).then_some(entry)
 }
 
 /// There is something to return to: the stable release, held by every host that answers, or nothing.
