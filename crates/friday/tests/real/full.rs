@@ -33,8 +33,8 @@ fn a_hosts_full_disk_is_told_at_every_step_and_harms_nothing() {
     let nearly = "free=$(df -k /home | tail -1 | awk '{print $4}'); \
                   dd if=/dev/zero of=/home/filler bs=1k count=$((free - 14000))";
     bed.tell("h2", nearly);
-    let told = describe(&laptop.ends_with(&bed, 5, &["push", "v1"]));
-    assert!(told.contains("not enough disk space"), "{told}");
+    let told = describe(&laptop.ends_with(&bed, 4, &["push", "v1"]));
+    assert!(told.contains("`h2` has no room"), "{told}");
     assert!(!told.contains("does not answer"), "it answers: {told}");
 
     make_room(&bed, "h2");
