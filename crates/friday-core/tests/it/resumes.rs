@@ -1,6 +1,6 @@
 //! Stories of pushes that are broken off: friday dies, a person resumes, a person aborts.
 
-use friday_core::controller::input::{Command, Way};
+use friday_core::controller::input::{Command, Outcome, Way};
 use friday_core::controller::turn::Reply;
 use friday_core::journal::Event;
 use friday_core::journal::event::{End, Requested, RoundAsk};
@@ -76,6 +76,32 @@ fn what_left_nothing_on_hosts_is_dropped_by_the_next_push() {
     scene.run();
     assert_eq!(scene.end("push"), &End::Dropped);
     assert_eq!(scene.end("another"), &End::Stable);
+}
+
+#[test]
+fn a_push_that_a_host_was_not_told_of_stays_open_while_that_host_is_silent() {
+    let mut scene = Scene::with_hosts(2);
+    let full = || Outcome::Failed { why: "No space left on device".to_owned() };
+    scene.script("web-2", "close", full());
+    let plan = scene.plan();
+    assert_eq!(scene.push("push", plan), Reply::Taken);
+    scene.until("it is held", |scene| scene.rollout("push").phase == Phase::Held);
+    scene.friday_dies();
+    for look in ["silent", "heard"] {
+        if look == "silent" {
+            scene.script("web-2", "read", full());
+        }
+        let (driver, fleet) = (scene.driver(), Box::new(scene.fleet()));
+        let rollout = RolloutId::new(look);
+        assert_eq!(scene.give(Command::Look { rollout, driver, fleet }), Reply::Taken);
+        scene.run();
+        assert_eq!(scene.end(look), &End::Done);
+        assert_eq!(scene.rollout("push").phase, Phase::Held, "{look}");
+    }
+    assert_eq!(resume(&mut scene, "unused", Way::Forward), Reply::Taken);
+    scene.run();
+    assert_eq!(scene.end("push"), &End::Stable);
+    assert!(scene.hosts.values().all(|host| host.head.rollout.is_none()));
 }
 
 #[test]

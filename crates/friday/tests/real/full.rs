@@ -57,7 +57,8 @@ fn a_hosts_full_disk_is_told_at_every_step_and_harms_nothing() {
     assert!(told.contains("friday resume --forward"), "{told}");
     make_room(&bed, "h2");
     // Looking at it must not take it for over.
-    laptop.run(&bed, &["status"]);
+    let told = describe(&laptop.run(&bed, &["status"]));
+    assert!(told.contains("is held"), "{told}");
     laptop.ends_with(&bed, 0, &["resume", "--forward"]);
     all_run(&bed, &names(2), "v3");
     let told = describe(&laptop.ends_with(&bed, 0, &["hosts"]));

@@ -10,6 +10,7 @@ use crate::fleet::Truth;
 use crate::journal::Event;
 use crate::journal::event::{End, Fact, Intent, MemberChange, RoundAsk};
 use crate::reason::Reason;
+use crate::rollout::plan::PlannedHost;
 use crate::rollout::run::{Phase, Rollout, Round};
 
 /// The next step of an act that is not in a round.
@@ -42,17 +43,22 @@ pub fn looked(view: View<'_>) -> Vec<Event> {
 
 /// Rollouts that this journal still holds open and that hosts say are closed: another laptop took
 /// them back, or went on with them; or this one closed them everywhere, and died before it noted that.
-/// One that its own driver closed on some hosts only is not over: it has to finish that.
+/// One that its own driver closed on some hosts only is not over: it has to finish that, and a host
+/// that was not heard may be the one that was not told.
 fn over_elsewhere(view: View<'_>, truth: &Truth) -> Vec<Event> {
     let heads = || view.rollout.reads.values();
     let is_over = |other: &Rollout| {
         let open = truth.open.as_ref().is_some_and(|found| found.open.id == other.id);
-        let left = heads()
-            .filter_map(|head| head.rollout.as_ref())
-            .any(|stamped| stamped.value.id == other.id);
+        let told = |host: &PlannedHost| {
+            let head = view.rollout.reads.get(&host.name);
+            head.is_some_and(|head| {
+                head.rollout.as_ref().is_none_or(|stamped| stamped.value.id != other.id)
+            })
+        };
+        let told_all = || other.fleet().hosts.iter().all(told);
         let closed = heads().filter_map(|head| head.closed.as_ref()).any(|closed| {
             other.fence.as_ref().is_some_and(|fence| closed.fence > *fence)
-                || (closed.value == other.id && !left)
+                || (closed.value == other.id && told_all())
         });
         other.bound.is_some() && !open && closed
     };
