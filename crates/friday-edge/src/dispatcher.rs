@@ -46,6 +46,13 @@ pub struct DispatcherSetup {
     pub progress: ProgressSender,
 }
 
+/// Whether hosts are shown where the journal stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Witnesses {
+    Shown,
+    Withheld,
+}
+
 /// Runs effects.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -53,6 +60,7 @@ pub struct Dispatcher {
     world: World,
     in_flight: BTreeMap<EffectId, JoinHandle<()>>,
     inputs: mpsc::Sender<Input>,
+    witnesses: Witnesses,
 }
 
 impl Dispatcher {
@@ -65,7 +73,8 @@ impl Dispatcher {
         let from = ShipFrom { stock, secrets, bandwidth, progress: progress.clone() };
         let shipping = Arc::new(Semaphore::new(running::SHIPPING_MAX));
         let world = World { fleet, from, directory, progress, prober: Prober::new(), shipping };
-        Self { runtime, world, in_flight: BTreeMap::new(), inputs }
+        let (in_flight, witnesses) = (BTreeMap::new(), Witnesses::Shown);
+        Self { runtime, world, in_flight, inputs, witnesses }
     }
 
     /// Makes what is in flight what is owed.
@@ -101,10 +110,18 @@ impl Dispatcher {
 
     fn begin(&mut self, id: &EffectId, owed: &Owed) {
         if !self.in_flight.contains_key(id) {
-            let running =
-                running::run(self.world.clone(), id.clone(), owed.clone(), self.inputs.clone());
+            let mut owed = owed.clone();
+            if self.witnesses == Witnesses::Withheld {
+                owed.effect.show_no_journal();
+            }
+            let running = running::run(self.world.clone(), id.clone(), owed, self.inputs.clone());
             self.in_flight.insert(id.clone(), self.runtime.spawn(running));
         }
+    }
+
+    /// From now on hosts are not shown the journal: its records are in memory only.
+    pub fn show_no_journal(&mut self) {
+        self.witnesses = Witnesses::Withheld;
     }
 
     /// How many effects were begun and not yet taken off.

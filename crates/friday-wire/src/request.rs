@@ -282,6 +282,14 @@ pub enum Request {
 }
 
 impl Request {
+    /// Shows the host nothing of the caller's journal: what never came into its file would later look
+    /// as if somebody had taken it out.
+    pub fn show_no_journal(&mut self) {
+        if let Self::Raise { witness, .. } | Self::Close { witness, .. } = self {
+            *witness = None;
+        }
+    }
+
     /// The fence it carries.
     pub fn fence(&self) -> Option<&Fence> {
         match self {

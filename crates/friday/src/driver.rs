@@ -348,6 +348,9 @@ impl<'a> Session<'a> {
     fn follow(&mut self, id: &RolloutId) -> Result<Exit, CommandError> {
         loop {
             let touched = self.controller.take_touched();
+            if !self.place.is_file() {
+                self.dispatcher.show_no_journal();
+            }
             self.dispatcher.settle_touched(self.controller.owed(), touched);
             self.draw(id);
             if let Some(exit) = outcome::over(&self.chronicle, id) {

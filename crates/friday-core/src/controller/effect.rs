@@ -91,6 +91,14 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// As [`Request::show_no_journal`], of what it asks.
+    pub fn show_no_journal(&mut self) {
+        match self {
+            Self::Ask { request, .. } | Self::Follow { request, .. } => request.show_no_journal(),
+            Self::Ship { .. } | Self::Watch { .. } | Self::Upgrade { .. } | Self::Hook { .. } => {}
+        }
+    }
+
     /// The host it is about.
     pub fn host(&self) -> Option<&HostName> {
         match self {

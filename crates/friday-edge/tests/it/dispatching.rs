@@ -11,8 +11,8 @@ use friday_edge::clock;
 use friday_edge::dispatcher::{Dispatcher, DispatcherSetup};
 use friday_edge::progress::{Progress, ProgressSender};
 use friday_wire::{
-    Answer, FenceKind, HealthSpec, HostName, Migration, OpenRollout, Request, RolloutId,
-    RolloutKind, Sample, Step, StepKey, StepName, StepState,
+    Answer, Digest, FenceKind, HealthSpec, HostName, JournalId, Migration, OpenRollout, Request,
+    RolloutId, RolloutKind, Sample, Step, StepKey, StepName, StepState, Witness,
 };
 use tokio::runtime::Runtime;
 
@@ -84,6 +84,26 @@ fn ask(host: &str, request: Request) -> Effect {
 
 fn hook(command: &str) -> Effect {
     Effect::Hook { name: "before".to_owned(), command: command.to_owned(), env: Vec::new() }
+}
+
+#[test]
+fn hosts_are_not_shown_a_journal_that_is_in_memory_only() {
+    let mut desk = Desk::new();
+    let journal = JournalId::new("j-1");
+    let raise = |number| Request::Raise {
+        keeper_fence: None,
+        fence: fence(number, FenceKind::Rollback),
+        lease: None,
+        keeper: HostName::new("a"),
+        witness: Some((journal.clone(), Witness { seq: number, hash: Digest([7; 32]) })),
+    };
+    let shown = |answer| match answer {
+        Answer::Raised(head) => head.witnesses.get(&journal).map(|witness| witness.seq),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown(desk.answer("first", raise(1))), Some(1));
+    desk.dispatcher.show_no_journal();
+    assert_eq!(shown(desk.answer("second", raise(2))), Some(1));
 }
 
 #[test]
