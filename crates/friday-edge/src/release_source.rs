@@ -18,6 +18,7 @@ use friday_wire::{Entry, EntryKind, Manifest, ManifestError, ReleaseId, RunSpec}
 
 use crate::clock;
 use crate::last_lines::shown;
+use crate::state_directory::whole;
 use crate::stock::{Intake, Stock, StockError};
 
 /// What no release is larger than; larger ones are mistakes, or an archive made to fill the disk.
@@ -190,7 +191,7 @@ pub fn read_release(
     })?;
     let mut tree = Tree::new(stock, limits)?;
     if found.is_dir() {
-        directory::read(path, stock.state_path(), &mut tree)?;
+        directory::read(path, whole(stock.state_path()), &mut tree)?;
     } else if !found.is_file() {
         return Err(SourceError::Special { path: shown_path(path), kind: kind_of(&found) });
     } else if let Some(packing) = archive::Packing::of(path) {

@@ -53,6 +53,13 @@ impl StateDirectory {
     }
 }
 
+/// The directory that an environment's own one lies in, with those of all others; itself where there is
+/// none around it.
+pub(crate) fn whole(path: &Path) -> &Path {
+    let named = |path: &&Path| path.file_name().is_some_and(|name| name == STATE_DIRECTORY);
+    path.ancestors().find(named).unwrap_or(path)
+}
+
 /// Makes a directory 0700, or takes an existing one's other permissions away.
 pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;

@@ -161,6 +161,14 @@ fn fridays_own_directory_is_no_part_of_a_release_around_it() {
     let first = bench.read("").expect("read");
     assert_eq!(paths(&first), ["run"]);
     assert_eq!(bench.read("").expect("read again"), first);
+
+    // An environment's directory lies in it beside the secrets, and the local hosts, of the others.
+    let state = StateDirectory::at(bench.path(".friday/env/production"));
+    let stock = Stock::open(&state).expect("opened");
+    bench.file(".friday/secrets/value", "of another environment");
+    let _socket = std::os::unix::net::UnixListener::bind(bench.path(".friday/sock")).expect("bound");
+    let bench = Bench { stock, ..bench };
+    assert_eq!(paths(&bench.read("").expect("read")), ["run"]);
 }
 
 #[test]
