@@ -99,6 +99,21 @@ fn a_push_puts_a_wiped_keeper_right_before_it_begins() {
 }
 
 #[test]
+fn what_only_a_wiped_host_says_is_not_learned_as_the_fleets_stable_release() {
+    let mut scene = settled(3);
+    sweep(&mut scene);
+    assert_eq!(scene.controller.state().stable, Some(Some(release(1))));
+    scene.hosts.insert(host("web-1"), ScriptedHost::empty());
+    scene.cut("web-2");
+    scene.cut("web-3");
+    let plan = scene.plan();
+    let _ = scene.push("push", plan);
+    scene.run();
+    assert!(matches!(scene.end("push"), End::Unreachable { .. }), "{:?}", scene.end("push"));
+    assert_eq!(scene.controller.state().stable, Some(Some(release(1))));
+}
+
+#[test]
 fn a_removed_host_leaves_and_nobody_else_is_asked_to() {
     let mut scene = Scene::with_hosts(3);
     change(&mut scene, "remove", MemberChange::Remove { host: host("web-3") });

@@ -340,7 +340,8 @@ fn way_back(view: View<'_>, plan: &Plan, truth: &Truth) -> Judged {
 pub fn facts(view: View<'_>, truth: &Truth) -> Vec<Event> {
     let state = view.state;
     let mut facts = Vec::new();
-    if state.stable != Some(truth.stable) || state.previous_stable != truth.previous_stable {
+    let news = state.stable != Some(truth.stable) || state.previous_stable != truth.previous_stable;
+    if news && !(truth.stable.is_none() && only_forgetful(view)) {
         facts.push(Fact::Stable { release: truth.stable, previous: truth.previous_stable });
     }
     if truth.quarantine.iter().any(|(release, entry)| state.quarantine.get(release) != Some(entry))
@@ -366,6 +367,13 @@ pub fn facts(view: View<'_>, truth: &Truth) -> Vec<Event> {
         facts.push(Fact::OpenRollout { open: found.open.clone(), fence: found.fence.clone() });
     }
     facts.into_iter().map(|fact| Event::Observed { fact }).collect()
+}
+
+/// A stable release is known here, and some hosts did not answer the raise: that the others, which may have
+/// been set up anew, know of none says nothing of the fleet.
+fn only_forgetful(view: View<'_>) -> bool {
+    let knows = view.state.stable.flatten().is_some();
+    knows && view.answering().len() < view.rollout.fleet().hosts.len()
 }
 
 /// Hosts that run a release apart from the fleet: by their heads, and by the journal where a host does not
