@@ -31,6 +31,9 @@ pub struct ShellCommand<'a> {
     pub directory: &'a Path,
 }
 
+/// After it was asked to stop, how long a command may take to put its things in order.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandEnd {
@@ -68,6 +71,39 @@ pub async fn run(
     })
     .await;
     running.end(ended.ok(), limit, &last)
+}
+
+/// As [`run`], until somebody wants it stopped: then all of it is asked to end, and killed where it does not.
+/// `None`: it was stopped.
+pub async fn run_unless(
+    command: &ShellCommand<'_>,
+    limit: Duration,
+    stopped: impl Future<Output = ()>,
+    mut line: impl FnMut(String),
+) -> Option<CommandEnd> {
+    let mut running = match Running::start(command) {
+        Ok(running) => running,
+        Err(end) => return Some(end),
+    };
+    let mut last = LastLines::new(LAST_LINES);
+    let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
+    let ended = {
+        let read = read_both(stdout, stderr, |_, bytes| {
+            last.add(bytes).into_iter().for_each(&mut line);
+        });
+        tokio::pin!(read);
+        tokio::select! {
+            ended = timeout(limit, running.wait_while(&mut read)) => Some(ended.ok()),
+            () = stopped => None,
+        }
+    };
+    match ended {
+        Some(ended) => Some(running.end(ended, limit, &last)),
+        None => {
+            running.ask_to_end().await;
+            None
+        }
+    }
 }
 
 /// Runs a command whose standard output is the result: at most `most` bytes of it.
@@ -165,6 +201,14 @@ impl Running {
             let _ = timeout(OUTPUT_GRACE, read).await;
         }
         status
+    }
+
+    /// Asks the whole group to end, and gives it a moment; what is left is killed with this value.
+    async fn ask_to_end(&mut self) {
+        if let Some(group) = self.group {
+            let _ = kill_process_group(group, Signal::TERM);
+            let _ = timeout(STOP_GRACE, self.child.wait()).await;
+        }
     }
 
     fn end(

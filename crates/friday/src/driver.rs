@@ -7,7 +7,7 @@
 //! Long because the loop reads from top to bottom; what it calls for has modules of its own.
 
 mod handover;
-mod interrupt;
+pub(crate) mod interrupt;
 mod interrupted;
 mod kept;
 mod leaving;

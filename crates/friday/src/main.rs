@@ -11,6 +11,7 @@ mod error;
 mod exit;
 mod host_program;
 mod journal;
+mod preparation;
 mod reference;
 mod release;
 mod sight;

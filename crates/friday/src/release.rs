@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap_complete::engine::ArgValueCompleter;
 use friday_core::config::settings::ReleaseFacts;
 use friday_core::release::tree_id;
 use friday_core::rollout::plan::{MigrationBack, Plan};
@@ -10,10 +11,11 @@ use friday_edge::secrets::{self, SecretStore};
 use friday_edge::stock::Stock;
 use friday_wire::{Entry, EntryKind, HostName, Manifest, ReleaseId, SecretsVersion};
 
+use crate::complete;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::sight::runtime;
+use crate::preparation::Preparation;
 use crate::ui::{Ink, Text, Ui};
 
 /// What `push` and `plan` are told of a release.
@@ -26,7 +28,13 @@ pub struct ReleaseArgs {
     pub label: Option<String>,
     /// Only to these hosts. The release runs there apart from the fleet, and the fleet's stable release
     /// stays what it is.
-    #[arg(long, value_name = "HOST", num_args = 1.., value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "HOST",
+        num_args = 1..,
+        value_delimiter = ',',
+        add = ArgValueCompleter::new(complete::hosts)
+    )]
     pub only: Vec<String>,
 }
 
@@ -74,8 +82,9 @@ pub fn prepare(
     let settings = &context.settings;
     let only = named_hosts(context, &args.only)?;
     context.state.make().map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
+    let preparation = Preparation::begin()?;
     if let (Commands::Run, Some(build), None) = (commands, &settings.build, &args.path) {
-        run_build(ui, build, &context.base)?;
+        run_build(ui, &preparation, build, &context.base)?;
     }
     let path = match &args.path {
         Some(path) => path.clone(),
@@ -87,8 +96,10 @@ pub fn prepare(
     };
     let stock = Stock::open(&context.state)
         .map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
-    let limits = SourceLimits::default();
-    let read = read_release(&path, settings.run_spec(), &label, &stock, &limits);
+    let (run, called) = (settings.run_spec(), label.clone());
+    let read = preparation.read("the release was read", move || {
+        read_release(&path, run, &called, &stock, &SourceLimits::default())
+    })?;
     let sourced = read.map_err(|error| {
         let exit = match &error {
             SourceError::Stock(_) => Exit::Internal,
@@ -99,7 +110,7 @@ pub fn prepare(
             .hint(error.hint())
     })?;
     let secrets = match commands {
-        Commands::Run => keep_secrets(context)?,
+        Commands::Run => keep_secrets(context, &preparation)?,
         Commands::Leave => None,
     };
     let measured = &sourced.manifest;
@@ -153,7 +164,12 @@ fn beside_the_fleet(mut plan: Plan) -> Result<Plan, CommandError> {
     Ok(plan)
 }
 
-fn run_build(ui: &Ui, command: &str, base: &Path) -> Result<(), CommandError> {
+fn run_build(
+    ui: &Ui,
+    preparation: &Preparation,
+    command: &str,
+    base: &Path,
+) -> Result<(), CommandError> {
     ui.say(Text::new().plain("Building: ").ink(Ink::Name, command));
     let failed = |why: String| {
         CommandError::new(Exit::Refused, "the build failed; nothing was changed")
@@ -161,9 +177,9 @@ fn run_build(ui: &Ui, command: &str, base: &Path) -> Result<(), CommandError> {
             .hint("`release.build` in the configuration names the command")
     };
     let shell = friday_edge::hook::ShellCommand { command, env: &[], directory: base };
-    let end = runtime()?.block_on(friday_edge::hook::run(&shell, BUILD_LIMIT, |line| {
+    let end = preparation.command("`release.build` ran", &shell, BUILD_LIMIT, |line| {
         ui.say(Text::new().ink(Ink::Faint, &format!("  {line}")));
-    }));
+    })?;
     match end {
         friday_edge::hook::CommandEnd::Done => Ok(()),
         friday_edge::hook::CommandEnd::Failed { why }
@@ -174,7 +190,10 @@ fn run_build(ui: &Ui, command: &str, base: &Path) -> Result<(), CommandError> {
 /// The longest a build may take. A build that takes longer does not belong into a push.
 const BUILD_LIMIT: std::time::Duration = std::time::Duration::from_secs(3_600);
 
-fn keep_secrets(context: &Context) -> Result<Option<SecretsVersion>, CommandError> {
+fn keep_secrets(
+    context: &Context,
+    preparation: &Preparation,
+) -> Result<Option<SecretsVersion>, CommandError> {
     let sources = &context.settings.secrets;
     if sources.is_empty() {
         return Ok(None);
@@ -183,7 +202,8 @@ fn keep_secrets(context: &Context) -> Result<Option<SecretsVersion>, CommandErro
         CommandError::new(Exit::Refused, "a secret could not be had; nothing was changed")
             .because(error.to_string())
     };
-    let values = runtime()?.block_on(secrets::collect(sources, &context.base)).map_err(failed)?;
+    let asking = secrets::collect(sources, &context.base);
+    let values = preparation.run("secrets were asked for", asking)?.map_err(failed)?;
     let store = SecretStore::open(&context.state).map_err(failed)?;
     store.keep(&values).map(Some).map_err(failed)
 }
@@ -203,7 +223,8 @@ pub fn sign(ui: &Ui, context: &Context, release: &ReleaseId) -> Result<(), Comma
     };
     ui.say(Text::new().plain("Signing with ").ink(Ink::Name, &key.display().to_string()));
     let signing = friday_edge::signature::sign(&key, &context.settings.fleet, release);
-    let signature = runtime()?.block_on(signing).map_err(|error| failed(&error))?;
+    let signed = Preparation::begin()?.run("the release was signed", signing)?;
+    let signature = signed.map_err(|error| failed(&error))?;
     let stock = Stock::open(&context.state).map_err(|error| failed(&error))?;
     stock.keep_signature(release, &signature).map_err(|error| failed(&error))
 }

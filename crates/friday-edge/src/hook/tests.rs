@@ -70,3 +70,35 @@ async fn captured_output_is_limited() {
     let (end, output) = capture(&shell("yes | head -c 100000"), LONG, 10).await;
     assert_eq!((end, output.len()), (CommandEnd::Done, 10));
 }
+
+#[tokio::test]
+async fn stopped_it_may_tidy_up_and_nothing_of_it_is_left() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (fifo, tidied) = (directory.path().join("alive"), directory.path().join("tidied"));
+    // The grandchild does not listen, and holds the fifo open for writing.
+    let command = format!(
+        "trap 'echo yes >{1}; exit 1' TERM; mkfifo {0}; (trap '' TERM; exec sleep 600) >{0} & echo up; wait",
+        fifo.display(),
+        tidied.display()
+    );
+    let reader = tokio::task::spawn_blocking({
+        let fifo = fifo.clone();
+        move || {
+            while !fifo.exists() {
+                std::thread::yield_now();
+            }
+            std::fs::read(fifo)
+        }
+    });
+    let (up, is_up) = tokio::sync::oneshot::channel();
+    let mut up = Some(up);
+    let stopped = async {
+        is_up.await.expect("it comes up");
+    };
+    let said = |_| up.take().into_iter().for_each(|up| up.send(()).expect("awaited"));
+    assert_eq!(run_unless(&shell(&command), LONG, stopped, said).await, None);
+    assert_eq!(std::fs::read_to_string(tidied).expect("it tidied up"), "yes\n");
+    timeout(LONG, reader).await.expect("the grandchild is gone").expect("joined").expect("read");
+    let never = std::future::pending();
+    assert_eq!(run_unless(&shell("true"), LONG, never, |_| {}).await, Some(CommandEnd::Done));
+}

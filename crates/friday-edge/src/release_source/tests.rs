@@ -166,7 +166,8 @@ fn fridays_own_directory_is_no_part_of_a_release_around_it() {
     let state = StateDirectory::at(bench.path(".friday/env/production"));
     let stock = Stock::open(&state).expect("opened");
     bench.file(".friday/secrets/value", "of another environment");
-    let _socket = std::os::unix::net::UnixListener::bind(bench.path(".friday/sock")).expect("bound");
+    let _socket =
+        std::os::unix::net::UnixListener::bind(bench.path(".friday/sock")).expect("bound");
     let bench = Bench { stock, ..bench };
     assert_eq!(paths(&bench.read("").expect("read")), ["run"]);
 }

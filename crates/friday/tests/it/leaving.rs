@@ -167,3 +167,76 @@ fn readers_that_go_away_end_no_push() {
         assert_eq!(sandbox.runs(), ["v1", "v1", "v1"]);
     }
 }
+
+/// A fleet whose build says its processes' numbers and never ends.
+fn builds_for_ever() -> Sandbox {
+    let sandbox = Sandbox::fleet();
+    let build = "echo $$ >pids; sleep 600 & echo $! >>pids; echo it builds; wait";
+    let text = config("local:[1-3]");
+    sandbox.write(
+        "friday.toml",
+        &text.replace("[release]", &format!("[release]\nbuild = \"{build}\"")),
+    );
+    sandbox
+}
+
+/// Nothing of the build runs any more, and nobody was asked for anything.
+fn nothing_was_changed(sandbox: &Sandbox) {
+    let pids = std::fs::read_to_string(sandbox.path().join("pids")).expect("it was built");
+    assert_eq!(pids.lines().count(), 2, "{pids}");
+    for pid in pids.lines() {
+        // What was killed may be a corpse until it is buried.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "it still runs: {stat}");
+    }
+    assert_eq!(sandbox.friday(&["history"]).stdout.matches("push").count(), 0);
+}
+
+#[test]
+fn ctrl_c_ends_the_build_and_changes_nothing() {
+    let sandbox = builds_for_ever();
+    let mut terminal = Terminal::open(&sandbox, &[], &["push"]);
+    terminal.wait_for("it builds", 2);
+    terminal.press(CTRL_C);
+    assert_eq!(terminal.exit(), Some(4), "{}", terminal.shown());
+    let said = "stopped while `release.build` ran; nothing was changed";
+    assert!(terminal.shown().contains(said), "{}", terminal.shown());
+    nothing_was_changed(&sandbox);
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_build_too() {
+    let sandbox = builds_for_ever();
+    let mut terminal = Terminal::open(&sandbox, &[], &["plan", "--build"]);
+    terminal.wait_for("it builds", 2);
+    terminal.close();
+    assert_eq!(terminal.exit(), Some(4));
+    nothing_was_changed(&sandbox);
+}
+
+#[test]
+fn a_request_to_end_ends_the_build_too() {
+    let sandbox = builds_for_ever();
+    let push = sandbox.spawn(&["push"]);
+    sandbox.wait_for_file("pids", 2);
+    signal(push.id(), "-TERM");
+    let push = sandbox.finish(push);
+    assert_eq!(push.exit, 4, "{}", push.all());
+    assert!(push.stderr.contains("friday was asked to end"), "{}", push.all());
+    nothing_was_changed(&sandbox);
+}
+
+#[test]
+fn a_command_for_a_secret_ends_with_the_wish_to_leave() {
+    let sandbox = Sandbox::fleet();
+    let secret = "echo $$ >pids; sleep 600 & echo $! >>pids; wait";
+    let secrets = format!("[release]\nsecrets = {{ DB = {{ command = \"{secret}\" }} }}");
+    sandbox.write("friday.toml", &config("local:[1-3]").replace("[release]", &secrets));
+    let push = sandbox.spawn(&["push"]);
+    sandbox.wait_for_file("pids", 2);
+    signal(push.id(), "-INT");
+    let push = sandbox.finish(push);
+    assert_eq!(push.exit, 4, "{}", push.all());
+    assert!(push.stderr.contains("stopped while secrets were asked for"), "{}", push.all());
+    nothing_was_changed(&sandbox);
+}

@@ -153,6 +153,16 @@ impl Sandbox {
         }
     }
 
+    /// Waits until a file here has so many lines.
+    pub fn wait_for_file(&self, path: &str, lines: usize) {
+        let until = Instant::now() + PATIENCE;
+        let path = self.path().join(path);
+        while fs::read_to_string(&path).unwrap_or_default().matches('\n').count() < lines {
+            assert!(Instant::now() < until, "`{}` never came", path.display());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What each local host's `current` points to, told by the program in it.
     pub fn runs(&self) -> Vec<String> {
         let seen = self.friday(&["status", "--json"]).json();
