@@ -68,5 +68,11 @@ pub fn parse(file: &str, text: &str, env: Option<&str>) -> Result<Settings, Vec<
     }
 }
 
+/// The environments that a configuration has, also one with mistakes.
+pub fn environments(text: &str) -> Vec<String> {
+    let (table, mut faults) = document::read(text);
+    draft::draft(table, None, &mut faults).envs
+}
+
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ pub mod words;
 pub use chronicle::Chronicle;
 pub use difference::{Change, Difference};
 pub use host::HostView;
-pub use pace::{Estimate, Paces};
+pub use pace::{Estimate, Likely, Paces};
 pub use programs::programs;
 pub use rollout::{HostStage, RolloutHost, RolloutView, RolloutWord, Standing};
 pub use sentences::sentences;

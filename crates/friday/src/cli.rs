@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::commands::{
     abort, adopt, completions, doctor, history, hosts, init, lock, log, logs, man, plan, push,
     quarantine, resume, rollback, schema, status, sweep, unlock, why,
 };
+use crate::complete;
 use crate::exit::Exit;
 use crate::ui::{ColorWhen, Consent, Format, Ui, Volume};
 
@@ -42,7 +44,13 @@ pub struct Global {
     #[arg(long, global = true, value_name = "PATH", help_heading = "Options of every command")]
     pub config: Option<PathBuf>,
     /// Lay this environment of the configuration over its base.
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Options of every command")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        add = ArgValueCompleter::new(complete::environments),
+        help_heading = "Options of every command"
+    )]
     pub env: Option<String>,
     /// Answer every question that is safe with yes.
     #[arg(long, short, global = true, help_heading = "Options of every command")]

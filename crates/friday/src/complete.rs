@@ -2,13 +2,16 @@
 //! that are known here. No host is asked, nothing is written, and what cannot be read offers nothing.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
 
 use clap::CommandFactory as _;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::CompleteEnv;
+use friday_core::config;
 
 use crate::cli::{Cli, Global};
-use crate::context::Context;
+use crate::context::{self, Context};
 use crate::journal::Journal;
 use crate::ui::ColorWhen;
 
@@ -28,6 +31,21 @@ pub fn hosts(typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(context) = context() else { return Vec::new() };
     let hosts = context.settings.hosts.iter();
     offered(typed, hosts.map(|host| (host.name.to_string(), host.role.clone())))
+}
+
+/// Environments of the configuration.
+pub fn environments(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let text = context::find(&global(None)).ok().and_then(|path| fs::read_to_string(path).ok());
+    let names = config::environments(&text.unwrap_or_default()).into_iter();
+    offered(typed, names.map(|name| (name, String::new())))
+}
+
+/// Hosts that the journal knows, and what they ran.
+pub fn members(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(journal) = journal() else { return Vec::new() };
+    let chronicle = &journal.chronicle;
+    let says = |ran: &Option<_>| chronicle.target_says(ran.as_ref());
+    offered(typed, chronicle.members.iter().map(|(host, ran)| (host.to_string(), says(ran))))
 }
 
 /// Releases that the journal knows, by label where they have one; newest first.
@@ -68,16 +86,34 @@ fn offered(
         .enumerate()
         .map(|(at, (word, says))| {
             let says: String = says.chars().filter(|c| !c.is_control()).take(60).collect();
-            CompletionCandidate::new(word).help(Some(says.into())).display_order(Some(at))
+            let says = Some(says).filter(|says| !says.is_empty()).map(Into::into);
+            CompletionCandidate::new(word).help(says).display_order(Some(at))
         })
         .collect()
 }
 
-/// The configuration that lies here or above; options before the tab are not looked at.
+/// The configuration that the line names, or the one that lies here or above.
 fn context() -> Option<Context> {
-    let (config, env) = (None, None);
+    Context::load(&global(value_of("--env"))).ok()
+}
+
+fn global(env: Option<String>) -> Global {
+    let config = value_of("--config").map(PathBuf::from);
     let color = ColorWhen::Never;
-    Context::load(&Global { json: false, config, env, yes: false, quiet: true, color }).ok()
+    Global { json: false, config, env, yes: false, quiet: true, color }
+}
+
+/// What stands on the line behind an option: a shell hands over the whole line.
+fn value_of(option: &str) -> Option<String> {
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    value_among(&words, option)
+}
+
+fn value_among(words: &[String], option: &str) -> Option<String> {
+    let behind = words.iter().position(|word| word == option).and_then(|at| words.get(at + 1));
+    let joined = || words.iter().find_map(|word| word.strip_prefix(option)?.strip_prefix('='));
+    behind.map(String::as_str).or_else(joined).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 fn journal() -> Option<Journal> {

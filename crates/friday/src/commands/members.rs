@@ -1,6 +1,7 @@
 //! `friday hosts remove`, `rename` and `forget`: who belongs to the fleet.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use friday_core::controller::input::{self, Command};
 use friday_core::journal::event::MemberChange;
 use friday_core::view::Chronicle;
@@ -9,6 +10,7 @@ use friday_wire::{HostName, Observation};
 
 use super::hosts::known;
 use crate::cli::Global;
+use crate::complete;
 use crate::context::Context;
 use crate::driver::{self, Purpose};
 use crate::error::CommandError;
@@ -21,6 +23,7 @@ use crate::ui::{Ink, Text, Ui};
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
     /// A host of the configuration.
+    #[arg(add = ArgValueCompleter::new(complete::hosts))]
     pub host: String,
 }
 
@@ -28,8 +31,10 @@ pub struct RemoveArgs {
 #[derive(Debug, Args)]
 pub struct RenameArgs {
     /// The name it has known so far.
+    #[arg(add = ArgValueCompleter::new(complete::members))]
     pub old: String,
     /// Its name in the configuration now.
+    #[arg(add = ArgValueCompleter::new(complete::hosts))]
     pub new: String,
 }
 
@@ -37,6 +42,7 @@ pub struct RenameArgs {
 #[derive(Debug, Args)]
 pub struct ForgetArgs {
     /// A host that the journal knows.
+    #[arg(add = ArgValueCompleter::new(complete::members))]
     pub host: String,
     /// Why, for the journal.
     #[arg(long, value_name = "TEXT")]

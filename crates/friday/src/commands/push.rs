@@ -18,7 +18,7 @@ use crate::ui::{Ink, Text, Ui};
 /// What to ship.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday push\n  friday push dist/shop-v42.tar.gz\n  friday push releases/v42 --label v42\n  friday push --env staging\n  friday push --only web-2            one host; the others keep the stable release\n  friday push --json | jq -c 'select(.result)'\n\nIt stays in front until the release is stable. On a terminal, Ctrl-C asks: go on, hold it here, or go\nback. Elsewhere it leaves: no further wave starts, and a switch that is not confirmed undoes itself.\nA terminal that is closed holds the push. `friday resume` goes on or back."
+    after_help = "Examples:\n  friday push\n  friday push dist/shop-v42.tar.gz\n  friday push releases/v42 --label v42\n  friday push --env staging\n  friday push --only web-2            one host; the others keep the stable release\n  friday push --json | jq -c 'select(.result)'\n\nWith --json, the first line is the estimate of how long it takes.\n\nIt stays in front until the release is stable. On a terminal, Ctrl-C asks: go on, hold it here, or go\nback. Elsewhere it leaves: no further wave starts, and a switch that is not confirmed undoes itself.\nA terminal that is closed holds the push. `friday resume` goes on or back."
 )]
 pub struct PushArgs {
     /// Which release.
@@ -45,7 +45,12 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
     if let Ok(journal) = Journal::read(&context)
         && journal.chronicle.open().next().is_none()
     {
-        ui.say(takes(&journal.paces.estimate(&plan)));
+        let estimate = journal.paces.estimate(&plan);
+        if ui.is_json() {
+            ui.json(&serde_json::json!({ "estimate": estimate }));
+        } else {
+            ui.say(takes(&estimate));
+        }
     }
     let addresses = addresses(&context, &plan);
     let exit = driver::drive(ui, &context, Purpose::Act, |rollout, driver| input::Command::Push {

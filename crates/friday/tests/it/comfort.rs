@@ -48,6 +48,24 @@ fn hosts_releases_and_rollouts_are_offered_and_nothing_is_made() {
     }
     assert_eq!(offered(&sandbox, &["friday", "rollback", "v"]), ["v2", "v1"]);
     assert_eq!(offered(&sandbox, &["friday", "why", "r-"]).len(), 2);
+    for words in
+        [&["hosts", "forget"][..], &["hosts", "remove"], &["hosts", "verify"], &["push", "--only"]]
+    {
+        let line = [&["friday"], words, &["local-"]].concat();
+        assert_eq!(offered(&sandbox, &line), ["local-1", "local-2", "local-3"], "{words:?}");
+    }
+}
+
+#[test]
+fn the_environment_on_the_line_says_whose_hosts_are_offered() {
+    let sandbox = Sandbox::fleet();
+    let text = config("local:[1-3]") + "\n[env.staging.hosts]\nweb = [\"local:9\"]\n";
+    sandbox.write("friday.toml", &text);
+    assert_eq!(offered(&sandbox, &["friday", "push", "--env", "st"]), ["staging"]);
+    for env in [&["--env", "staging"][..], &["--env=staging"]] {
+        let line = [&["friday", "logs"], env, &["local-"]].concat();
+        assert_eq!(offered(&sandbox, &line), ["local-9"]);
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ fn every_command_speaks_json() {
     let result = lines.last().expect("a result");
     assert_eq!(result["result"]["exit"], 0, "{}", push.all());
     assert_eq!(result["result"]["rollout"]["label"], "v1");
-    assert!(lines.len() > 10 && lines[0]["record"]["event"]["kind"].is_string(), "{}", push.all());
+    assert!(lines[0]["estimate"]["waiting_ms"].is_u64(), "{}", push.all());
+    assert!(lines.len() > 10 && lines[1]["record"]["event"]["kind"].is_string(), "{}", push.all());
     for args in [
         &["plan"][..],
         &["status"],

@@ -1,11 +1,13 @@
 //! `friday hosts verify`: every host reads what it keeps of releases and compares it with its hashes.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use friday_core::view::words::{count, size};
 use friday_wire::{HostName, Verified};
 use serde::Serialize;
 
 use super::known;
+use crate::complete;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
@@ -16,7 +18,7 @@ use crate::ui::{Ink, Text, Ui};
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// Hosts of the configuration; all of them unless named.
-    #[arg(value_name = "HOST")]
+    #[arg(value_name = "HOST", add = ArgValueCompleter::new(complete::hosts))]
     pub hosts: Vec<String>,
 }
 
@@ -32,6 +34,9 @@ struct HostLine<'a> {
     verified: Option<&'a Verified>,
     why: Option<&'a str>,
 }
+
+/// Files of the store were removed already; what runs is not touched without its health being watched.
+const MENDS: &str = "`friday push` of the damaged release sends what is lacking and builds its tree anew, wave by wave";
 
 /// Runs it.
 ///
@@ -55,6 +60,9 @@ pub fn run(ui: &Ui, context: &Context, args: &VerifyArgs) -> Result<Exit, Comman
         Verification::Done(verified) => !verified.damaged.is_empty(),
         Verification::Failed { .. } => false,
     });
+    if damaged {
+        ui.hint(MENDS);
+    }
     Ok(match (silent, damaged) {
         (_, true) => Exit::Person,
         (true, false) => Exit::Unreachable,

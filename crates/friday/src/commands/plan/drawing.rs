@@ -55,13 +55,11 @@ pub fn takes(estimate: &Estimate) -> String {
         );
     };
     let about = seconds(likely.about_ms);
+    let (from, to) = (seconds(likely.from_ms), seconds(likely.to_ms));
     let rests = match likely.pushes {
         1 => format!("about {about} by the last push's pace"),
-        pushes => format!(
-            "about {about}; {} to {} by the last {pushes} pushes' pace",
-            seconds(likely.from_ms),
-            seconds(likely.to_ms)
-        ),
+        pushes if from == to => format!("about {about} by the last {pushes} pushes' pace"),
+        pushes => format!("about {about}; {from} to {to} by the last {pushes} pushes' pace"),
     };
     format!("It takes {rests}; {waiting} of it are soak and bake.")
 }
@@ -172,5 +170,25 @@ fn waves(ui: &Ui, view: &PlanView<'_>) {
             format!("soaks {}", duration(soak))
         };
         ui.data(format!("  wave {}  {hosts}, then {then}", at + 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use friday_core::view::Likely;
+
+    use super::*;
+
+    #[test]
+    fn a_range_of_one_value_is_no_range() {
+        let told = |from_ms, to_ms| {
+            let likely = Likely { about_ms: 20_600, from_ms, to_ms, pushes: 2 };
+            takes(&Estimate { waiting_ms: 11_000, likely: Some(likely) })
+        };
+        let one = "It takes about 21 s by the last 2 pushes' pace; 11 s of it are soak and bake.";
+        assert_eq!(told(20_100, 20_900), one);
+        assert!(
+            told(19_100, 20_900).contains("about 21 s; 20 s to 21 s by the last 2 pushes' pace")
+        );
     }
 }
