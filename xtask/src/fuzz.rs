@@ -9,13 +9,15 @@ use std::path::PathBuf;
 use crate::workspace;
 
 /// The targets, each with the directory of its corpus.
-const TARGETS: [(&str, &str); 6] = [
+const TARGETS: [(&str, &str); 8] = [
     ("archives", "archives"),
     ("frames", "frames"),
     ("answers", "frames"),
     ("conversation", "conversation"),
     ("configuration", "configuration"),
     ("operations", "operations"),
+    ("packs", "packs"),
+    ("recipes", "recipes"),
 ];
 
 /// How every crate is compiled: counters at each edge and at each comparison.
@@ -41,7 +43,7 @@ const TIMEOUT: u64 = 20;
 const LEN_MAX: usize = 16 * 1024;
 
 const USAGE: &str = "usage: cargo xtask fuzz TARGET [--minutes N] [--keep]   \
-                     (targets: archives frames answers conversation configuration operations)";
+                     (targets: archives frames answers conversation configuration operations packs recipes)";
 
 /// Runs one target; `--keep` writes the smallest set of inputs that reaches the same into `fuzz/corpus`.
 pub fn run(words: &[&str]) -> Result<(), String> {

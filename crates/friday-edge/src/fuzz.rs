@@ -145,5 +145,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     written.and_then(|()| packer.finish()).unwrap_or_default()
 }
 
+mod recipes;
+pub use recipes::recipes;
+
 #[cfg(test)]
 mod tests;

@@ -102,7 +102,10 @@ pub enum SourceError {
         path: String,
     },
     /// A device, a socket, a pipe.
-    #[error("`{path}` is a {kind}; a release has only files, directories and links")]
+    #[error(
+        "`{path}` is a {kind}; a release has only files, directories and links",
+        path = shown(path)
+    )]
     Special {
         /// Which.
         path: String,
@@ -110,7 +113,10 @@ pub enum SourceError {
         kind: &'static str,
     },
     /// A hard link in an archive to something that is not a file earlier in it.
-    #[error("`{path}` is a hard link to `{target}`, which is not a file before it in the archive")]
+    #[error(
+        "`{path}` is a hard link to `{target}`, which is not a file before it in the archive",
+        path = shown(path)
+    )]
     HardLink {
         /// Which.
         path: String,
@@ -118,7 +124,7 @@ pub enum SourceError {
         target: String,
     },
     /// One file is absurdly large.
-    #[error("`{path}` is larger than {limit} bytes")]
+    #[error("`{path}` is larger than {limit} bytes", path = shown(path))]
     FileTooLarge {
         /// Which.
         path: String,
@@ -126,7 +132,7 @@ pub enum SourceError {
         limit: u64,
     },
     /// All together are.
-    #[error("the release is larger than {limit} bytes; `{path}` was too much")]
+    #[error("the release is larger than {limit} bytes; `{path}` was too much", path = shown(path))]
     TooLarge {
         /// Where the limit was met.
         path: String,
@@ -140,7 +146,7 @@ pub enum SourceError {
         limit: usize,
     },
     /// Files are fine one by one and no release together.
-    #[error(transparent)]
+    #[error("{}", shown(&.0.to_string()))]
     Manifest(ManifestError),
     /// Storing failed.
     #[error(transparent)]

@@ -125,9 +125,7 @@ fn listed(dir: &Path) -> Vec<PathBuf> {
 fn host() -> &'static Host {
     static HOST: OnceLock<&'static Host> = OnceLock::new();
     HOST.get_or_init(|| {
-        let memory = Path::new("/dev/shm");
-        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let dir = base.join(format!("friday-fuzz-host-{}", std::process::id()));
+        let dir = memory().join(format!("friday-fuzz-host-{}", std::process::id()));
         let place = Place::open(&dir).expect("a directory of its own");
         let boot = BootIdentity { boot_id: "a".to_owned(), init_start: 1 };
         let (inbox, events) = mpsc::sync_channel(64);
@@ -137,6 +135,12 @@ fn host() -> &'static Host {
         let pages = Pages::resume(place.clone(), boot);
         Host::new(Opened { place, owner, pages, inbox, program: Digest([7; 32]), lock })
     })
+}
+
+/// Where inputs by the thousand wear out no disk.
+fn memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 fn refuse(event: Event) {
@@ -152,6 +156,9 @@ fn refuse(event: Event) {
         Event::Finished { .. } | Event::Exited { .. } => {}
     }
 }
+
+mod packs;
+pub use packs::packs;
 
 #[cfg(test)]
 mod tests;

@@ -125,6 +125,12 @@ impl Store {
         }
     }
 
+    /// Where it lies.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     fn verified(&self) -> MutexGuard<'_, BTreeMap<Digest, (offer::Stamp, Instant)>> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,6 +12,11 @@ fn the_kept_answers_hold() {
     replay("frames", answers);
 }
 
+#[test]
+fn the_kept_recipes_hold() {
+    replay("recipes", recipes);
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/");
     let listed = std::fs::read_dir(format!("{kept}{target}")).expect("a corpus is kept");

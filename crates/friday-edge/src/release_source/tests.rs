@@ -342,3 +342,20 @@ fn a_damaged_archive_is_told_without_its_control_characters() {
     assert!(told.contains("damaged"), "{told}");
     assert!(!told.contains(char::is_control), "{told:?}");
 }
+
+/// Nor are the names of what is refused for other reasons.
+#[test]
+fn what_is_refused_is_named_without_its_control_characters() {
+    let evil = "\u{1b}[31mred";
+    for entry in [
+        Packed { kind: EntryType::Fifo, ..packed_file(evil, "") },
+        packed_link(evil, EntryType::Link, "later"),
+        packed_link(evil, EntryType::Symlink, "/etc/passwd"),
+    ] {
+        let bench = Bench::new();
+        bench.archive("a.tar", &[packed_file("a", "1"), entry]);
+        let told = bench.refused("a.tar");
+        assert!(told.contains("\\u{1b}[31mred"), "{told}");
+        assert!(!told.contains(char::is_control), "{told:?}");
+    }
+}

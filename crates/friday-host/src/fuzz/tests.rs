@@ -5,6 +5,7 @@ use super::*;
 #[test]
 fn the_kept_corpus_holds() {
     replay("conversation", conversation);
+    replay("packs", packs);
 }
 
 fn replay(target: &str, check: fn(&[u8])) {

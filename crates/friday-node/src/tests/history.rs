@@ -54,6 +54,9 @@ pub enum Op {
 pub const LINES: [&str; 8] =
     ["out", "into", "stop", "start", "point 2", "point 1", "build", "point"];
 
+/// A stop that holds longer is not over when the history is, ms.
+const HOLD_MAX: u64 = 300_000;
+
 /// A driver that does anything, and the promises that hold all the same.
 pub struct History {
     world: World,
@@ -120,7 +123,10 @@ impl History {
                 self.ask(Request::Do { fence, key, step });
             }
             Op::Back { to, leaves, pace, attempt } => self.back(to, leaves, pace, attempt),
-            Op::Stop(attempt, hold_ms) => self.stop(attempt, hold_ms),
+            Op::Stop(attempt, hold_ms) => {
+                self.timeless |= hold_ms > HOLD_MAX;
+                self.stop(attempt, hold_ms);
+            }
             Op::Migrate(timeout_ms) => self.migrate(timeout_ms),
             Op::Confirm => self.confirm(),
             Op::Close(stable) => {
