@@ -9,6 +9,7 @@ mod command;
 mod connection;
 mod failure;
 mod opening;
+mod pace;
 mod program;
 pub mod shell;
 mod upgrade;

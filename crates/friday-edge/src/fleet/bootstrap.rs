@@ -20,6 +20,7 @@ use super::FleetSetup;
 use super::command::{Called, Route, command};
 use super::connection::{Connection, Ends, HostHello, read_frame};
 use super::failure::ConnectError;
+use super::pace::Pace;
 use crate::last_lines::{LastLines, shown};
 use crate::progress::Progress;
 
@@ -27,7 +28,7 @@ use crate::progress::Progress;
 const NOISE_LEN_MAX: u64 = 64 * 1024;
 
 /// Room for lines of ours after that much.
-const MARK_LEN_MAX: u64 = 4_096;
+const MARK_LEN_MAX: u64 = 64 * 1024;
 
 /// Lines of standard error that are kept.
 const STDERR_LINES: usize = 20;
@@ -39,7 +40,7 @@ const WORD_LIMIT: Duration = Duration::from_secs(90);
 /// For each piece of the program to be taken: a line that carries less than that is no line.
 const PIECE_LIMIT: Duration = Duration::from_secs(60);
 
-/// The program travels in pieces of this many bytes, so that it can be seen how far it came.
+/// Where pieces are not acknowledged they are of this many bytes, so that it can be seen how far it came.
 const PIECE_LEN: usize = 16 * 1024;
 
 /// For a process that has closed its output to end.
@@ -53,9 +54,20 @@ enum Mark {
     /// Frames begin.
     Preamble,
     /// The program is wanted.
-    Need,
+    Need(Taking),
+    /// A piece of it was taken.
+    Got,
     /// It cannot be done.
     Fail(String),
+}
+
+/// How the far end takes the program.
+#[derive(Clone, Copy)]
+enum Taking {
+    /// As it comes.
+    Whole,
+    /// In pieces, whose length is said before each; it says when it has one.
+    Pieces,
 }
 
 /// Opens a connection and says hello.
@@ -156,12 +168,10 @@ impl Opening<'_> {
         loop {
             match in_time(self.next_mark()).await? {
                 Mark::Preamble => return in_time(self.hello()).await,
-                Mark::Need => self.send_program().await?,
-                Mark::Fail(what) => {
-                    let said = self.stderr.said().await;
-                    let ours = self.setup.program.machine();
-                    return Err(ConnectError::from_script(&what, ours, &said));
-                }
+                Mark::Need(Taking::Whole) => self.send_program().await?,
+                Mark::Need(Taking::Pieces) => self.send_pieces().await?,
+                Mark::Got => return Err(garbage(b"a piece that was not sent")),
+                Mark::Fail(what) => return Err(self.failed(&what).await),
             }
         }
     }
@@ -183,7 +193,9 @@ impl Opening<'_> {
             let text = String::from_utf8_lossy(&line[nul + 1..]);
             match text.trim_end() {
                 "friday-host/1" => return Ok(Mark::Preamble),
-                "friday-need/1" => return Ok(Mark::Need),
+                "friday-need/1" => return Ok(Mark::Need(Taking::Whole)),
+                "friday-need/2" => return Ok(Mark::Need(Taking::Pieces)),
+                "friday-got/1" => return Ok(Mark::Got),
                 text => {
                     if let Some(what) = text.strip_prefix("friday-fail/1 ") {
                         return Ok(Mark::Fail(shown(what)));
@@ -214,6 +226,46 @@ impl Opening<'_> {
         }
         let _ = self.stdin.flush().await;
         Ok(())
+    }
+
+    /// As much at once as the line carries soon: more would only lie in buffers.
+    async fn send_pieces(&mut self) -> Result<(), ConnectError> {
+        let program = self.setup.program.clone();
+        let bytes = program.bytes().len() as u64;
+        self.known.put_program(bytes);
+        let mut pace = Pace::new(program.bytes().len());
+        loop {
+            let sent = pace.taken() as u64;
+            let host = self.host.clone();
+            self.setup.progress.tell(Progress::PuttingHostProgram { host, sent, bytes });
+            let late = |_| ConnectError::ProgramLate { sent, bytes };
+            while let Some(piece) = pace.next(Instant::now()) {
+                let head = format!("{}\n", piece.len());
+                let whole = [head.as_bytes(), &program.bytes()[piece]].concat();
+                // Where it cannot be written, the far end says why.
+                let written = timeout(PIECE_LIMIT, self.stdin.write_all(&whole)).await;
+                if written.map_err(late)?.is_err() {
+                    return Ok(());
+                }
+            }
+            if pace.is_over() {
+                break;
+            }
+            match timeout(PIECE_LIMIT, self.next_mark()).await.map_err(late)?? {
+                Mark::Got => pace.got(Instant::now()),
+                Mark::Fail(what) => return Err(self.failed(&what).await),
+                Mark::Preamble | Mark::Need(_) => return Err(garbage(b"a word out of turn")),
+            }
+            self.known.sent(pace.taken() as u64);
+        }
+        // No further piece.
+        let _ = timeout(PIECE_LIMIT, self.stdin.write_all(b"0\n")).await;
+        Ok(())
+    }
+
+    async fn failed(&mut self, what: &str) -> ConnectError {
+        let said = self.stderr.said().await;
+        ConnectError::from_script(what, self.setup.program.machine(), &said)
     }
 
     async fn hello(&mut self) -> Result<HostHello, ConnectError> {

@@ -26,6 +26,10 @@ pub enum Route {
 /// behind a mark. The usual case starts no process at all: on a fleet, hashing three megabytes for each
 /// connection costs more than all else that hosts do for a rollback.
 ///
+/// The program is taken in pieces, of lengths that friday says, and each is acknowledged: else a slow line
+/// would hold megabytes in buffers, behind which ssh's own question whether anybody is there waits until ssh
+/// gives up. That needs a `head` that reads no further than it was told; with another it comes as one.
+///
 /// Arguments: directory, SHA-256, length, machine, fleet, host, and what else friday-host is told.
 const SCRIPT: &str = concat!(
     "d=$1; h=$2; case $d in /*) ;; *) d=$HOME/$d ;; esac; p=$d/bin/friday-host-$h; ",
@@ -39,8 +43,12 @@ const SCRIPT: &str = concat!(
     "command -v sha256sum >/dev/null || fail tool sha256sum; ",
     "mkdir -p \"$d/bin\" && chmod 700 \"$d\" \"$d/bin\" && rm -f \"$p.ok\" && t=$p.$$ && : >\"$t\" ",
     "|| fail directory \"$d\"; ",
-    "printf \"\\000friday-need/1\\r\\n\"; ",
-    "head -c \"$3\" >\"$t\" && good \"$t\" && chmod 700 \"$t\" && mv -f \"$t\" \"$p\" ",
+    "if [ \"$(printf ab | { head -c 1 >/dev/null; head -c 1; })\" = b ]; then ",
+    "printf \"\\000friday-need/2\\r\\n\"; ",
+    "while read -r n && [ \"$n\" -gt 0 ]; do head -c \"$n\" || break; ",
+    "printf \"\\000friday-got/1\\r\\n\" >&3; done 3>&1 >\"$t\"; ",
+    "else printf \"\\000friday-need/1\\r\\n\"; head -c \"$3\" >\"$t\"; fi; ",
+    "good \"$t\" && chmod 700 \"$t\" && mv -f \"$t\" \"$p\" ",
     "|| { rm -f \"$t\"; fail program \"$d\"; }; mark; ",
     ") || exit; fi; ",
     "f=$5; w=$6; shift 6; ",
