@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use friday_node::App;
 use friday_wire::{
-    FleetName, HostName, ReleaseId, SecretsVersion, StopSignal, Supervisor, UnitSpec,
+    FleetName, HostName, Part, ReleaseId, SecretsVersion, StopSignal, Supervisor, UnitSpec,
 };
 use rustix::process::{Pid, Signal, WaitOptions};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,9 @@ pub struct ShimSpec {
     pub host: HostName,
     /// What to start.
     pub app: App,
+    /// What of its release.
+    #[serde(default)]
+    pub part: Part,
     /// Its port.
     pub port: Option<u16>,
     /// Its secrets.
@@ -424,7 +427,8 @@ fn watch(apps: &'static Apps, app: App, shim: Option<Child>) {
         };
         if ours.is_some_and(|watch| watch.expected == Expected::Running) {
             crate::note::note(&format!("release {} ended: {status}", app.release.short()));
-            (apps.on_exit)(app, status, last_output(&apps.place, app));
+            let part = apps.spec(app).map(|spec| spec.part).unwrap_or_default();
+            (apps.on_exit)(app, status, last_output(&apps.place, app, &part));
         }
     });
     if spawned.is_err() {
@@ -433,12 +437,12 @@ fn watch(apps: &'static Apps, app: App, shim: Option<Child>) {
 }
 
 /// The last lines that an application's release wrote.
-pub fn last_output(place: &Place, app: App) -> Vec<String> {
+pub fn last_output(place: &Place, app: App, part: &Part) -> Vec<String> {
     let told = u32::try_from(crate::command::LINES_TOLD).unwrap_or(u32::MAX);
     let spec: Option<ShimSpec> =
         read_json(&place.generation(app.generation).join("spec.json")).ok().flatten();
     let supervisor = spec.map(|spec| spec.unit.supervisor).unwrap_or_default();
-    output(place, app.release, supervisor, told).unwrap_or_default()
+    output(place, app.release, part, supervisor, told).unwrap_or_default()
 }
 
 /// The last lines that a release wrote under a supervisor: units write into the system's journal.
@@ -448,15 +452,16 @@ pub fn last_output(place: &Place, app: App) -> Vec<String> {
 pub fn output(
     place: &Place,
     release: ReleaseId,
+    part: &Part,
     supervisor: Supervisor,
     lines: u32,
 ) -> Result<Vec<String>, String> {
     let fleet = place.owner().map_err(|error| error.to_string())?.map(|owner| owner.fleet);
     match (supervisor, fleet) {
         (Supervisor::UserUnits | Supervisor::SystemUnits, Some(fleet)) => {
-            crate::journald::last_lines(&crate::journald::identifier(&fleet, release), lines)
+            crate::journald::last_lines(&crate::journald::identifier(&fleet, release, part), lines)
         }
-        _ => crate::output::last_lines(&place.output(release), lines).map_err(|e| e.to_string()),
+        _ => crate::output::last_lines(&place.output(release, part), lines).map_err(|e| e.to_string()),
     }
 }
 

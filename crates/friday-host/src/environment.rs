@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use friday_wire::{HostName, Manifest, ReleaseId, SecretsVersion};
+use friday_wire::{HostName, Manifest, Part, ReleaseId, SecretsVersion};
 
 use crate::place::{Place, read_json};
 
@@ -47,7 +47,7 @@ pub fn of_host(host: &HostName, release: ReleaseId, port: Option<u16>) -> Enviro
 pub fn of_release(
     place: &Place,
     host: &HostName,
-    release: ReleaseId,
+    (release, part): (ReleaseId, &Part),
     manifest: &Manifest,
     port: Option<u16>,
     secrets: Option<&SecretsVersion>,
@@ -56,12 +56,15 @@ pub fn of_release(
         ("PATH".to_owned(), PATH.into()),
         ("HOME".to_owned(), crate::machine::home().into()),
     ]);
-    let plain = manifest.run.env.clone().into_iter();
+    let plain = manifest.run.env_of(part).into_iter();
     let secret = secrets.map(|version| read_secrets(place, version)).transpose()?;
     let both = plain.chain(secret.unwrap_or_default());
     env.extend(both.filter(|(name, value)| is_settable(name, value)).map(|(n, v)| (n, v.into())));
     env.insert("FRIDAY_RELEASE".to_owned(), release.to_string().into());
     env.insert("FRIDAY_HOST".to_owned(), host.as_str().into());
+    if let Some(process) = part.name() {
+        env.insert("FRIDAY_PROCESS".to_owned(), process.as_str().into());
+    }
     env.insert("FRIDAY_SHARED".to_owned(), place.join("shared").into());
     if let Some(port) = port {
         env.insert("PORT".to_owned(), port.to_string().into());

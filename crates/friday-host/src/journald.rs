@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
-use friday_wire::{FleetName, ReleaseId};
+use friday_wire::{FleetName, Part, ReleaseId};
 
 use crate::output::{LINES_MAX, last_lines_of};
 use crate::tool::ask;
@@ -20,9 +20,12 @@ const STREAM: &str = "/run/systemd/journal/stdout";
 /// How long reading may take: a journal of gigabytes is read from its end.
 const READ_DEADLINE: Duration = Duration::from_secs(8);
 
-/// Under what a release's lines stand.
-pub fn identifier(fleet: &FleetName, release: ReleaseId) -> String {
-    format!("friday-{fleet}-{}", release.short())
+/// Under what the lines of a part of a release stand.
+pub fn identifier(fleet: &FleetName, release: ReleaseId, part: &Part) -> String {
+    match part.name() {
+        Some(process) => format!("friday-{fleet}-{}-{process}", release.short()),
+        None => format!("friday-{fleet}-{}", release.short()),
+    }
 }
 
 /// A stream into the journal, for an application's output. A line may begin with `<3>` to tell its

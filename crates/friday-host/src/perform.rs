@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use friday_node::{Action, ActionResult, App, Direction};
-use friday_wire::{ReleaseId, Rotation, SecretsVersion};
+use friday_wire::{Part, ReleaseId, Rotation, SecretsVersion};
 
 use crate::app::{self, AppError, ShimSpec};
 use crate::command::{self, CommandFailure};
@@ -21,7 +21,7 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
         Action::Command { release, command, timeout_ms, secrets } => {
             command_in_tree(host, release, &command, timeout_ms, secrets.as_ref())
         }
-        Action::Start { app, port, secrets } => start(host, app, port, secrets),
+        Action::Start { app, part, port, secrets } => start(host, app, part, port, secrets),
         Action::Stop { app, grace_ms } => {
             done(crate::adopted::end(host, app, Duration::from_millis(grace_ms)))
         }
@@ -29,8 +29,8 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
             rotate(host, direction, &rotation, release, port)
         }
         Action::Point { to } => done(crate::tree::point(&host.place, to)),
-        Action::Probe { app, port, health } => {
-            ActionResult::Sampled(crate::probe::probe(host, app, port, &health))
+        Action::Probe { app, part, port, health } => {
+            ActionResult::Sampled(crate::probe::probe(host, app, &part, port, &health))
         }
         Action::Prune { keep } => {
             let _alone = host.building.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,6 +46,7 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
 fn start(
     host: &'static Host,
     app: App,
+    part: Part,
     port: Option<u16>,
     secrets: Option<SecretsVersion>,
 ) -> ActionResult {
@@ -60,7 +61,8 @@ fn start(
         port,
         secrets,
         unit: run.unit,
-        notify: run.health.notify,
+        notify: run.health_of(&part).notify,
+        part,
     };
     started(host, app, app::start(&host.apps, &spec))
 }
@@ -73,11 +75,12 @@ fn failed(why: String) -> ActionResult {
     ActionResult::Failed { why, log: Vec::new() }
 }
 
-fn started(host: &Host, app: App, result: Result<(), AppError>) -> ActionResult {
+fn started(host: &Host, spec: &ShimSpec, result: Result<(), AppError>) -> ActionResult {
     match result {
         Ok(()) => ActionResult::Done,
         Err(error) => {
-            ActionResult::Failed { why: error.to_string(), log: app::last_output(&host.place, app) }
+            let log = app::last_output(&host.place, spec.app, &spec.part);
+            ActionResult::Failed { why: error.to_string(), log }
         }
     }
 }
@@ -93,7 +96,14 @@ fn command_in_tree(
         Ok(manifest) => manifest,
         Err(error) => return failed(error.to_string()),
     };
-    let env = environment::of_release(&host.place, &host.name(), release, &manifest, None, secrets);
+    let env = environment::of_release(
+        &host.place,
+        &host.name(),
+        (release, &Part::Run),
+        &manifest,
+        None,
+        secrets,
+    );
     match env {
         Ok(env) => finished(command::run_recorded(
             &host.place.command_record(),

@@ -15,7 +15,7 @@
 //! shared/                 what outlives releases
 //! secrets/VERSION.json    0600
 //! run/GENERATION/         one start of an application: spec, process, lock, exit
-//! logs/SHORT.log          what applications wrote
+//! logs/SHORT.log          what applications wrote;  logs/SHORT.PROCESS.log: one process
 //! command.json            the migration at work, so that it ends in time
 //! rotation.json           health pages and what they answer
 //! current                 link to the release that runs
@@ -30,7 +30,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use friday_wire::{Digest, FleetName, HostName, ReleaseId, SecretsVersion};
+use friday_wire::{Digest, FleetName, HostName, Part, ProcessName, ReleaseId, SecretsVersion};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -175,9 +175,29 @@ impl Place {
         self.dir.join("command.json")
     }
 
-    /// What a release's application wrote.
-    pub fn output(&self, release: ReleaseId) -> PathBuf {
-        self.dir.join("logs").join(format!("{}.log", release.short()))
+    /// What a part of a release wrote. Names of processes have no dot, see [`friday_wire::process::is_name`].
+    pub fn output(&self, release: ReleaseId, part: &Part) -> PathBuf {
+        let name = match part {
+            Part::Process(process) => format!("{}.{process}.log", release.short()),
+            Part::Run | Part::Files => format!("{}.log", release.short()),
+        };
+        self.dir.join("logs").join(name)
+    }
+
+    /// The processes of a release that wrote something and have a name.
+    pub fn outputs(&self, release: ReleaseId) -> Vec<ProcessName> {
+        let Ok(entries) = fs::read_dir(self.dir.join("logs")) else { return Vec::new() };
+        let prefix = format!("{}.", release.short());
+        let mut found: Vec<ProcessName> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                let process = name.strip_prefix(&prefix)?.strip_suffix(".log")?;
+                friday_wire::process::is_name(process).then(|| ProcessName::new(process))
+            })
+            .collect();
+        found.sort();
+        found
     }
 
     /// The socket, reached through an open directory: a socket's own path may have 107 bytes only.

@@ -4,16 +4,22 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use friday_node::App;
-use friday_wire::{HealthSpec, HttpCheck, Sample};
+use friday_wire::{HealthSpec, HttpCheck, Part, Sample};
 
 use crate::environment;
 use crate::host::Host;
 use crate::store::Store;
 
 /// Asks once. Never takes longer than the spec's timeout, apart from what the system adds.
-pub fn probe(host: &Host, app: App, port: Option<u16>, health: &HealthSpec) -> Sample {
+pub fn probe(
+    host: &Host,
+    app: App,
+    part: &Part,
+    port: Option<u16>,
+    health: &HealthSpec,
+) -> Sample {
     let deadline = Instant::now() + Duration::from_millis(health.timeout_ms.max(1));
-    match checks(host, app, port, health, deadline) {
+    match checks(host, (app, part), port, health, deadline) {
         Ok(()) => Sample::Pass,
         Err(why) => Sample::Fail { why: crate::output::shown(why.as_bytes()) },
     }
@@ -21,12 +27,12 @@ pub fn probe(host: &Host, app: App, port: Option<u16>, health: &HealthSpec) -> S
 
 fn checks(
     host: &Host,
-    app: App,
+    (app, part): (App, &Part),
     port: Option<u16>,
     health: &HealthSpec,
     deadline: Instant,
 ) -> Result<(), String> {
-    if !host.apps.is_alive(app) && has_process(&host.store, app) {
+    if !host.apps.is_alive(app) && has_process(&host.store, app, part) {
         return Err("it does not run".to_owned());
     }
     if health.notify && !host.apps.is_ready(app) {
@@ -43,7 +49,7 @@ fn checks(
     }
     if let Some(command) = &health.command {
         let manifest = host.store.manifest(app.release).map_err(|error| error.to_string())?;
-        let secrets = match (host.apps.spec(app), &manifest.run.command) {
+        let secrets = match (host.apps.spec(app), manifest.run.command_of(part)) {
             (Some(spec), _) => spec.secrets,
             // Files only: nothing was started, and nothing was given secrets.
             (None, None) => None,
@@ -52,7 +58,7 @@ fn checks(
         let env = environment::of_release(
             &host.place,
             &host.name(),
-            app.release,
+            (app.release, part),
             &manifest,
             port,
             secrets.as_ref(),
@@ -71,8 +77,8 @@ fn checks(
 }
 
 /// Whether the release is more than files. One whose manifest cannot be read is taken to be.
-fn has_process(store: &Store, app: App) -> bool {
-    store.manifest(app.release).map_or(true, |manifest| manifest.run.command.is_some())
+fn has_process(store: &Store, app: App, part: &Part) -> bool {
+    store.manifest(app.release).map_or(true, |manifest| manifest.run.command_of(part).is_some())
 }
 
 fn left(deadline: Instant) -> Result<Duration, String> {

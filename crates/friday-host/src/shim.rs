@@ -85,13 +85,13 @@ fn begin(spec: &ShimSpec, dir: &Path) -> Result<(Pid, Option<mpsc::Receiver<()>>
     let mut env = environment::of_release(
         &place,
         &spec.host,
-        release,
+        (release, &spec.part),
         &manifest,
         spec.port,
         spec.secrets.as_ref(),
     )
     .map_err(|error| error.to_string())?;
-    let command = manifest.run.command.as_deref().ok_or("the release has no run command")?;
+    let command = manifest.run.command_of(&spec.part).ok_or("the release has no such command")?;
     let (writer, errors, collecting) = output(&place, spec)?;
     if spec.notify {
         let socket = ready::listen(dir, spec.unit.supervisor)?;
@@ -139,12 +139,12 @@ fn output(place: &Place, spec: &ShimSpec) -> Result<Output, String> {
     if let (Supervisor::UserUnits | Supervisor::SystemUnits, Some(owner)) =
         (spec.unit.supervisor, owner)
     {
-        let name = journald::identifier(&owner.fleet, spec.app.release);
+        let name = journald::identifier(&owner.fleet, spec.app.release, &spec.part);
         let twice = journald::stream(&name).and_then(|stream| Ok((stream.try_clone()?, stream)));
         let (writer, errors) = twice.map_err(|error| format!("the journal: {error}"))?;
         return Ok((writer.into(), errors.into(), None));
     }
-    let log = RotatingFile::open(place.output(spec.app.release));
+    let log = RotatingFile::open(place.output(spec.app.release, &spec.part));
     let log = log.map_err(|error| format!("its log: {error}"))?;
     let piped = io::pipe().and_then(|(reader, writer)| Ok((reader, writer.try_clone()?, writer)));
     let (reader, writer, errors) = piped.map_err(|error| format!("no pipe: {error}"))?;

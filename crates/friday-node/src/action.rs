@@ -1,6 +1,6 @@
 //! What the state machine wants done, and the turn that carries it out.
 
-use friday_wire::{Answer, HealthSpec, ReleaseId, Rotation, SecretsVersion};
+use friday_wire::{Answer, HealthSpec, Part, ReleaseId, Rotation, SecretsVersion};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::Durable;
@@ -54,6 +54,8 @@ pub enum Action {
     Start {
         /// Which.
         app: App,
+        /// What of its release.
+        part: Part,
         /// Given as `PORT`.
         port: Option<u16>,
         /// Secrets it sees.
@@ -87,6 +89,8 @@ pub enum Action {
     Probe {
         /// Which.
         app: App,
+        /// What of its release.
+        part: Part,
         /// Its port.
         port: Option<u16>,
         /// What to ask.

@@ -32,8 +32,7 @@ impl Node {
         for app in alive {
             if self.durable.placed(app.generation).is_none() {
                 // Nobody knows it: it is stopped when the host has nothing else to do.
-                let placed = Placed { app: *app, port: None, secrets: None, restarts: 0 };
-                self.durable.apps.push(placed);
+                self.durable.apps.push(Placed::unknown(*app));
                 self.dirty = true;
             }
             self.begin_watch(now_ms, app.generation);
@@ -43,11 +42,12 @@ impl Node {
             self.durable.operation.as_ref().and_then(|op| {
                 (op.phase.name() == PhaseName::Starting).then_some(op.target).flatten()
             });
-        let apps: Vec<App> = self.durable.apps.iter().map(|placed| placed.app).collect();
-        for app in apps {
-            if !self.has_process(&app.release) {
+        for placed in self.durable.apps.clone() {
+            let app = placed.app;
+            let starts = starting == Some(self.leader_of(app.generation));
+            if !self.has_process(&placed) {
                 self.begin_watch(now_ms, app.generation);
-            } else if !self.runs(app.generation) && starting != Some(app.generation) {
+            } else if !self.runs(app.generation) && !starts {
                 let status = "gone when the host program started".to_owned();
                 self.exited(now_ms, app, status, Vec::new());
             }

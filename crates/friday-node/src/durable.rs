@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use friday_wire::{
-    Clocks, Fence, FleetName, Head, Migration, Ports, ReleaseId, RolloutId, Rotation, RunSpec,
-    SecretsVersion, StartId, StepReport, TreeId,
+    Clocks, Fence, FleetName, Head, Migration, Part, Ports, ReleaseId, RoleName, RolloutId,
+    Rotation, RunSpec, SecretsVersion, StartId, StepReport, TreeId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,9 @@ pub struct Held {
     pub order: u64,
     /// The secrets it ran with last; what a `back` to it restores.
     pub secrets: Option<SecretsVersion>,
+    /// The host's role when it ran last; a `back` to it runs the same processes again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
 }
 
 /// What a release has shown here.
@@ -88,6 +91,12 @@ pub enum Standing {
 pub struct Placed {
     /// Which.
     pub app: App,
+    /// What of its release.
+    #[serde(default, skip_serializing_if = "Part::is_run")]
+    pub part: Part,
+    /// The generation of the app that it was started beside and ends with; `None`: it leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<u64>,
     /// Its port.
     pub port: Option<u16>,
     /// Its secrets.
@@ -159,6 +168,13 @@ pub struct Migrated {
     pub migration: Migration,
 }
 
+impl Placed {
+    /// Of what nothing is known but that it runs.
+    pub fn unknown(app: App) -> Self {
+        Self { app, part: Part::Run, leader: None, port: None, secrets: None, restarts: 0 }
+    }
+}
+
 impl Durable {
     /// The state of a host that no friday has spoken to.
     pub fn new(fleet: FleetName, user: String) -> Self {
@@ -177,6 +193,7 @@ impl Durable {
             closed: None,
             apart: None,
             quarantine: BTreeMap::new(),
+            once: BTreeMap::new(),
             lock: None,
             lease: None,
             witnesses: BTreeMap::new(),

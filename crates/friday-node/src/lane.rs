@@ -155,7 +155,9 @@ impl Node {
         self.take_effect(now_ms, flight, &result);
         self.built(flight, &result);
         match &flight.owner {
-            Owner::Phase(serial) if *serial == self.serial => self.phase_finished(now_ms, result),
+            Owner::Phase(serial) if *serial == self.serial => {
+                self.phase_finished(now_ms, &flight.action, result);
+            }
             Owner::Phase(_) | Owner::Nobody => self.pruned(flight, &result),
             Owner::Task(key) => self.task_finished(key, result),
             Owner::Restart(generation) => self.restarted(now_ms, *generation, result),

@@ -5,7 +5,7 @@
 //! Nothing here reads a clock, a file or a random number.
 //!
 //! Reading order: [`input`], [`action`], [`durable`], [`node`]; then what requests do (`admission`,
-//! `rollout`, `steps`), how operations go ([`operation`], `motion`, `stop`, `ending`, [`task`]), and what the
+//! `rollout`, `steps`), how operations go ([`operation`], `motion`, `unit`, `stop`, `ending`, [`task`]), and what the
 //! host does by itself (`supervision`, `boot`, `retention`).
 
 pub mod action;
@@ -20,6 +20,7 @@ pub mod input;
 mod lane;
 mod motion;
 pub mod node;
+mod once;
 pub mod operation;
 mod report;
 mod retention;
@@ -30,6 +31,7 @@ mod supervision;
 pub mod task;
 #[cfg(any(test, fuzzing))]
 mod tests;
+mod unit;
 
 pub use action::{Action, ActionId, App, Direction, Turn};
 pub use durable::Durable;

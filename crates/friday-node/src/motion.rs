@@ -1,6 +1,6 @@
 //! How an operation goes from phase to phase. What it comes to is in [`crate::ending`].
 
-use friday_wire::{BackPace, HealthState, Ports, ReleaseId, Rotation, SecretsVersion, Undo};
+use friday_wire::{BackPace, HealthState, Part, Ports, ReleaseId, Rotation, SecretsVersion, Undo};
 
 use crate::action::{Action, App, Direction};
 use crate::durable::{Certainty, Entered, Manner, Placed};
@@ -10,6 +10,7 @@ use crate::lane::{Flight, Lane, Owner};
 use crate::node::Node;
 use crate::operation::drawing::{Event, State, Transition};
 use crate::operation::{Course, Operation, Phase, PhaseName, Route};
+use crate::unit::start_of;
 
 /// How a return is to be done.
 pub(crate) struct Return {
@@ -114,7 +115,7 @@ impl Node {
             .durable
             .apps
             .iter()
-            .filter(|placed| placed.app.release == *release)
+            .filter(|placed| placed.leader.is_none() && placed.app.release == *release)
             .map(|placed| placed.app.generation)
             .filter(|generation| Some(*generation) != except && self.runs(*generation))
             .filter(|generation| !self.is_being_stopped(*generation))
@@ -179,7 +180,7 @@ impl Node {
         }
     }
 
-    fn phase_action(&mut self, now_ms: u64, action: Action) -> bool {
+    pub(crate) fn phase_action(&mut self, now_ms: u64, action: Action) -> bool {
         if self.phase_issued || self.flight(Lane::App).is_some() {
             return false;
         }
@@ -241,9 +242,16 @@ impl Node {
         };
         let beside_switch = op.route == Route::Beside && matches!(op.course, Course::Switch(_));
         let entered = self.durable.entered.as_ref().map(|entered| entered.app.generation);
-        let apps = self.durable.apps.iter().map(|placed| placed.app);
-        apps.filter(|app| !self.stuck.contains(&app.generation)).find(|app| {
-            let is = |generation: Option<u64>| generation == Some(app.generation);
+        // Followers end before their leaders: they may need them.
+        let followers = self.durable.apps.iter().filter(|placed| placed.leader.is_some());
+        let leaders = self.durable.apps.iter().filter(|placed| placed.leader.is_none());
+        let mut apps = followers.chain(leaders).map(|placed| placed.app);
+        apps.find(|app| {
+            if self.stuck.contains(&app.generation) {
+                return false;
+            }
+            let leader = self.leader_of(app.generation);
+            let is = |generation: Option<u64>| generation == Some(leader);
             match op.phase {
                 Phase::Clearing => {
                     let undone_to = Some(app.release) == undo_to && self.runs(app.generation);
@@ -262,7 +270,7 @@ impl Node {
             self.advance(now_ms, Event::Done);
             return true;
         };
-        if !self.has_process(&app.release) {
+        if self.durable.placed(app.generation).is_some_and(|placed| !self.has_process(placed)) {
             self.remove_app(app.generation);
             return true;
         }
@@ -274,10 +282,15 @@ impl Node {
             self.advance(now_ms, Event::Skipped);
             return true;
         };
-        if op.target.is_some_and(|target| self.runs(target)) {
-            let event = if self.phase_issued { Event::Done } else { Event::Skipped };
-            self.advance(now_ms, event);
-            return true;
+        let target = op.target.and_then(|t| self.durable.placed(t).cloned());
+        let begun =
+            target.as_ref().filter(|placed| self.watches.contains_key(&placed.app.generation));
+        if let Some(target) = begun {
+            return self.drive_followers(now_ms, op, target).unwrap_or_else(|| {
+                let event = if self.phase_issued { Event::Done } else { Event::Skipped };
+                self.advance(now_ms, event);
+                true
+            });
         }
         let stays = matches!(&op.course, Course::Undo(armed) if armed.undo == Undo::Stay);
         if self.durable.head.refuses(&to) && !stays && !self.stays_open(&to) {
@@ -286,21 +299,25 @@ impl Node {
             self.phase_failed(now_ms, why, Vec::new(), Cause::Other);
             return true;
         }
-        let Some(target) = op.target.and_then(|t| self.durable.placed(t).cloned()) else {
+        let Some(target) = target else {
             return self.place_target(now_ms, op, to);
         };
-        if !self.has_process(&to) {
+        if !self.has_process(&target) {
             self.begin_watch(now_ms, target.app.generation);
-            self.advance(now_ms, Event::Done);
+            self.leader_started(now_ms, Event::Done);
             return true;
         }
-        let (port, secrets) = (target.port, target.secrets);
-        self.phase_action(now_ms, Action::Start { app: target.app, port, secrets })
+        self.phase_action(now_ms, start_of(&target))
     }
 
     /// Gives the target its generation and port: durable before it is started.
     fn place_target(&mut self, now_ms: u64, op: &Operation, to: ReleaseId) -> bool {
-        let port = match self.choose_port(op.manner.ports) {
+        let part = self.parts_of(&to).into_iter().next().unwrap_or_default();
+        let port = match &part {
+            Part::Run => self.choose_port(op.manner.ports),
+            Part::Process(_) | Part::Files => Ok(self.own_port(&to, &part)),
+        };
+        let port = match port {
             Ok(port) => port,
             Err(why) => {
                 self.phase_failed(now_ms, why, Vec::new(), Cause::Other);
@@ -310,7 +327,7 @@ impl Node {
         self.durable.generation = self.durable.generation.saturating_add(1);
         let app = App { release: to, generation: self.durable.generation };
         let secrets = op.secrets.clone();
-        self.durable.apps.push(Placed { app, port, secrets, restarts: 0 });
+        self.durable.apps.push(Placed { app, part, leader: None, port, secrets, restarts: 0 });
         if let Some(op) = &mut self.durable.operation {
             op.target = Some(app.generation);
         }
@@ -334,15 +351,17 @@ impl Node {
             self.advance(now_ms, Event::Skipped);
             return true;
         };
-        if self.health(target, now_ms) == HealthState::Healthy {
+        if self.unit_health(target, now_ms) == HealthState::Healthy {
             self.advance(now_ms, Event::Done);
             return true;
         }
-        let over = !self.runs(target) && !self.may_restart(&to);
+        let all_run = self.unit(target).all(|placed| self.runs(placed.app.generation));
+        let over = !(all_run && self.runs(target)) && !self.may_restart(&to);
         if now_ms < until_ms && !over {
             return false;
         }
-        let why = self.why_not_healthy(target, op.manner.clocks.health_deadline_ms);
+        let deadline_ms = op.manner.clocks.health_deadline_ms;
+        let why = self.why_unit_is_not_healthy(target, now_ms, deadline_ms);
         self.phase_failed(now_ms, why, Vec::new(), Cause::Health);
         true
     }
@@ -391,7 +410,7 @@ impl Node {
         let Some(target) = op.target else {
             return false;
         };
-        let HealthState::Sick { why } = self.health(target, now_ms) else {
+        let HealthState::Sick { why } = self.unit_health(target, now_ms) else {
             return false;
         };
         self.phase_failed(now_ms, why, Vec::new(), Cause::Health);
@@ -404,11 +423,9 @@ impl Node {
         let placed = op.target.and_then(|target| self.durable.placed(target).cloned());
         if op.manner.rotation == Rotation::None {
             let stays = matches!(&op.course, Course::Undo(armed) if armed.undo == Undo::Stay);
-            if let (Some(placed), true) = (&placed, stays)
-                && self.has_process(&placed.app.release)
-            {
+            if let (Some(app), true) = (self.to_shun(op), stays) {
                 let grace_ms = op.manner.clocks.stop_ms;
-                return self.phase_action(now_ms, Action::Stop { app: placed.app, grace_ms });
+                return self.phase_action(now_ms, Action::Stop { app, grace_ms });
             }
             self.durable.entered = None;
             self.advance(now_ms, Event::Skipped);
@@ -429,8 +446,14 @@ impl Node {
         }
     }
 
+    /// An app of the target that has a process.
+    fn to_shun(&self, op: &Operation) -> Option<App> {
+        let runs = |placed: &&Placed| self.has_process(placed);
+        op.target.and_then(|target| self.unit(target).find(runs)).map(|placed| placed.app)
+    }
+
     /// The action of the present phase ended.
-    pub(crate) fn phase_finished(&mut self, now_ms: u64, result: ActionResult) {
+    pub(crate) fn phase_finished(&mut self, now_ms: u64, action: &Action, result: ActionResult) {
         let Some(op) = self.durable.operation.clone() else {
             return;
         };
@@ -446,6 +469,13 @@ impl Node {
             }
             (PhaseName::Clearing | PhaseName::Stopping, ActionResult::Done) => {}
             (PhaseName::Pointing, ActionResult::Done) => self.pointed(now_ms, &op),
+            (PhaseName::Starting, ActionResult::Done) => {
+                if matches!(action, Action::Start { .. }) {
+                    self.leader_started(now_ms, Event::Done);
+                }
+            }
+            (PhaseName::Shunning, ActionResult::Done)
+                if matches!(action, Action::Stop { .. }) && self.to_shun(&op).is_some() => {}
             (_, ActionResult::Done | ActionResult::Sampled(_)) => self.advance(now_ms, Event::Done),
             (_, ActionResult::Failed { why, log }) if forward => {
                 let cause = match op.phase.name() {
@@ -465,12 +495,16 @@ impl Node {
                     self.stuck.insert(app.generation);
                 }
             }
-            (PhaseName::Starting, ActionResult::Failed { why, .. }) => {
-                if let Some(target) = op.target {
-                    self.note_exit(now_ms, target, why);
+            (PhaseName::Starting, ActionResult::Failed { why, .. }) => match action {
+                Action::Start { app, .. } => {
+                    self.note_exit(now_ms, app.generation, why);
+                    self.leader_started(now_ms, Event::Failed);
                 }
-                self.advance(now_ms, Event::Failed);
-            }
+                Action::Stop { app, .. } => {
+                    self.stuck.insert(app.generation);
+                }
+                _ => self.advance(now_ms, Event::Failed),
+            },
             (_, ActionResult::Failed { why, log }) => {
                 let why = format!("{}: {why}", op.phase.name().doing());
                 self.phase_failed(now_ms, why, log, Cause::Other);
@@ -513,11 +547,11 @@ impl Node {
                 self.dirty = true;
             }
             Action::Stop { app, .. } => self.remove_app(app.generation),
-            Action::Start { app, .. } => {
+            Action::Start { app, part, .. } => {
                 if self.durable.placed(app.generation).is_none() {
                     // Started after it was given up: it has to be stopped again.
-                    let placed = Placed { app: *app, port: None, secrets: None, restarts: 0 };
-                    self.durable.apps.push(placed);
+                    let part = part.clone();
+                    self.durable.apps.push(Placed { part, ..Placed::unknown(*app) });
                     self.dirty = true;
                 }
                 self.begin_watch(now_ms, app.generation);

@@ -106,6 +106,7 @@ impl Node {
     fn drive(&mut self, now_ms: u64) {
         for _ in 0..ROUNDS_MAX {
             let progress = self.drive_overdue(now_ms)
+                || self.drive_yield(now_ms)
                 || self.drive_operation(now_ms)
                 || self.drive_task(now_ms)
                 || self.drive_prune(now_ms)
@@ -151,7 +152,13 @@ impl Node {
             }
             Request::Renew { fence } => self.renew(now_ms, &fence),
             Request::Release { fence } => Ok(self.release_lease(&fence)),
-            Request::Open { fence, rollout } => self.open(fence, rollout),
+            Request::Open { fence, rollout, once } => {
+                let answer = self.open(fence.clone(), rollout)?;
+                for (process, host) in once {
+                    self.note_holder(&fence, process, host);
+                }
+                Ok(answer)
+            }
             Request::Migration { fence, rollout, migration } => {
                 self.migration(fence, &rollout, migration)
             }

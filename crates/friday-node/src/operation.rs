@@ -223,7 +223,8 @@ impl Route {
                 &[Leaving, Settling, Draining, Stopping, Starting, Pointing, Proving, Entering]
             }
             Self::Beside => &[Clearing, Starting, Proving, Entering, Pointing, Stopping],
-            Self::Kept => &[Leaving, Proving, Entering, Pointing, Stopping],
+            // Its followers may have to be started again.
+            Self::Kept => &[Leaving, Starting, Proving, Entering, Pointing, Stopping],
             Self::GivenUp => &[Shunning, Stopping, Pointing],
             Self::Stopped => &[Leaving, Settling, Draining, Stopping, Holding],
         }

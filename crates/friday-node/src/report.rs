@@ -1,6 +1,6 @@
 //! The host as others see it.
 
-use friday_wire::{Head, HostFacts, Observation, ReleaseId, RunningApp, StepKey};
+use friday_wire::{Head, HostFacts, Observation, ReleaseId, RunningApp, RunningProcess, StepKey};
 
 use crate::durable::Certainty;
 use crate::node::Node;
@@ -53,9 +53,23 @@ impl Node {
             release: placed.app.release,
             port: placed.port,
             running: self.runs(generation),
-            health: self.health(generation, now_ms),
+            health: self.unit_health(generation, now_ms),
             in_rotation,
             restarts: placed.restarts,
+            processes: self.processes(generation, now_ms),
         })
+    }
+
+    /// The processes of a unit, where they are more than the release's `run` command.
+    fn processes(&self, leader: u64, now_ms: u64) -> Vec<RunningProcess> {
+        let apps = self.unit(leader).map(|placed| RunningProcess {
+            part: placed.part.clone(),
+            port: placed.port,
+            running: self.runs(placed.app.generation),
+            health: self.health(placed.app.generation, now_ms),
+            restarts: placed.restarts,
+        });
+        let processes: Vec<RunningProcess> = apps.collect();
+        if processes.iter().all(|process| process.part.is_run()) { Vec::new() } else { processes }
     }
 }

@@ -237,6 +237,7 @@ impl Node {
         let tree = TreeId(Digest(*blake3::hash(&manifest.tree_bytes()).as_bytes()));
         let order = self.durable.next_order();
         let held = Held {
+            role: None,
             run: manifest.run.clone(),
             tree,
             staged: false,

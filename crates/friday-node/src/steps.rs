@@ -160,7 +160,17 @@ impl Node {
         step: Step,
         random: String,
     ) {
-        let Step::Switch { release, undo, clocks, ports, rotation, secrets, secrets_stay } = step
+        let Step::Switch {
+            release,
+            undo,
+            clocks,
+            ports,
+            rotation,
+            secrets,
+            secrets_stay,
+            role,
+            once,
+        } = step
         else {
             return;
         };
@@ -176,7 +186,11 @@ impl Node {
             if secrets_stay || *id == release {
                 held.secrets.clone_from(&secrets);
             }
+            if *id == release && role.is_some() {
+                held.role.clone_from(&role);
+            }
         }
+        self.take_once(&fence, once);
         self.durable.head.open = Some(release);
         self.durable.head.undo = Some(undo);
         let manner = Manner { clocks, ports, rotation };
@@ -216,7 +230,7 @@ impl Node {
 
     /// A back: quarantine, the stable release and the end of a timer in the same persist.
     fn begin_back(&mut self, now_ms: u64, fence: Fence, key: StepKey, step: Step) {
-        let Step::Back { to, quarantine, pace, clocks, ports, rotation } = step else {
+        let Step::Back { to, quarantine, pace, clocks, ports, rotation, role } = step else {
             return;
         };
         self.drop_task();
@@ -232,6 +246,11 @@ impl Node {
             (to.and_then(|to| self.durable.releases.get_mut(&to)), restored)
         {
             held.secrets = secrets;
+        }
+        if let Some(held) = to.and_then(|to| self.durable.releases.get_mut(&to))
+            && held.role.is_none()
+        {
+            held.role = role;
         }
         self.make_stable(to, fence.clone());
         let secrets = to.and_then(|to| self.secrets_of(&to));

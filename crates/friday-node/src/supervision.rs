@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use friday_wire::{HealthSpec, HealthState, ReleaseId, Rotation, Sample, Streak};
+use friday_wire::{HealthSpec, HealthState, Part, ReleaseId, Rotation, Sample, Streak};
 
 use crate::action::{Action, ActionId, App};
 use crate::durable::Placed;
@@ -11,6 +11,7 @@ use crate::input::ActionResult;
 use crate::lane::{Flight, Lane, Owner};
 use crate::node::Node;
 use crate::operation::{Course, Phase, Route};
+use crate::unit::{named, start_of};
 
 /// The first pause before a restart; it doubles with each exit.
 const BACK_OFF_FIRST_MS: u64 = 1_000;
@@ -35,6 +36,8 @@ pub(crate) struct Watch {
     streak: Streak,
     probe: Option<(ActionId, u64)>,
     next_probe_ms: u64,
+    /// It ran for as long as one without checks must, and this was noticed.
+    steady: bool,
     exits: VecDeque<u64>,
     restart_at_ms: Option<u64>,
     back_off_ms: u64,
@@ -50,14 +53,9 @@ impl Node {
         self.watches.get(&generation).is_some_and(|watch| watch.running)
     }
 
-    /// Whether the release has something to start.
-    pub(crate) fn has_process(&self, release: &ReleaseId) -> bool {
-        // A leftover of an unknown release does have one: that is how it was found.
-        self.durable.releases.get(release).is_none_or(|held| held.run.command.is_some())
-    }
-
-    fn health_spec(&self, release: &ReleaseId) -> HealthSpec {
-        self.durable.releases.get(release).map(|held| held.run.health.clone()).unwrap_or_default()
+    fn health_spec(&self, release: &ReleaseId, part: &Part) -> HealthSpec {
+        let held = self.durable.releases.get(release);
+        held.map(|held| held.run.health_of(part)).unwrap_or_default()
     }
 
     /// An app was started, or found running.
@@ -68,6 +66,7 @@ impl Node {
         watch.streak = Streak::default();
         watch.probe = None;
         watch.next_probe_ms = now_ms;
+        watch.steady = false;
         watch.restart_at_ms = None;
         watch.failure = None;
     }
@@ -90,12 +89,12 @@ impl Node {
         let Some(placed) = self.durable.placed(generation) else {
             return HealthState::Unproven;
         };
-        let spec = self.health_spec(&placed.app.release);
+        let spec = self.health_spec(&placed.app.release, &placed.part);
         if has_checks(&spec) {
             return watch.streak.state().clone();
         }
         let steady = now_ms.saturating_sub(watch.since_ms) >= spec.steady_ms;
-        if steady || !self.has_process(&placed.app.release) {
+        if steady || !self.has_process(placed) {
             HealthState::Healthy
         } else {
             HealthState::Unproven
@@ -116,17 +115,16 @@ impl Node {
 
     /// Whether an app that exits is started again.
     fn supervised(&self, generation: u64) -> bool {
-        let serves = self.durable.serving == Some(generation);
+        let leader = self.leader_of(generation);
+        let serves = self.durable.serving == Some(leader);
         match &self.durable.operation {
             None => serves,
             Some(op) => match op.course {
                 // The old one still serves beside the new one; in turn, it is about to be stopped.
                 Course::Switch(_) | Course::Stop(_) | Course::Ended(_) => {
-                    serves && op.route == Route::Beside && op.target != Some(generation)
+                    serves && op.route == Route::Beside && op.target != Some(leader)
                 }
-                Course::Undo(_) | Course::Back { .. } | Course::Boot => {
-                    op.target == Some(generation)
-                }
+                Course::Undo(_) | Course::Back { .. } | Course::Boot => op.target == Some(leader),
             },
         }
     }
@@ -146,16 +144,19 @@ impl Node {
             self.action_finished(now_ms, id, ActionResult::Failed { why, log });
             return;
         }
+        let (leader, part) = (self.leader_of(generation), self.part_of(generation));
         self.note_exit(now_ms, generation, status.clone());
         if self.durable.warm == Some(generation) {
             self.remove_app(generation);
             return;
         }
-        let fails = self.durable.operation.as_ref().is_some_and(|op| {
-            matches!(op.course, Course::Switch(_)) && op.target == Some(generation)
-        });
+        let fails =
+            self.durable.operation.as_ref().is_some_and(|op| {
+                matches!(op.course, Course::Switch(_)) && op.target == Some(leader)
+            });
         if fails {
-            self.phase_failed(now_ms, format!("exited: {status}"), log, Cause::Health);
+            let why = named(&part, format!("exited: {status}"));
+            self.phase_failed(now_ms, why, log, Cause::Health);
         }
     }
 
@@ -196,13 +197,13 @@ impl Node {
             progress |= self.drive_probe(now_ms, placed);
             progress |= self.drive_restart(now_ms, placed);
         }
-        progress | self.drive_strays(now_ms)
+        progress | self.drive_strays(now_ms) || self.drive_missing(now_ms)
     }
 
     fn drive_probe(&mut self, now_ms: u64, placed: &Placed) -> bool {
-        let health = self.health_spec(&placed.app.release);
+        let health = self.health_spec(&placed.app.release, &placed.part);
         if !has_checks(&health) {
-            return false;
+            return self.note_steady(now_ms, placed.app.generation, &health);
         }
         let Some(watch) = self.watches.get_mut(&placed.app.generation) else {
             return false;
@@ -219,12 +220,24 @@ impl Node {
         if !watch.running || now_ms < watch.next_probe_ms {
             return false;
         }
-        let action = Action::Probe { app: placed.app, port: placed.port, health };
+        let (app, part, port) = (placed.app, placed.part.clone(), placed.port);
+        let action = Action::Probe { app, part, port, health };
         let probe = self.issue_beside(now_ms, action);
         if let Some(watch) = self.watches.get_mut(&placed.app.generation) {
             watch.probe = Some(probe);
         }
         true
+    }
+
+    /// An app without checks has proven itself by running; whoever waits for it goes on.
+    fn note_steady(&mut self, now_ms: u64, generation: u64, health: &HealthSpec) -> bool {
+        let Some(watch) = self.watches.get_mut(&generation) else {
+            return false;
+        };
+        let is_steady = watch.running && now_ms >= watch.steady_at_ms(health);
+        let news = is_steady && !watch.steady;
+        watch.steady |= is_steady;
+        news
     }
 
     /// A sample came in.
@@ -235,8 +248,8 @@ impl Node {
         let Some(placed) = generation.and_then(|generation| self.durable.placed(generation)) else {
             return;
         };
-        let (generation, release) = (placed.app.generation, placed.app.release);
-        let spec = self.health_spec(&release);
+        let generation = placed.app.generation;
+        let spec = self.health_spec(&placed.app.release, &placed.part);
         if let Some(watch) = self.watches.get_mut(&generation) {
             watch.probe = None;
             watch.take(now_ms, sample, &spec);
@@ -255,7 +268,7 @@ impl Node {
         let due = self.watches.get(&old.generation).is_some_and(|watch| {
             !watch.running && watch.restart_at_ms.is_some_and(|at_ms| at_ms <= now_ms)
         });
-        let wanted = due && self.supervised(old.generation) && self.may_restart(&old.release);
+        let wanted = due && self.supervised(old.generation) && self.may_start_again(placed);
         if !wanted || self.flight(Lane::App).is_some() {
             return false;
         }
@@ -266,23 +279,34 @@ impl Node {
         if let Some(watch) = self.watches.get_mut(&generation) {
             watch.restart_at_ms = None;
         }
-        let (port, secrets) = (placed.port, placed.secrets.clone());
-        self.issue(now_ms, Action::Start { app, port, secrets }, Owner::Restart(generation));
+        // The leader may have been started again, too, since this was read.
+        let again = self.durable.placed(generation).cloned();
+        let action = start_of(&Placed { app, ..again.unwrap_or_else(|| placed.clone()) });
+        self.issue(now_ms, action, Owner::Restart(generation));
         true
+    }
+
+    fn may_start_again(&self, placed: &Placed) -> bool {
+        self.may_restart(&placed.app.release)
+            && self.has_process(placed)
+            && self.may_run(&placed.app.release, &placed.part)
     }
 
     /// A quarantined release is not started again, unless nothing else may run here.
     pub(crate) fn may_restart(&self, release: &ReleaseId) -> bool {
         self.durable.holds(release)
-            && self.has_process(release)
             && (self.stays_open(release) || !self.durable.head.refuses(release))
     }
 
     /// The same app, started once more: everything that names it names the new start.
     fn rename_app(&mut self, old: App, new: App) {
-        if let Some(placed) = self.durable.apps.iter_mut().find(|placed| placed.app == old) {
-            placed.app = new;
-            placed.restarts = placed.restarts.saturating_add(1);
+        for placed in &mut self.durable.apps {
+            if placed.app == old {
+                placed.app = new;
+                placed.restarts = placed.restarts.saturating_add(1);
+            } else if placed.leader == Some(old.generation) {
+                placed.leader = Some(new.generation);
+            }
         }
         if let Some(watch) = self.watches.remove(&old.generation) {
             self.watches.insert(new.generation, watch);
@@ -310,15 +334,12 @@ impl Node {
         if !idle || self.flight(Lane::App).is_some() || now_ms < self.strays_after_ms {
             return false;
         }
-        let (serving, warm) = (self.durable.serving, self.durable.warm);
-        let is_stray = |placed: &&Placed| {
-            let generation = Some(placed.app.generation);
-            generation != serving && generation != warm
-        };
-        let Some(app) = self.durable.apps.iter().find(is_stray).map(|placed| placed.app) else {
+        let stray = self.durable.apps.iter().find(|placed| self.is_stray(placed));
+        let Some((app, has_process)) = stray.map(|stray| (stray.app, self.has_process(stray)))
+        else {
             return false;
         };
-        if self.has_process(&app.release) {
+        if has_process {
             let grace_ms =
                 self.durable.manner.as_ref().map_or(10_000, |manner| manner.clocks.stop_ms);
             self.issue(now_ms, Action::Stop { app, grace_ms }, Owner::Nobody);
@@ -326,6 +347,17 @@ impl Node {
             self.remove_app(app.generation);
         }
         true
+    }
+
+    /// Whether an app belongs neither to what serves nor to what is warm, or may not run here any more.
+    fn is_stray(&self, placed: &Placed) -> bool {
+        let leader = Some(self.leader_of(placed.app.generation));
+        (leader != self.durable.serving && leader != self.durable.warm)
+            || !self.may_run(&placed.app.release, &placed.part)
+    }
+
+    fn part_of(&self, generation: u64) -> Part {
+        self.durable.placed(generation).map(|placed| placed.part.clone()).unwrap_or_default()
     }
 
     pub(crate) fn pause_strays(&mut self, now_ms: u64, flight: &Flight) {
@@ -339,29 +371,29 @@ impl Node {
         let of_apps = self.durable.apps.iter().filter_map(|placed| {
             let generation = placed.app.generation;
             let watch = self.watches.get(&generation)?;
-            let spec = self.health_spec(&placed.app.release);
+            let spec = self.health_spec(&placed.app.release, &placed.part);
             if !watch.running {
                 // While the lane is busy, its end is what wakes.
                 let wanted = self.flight(Lane::App).is_none()
                     && self.supervised(generation)
-                    && self.may_restart(&placed.app.release);
+                    && self.may_start_again(placed);
                 return watch.restart_at_ms.filter(|_| wanted);
             }
             if has_checks(&spec) {
                 return Some(watch.probe.map_or(watch.next_probe_ms, |(_, overdue)| overdue));
             }
             let proving = self.durable.operation.as_ref().is_some_and(|op| {
-                op.target == Some(generation) && matches!(op.phase, Phase::Proving { .. })
+                op.target == Some(self.leader_of(generation))
+                    && matches!(op.phase, Phase::Proving { .. })
             });
-            proving.then(|| watch.since_ms.saturating_add(spec.steady_ms))
+            (proving && !watch.steady).then(|| watch.steady_at_ms(&spec))
         });
-        let strays = (self.durable.operation.is_none()
-            && self.flight(Lane::App).is_none()
-            && self.durable.apps.iter().any(|placed| {
-                let generation = Some(placed.app.generation);
-                generation != self.durable.serving && generation != self.durable.warm
-            }))
-        .then_some(self.strays_after_ms);
+        let idle = self.durable.operation.is_none();
+        let goes = |placed: &Placed| {
+            !self.may_run(&placed.app.release, &placed.part) || (idle && self.is_stray(placed))
+        };
+        let strays = (self.flight(Lane::App).is_none() && self.durable.apps.iter().any(goes))
+            .then_some(self.strays_after_ms);
         of_apps.chain(strays).min()
     }
 
@@ -383,6 +415,13 @@ impl Node {
 }
 
 impl Watch {
+    /// When one without checks has proven itself: it ran long enough, and is in no crash loop any more.
+    fn steady_at_ms(&self, spec: &HealthSpec) -> u64 {
+        let loops = self.exits.front().filter(|_| self.exits.len() >= CRASHES_MAX);
+        let calm_ms = loops.map_or(0, |first| first.saturating_add(CRASH_WINDOW_MS));
+        self.since_ms.saturating_add(spec.steady_ms).max(calm_ms)
+    }
+
     fn take(&mut self, now_ms: u64, sample: &Sample, spec: &HealthSpec) {
         if let Sample::Fail { why } = sample {
             self.failure = Some(why.clone());

@@ -8,6 +8,8 @@ mod fencing;
 mod histories;
 pub mod history;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod stepping;
 #[cfg(test)]
 mod stopping;

@@ -117,6 +117,7 @@ impl Catalog {
                 health: health(options),
                 shared: Vec::new(),
                 unit: UnitSpec::default(),
+                processes: friday_wire::Processes::default(),
             },
         };
         let id = release_id(&manifest);

@@ -63,6 +63,7 @@ impl World {
                     role: "web".to_owned(),
                     ports,
                     outside_url: options.outside.then(|| format!("http://{}:8080/", host.name)),
+                    traffic: Default::default(),
                 })
                 .collect(),
             keeper: self.keeper.clone(),

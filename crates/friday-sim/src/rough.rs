@@ -102,7 +102,14 @@ impl World {
                     witness: None,
                 },
             );
-            self.say(host, Request::Open { fence: fence.clone(), rollout: open.clone() });
+            self.say(
+                host,
+                Request::Open {
+                    fence: fence.clone(),
+                    rollout: open.clone(),
+                    once: Default::default(),
+                },
+            );
         }
         self.rough.purposes.push((fence, open));
         self.rough.attempts = 0;
@@ -181,6 +188,8 @@ impl World {
             rotation: fleet.rotation,
             secrets: None,
             secrets_stay: false,
+            role: None,
+            once: Vec::new(),
         };
         Request::Do { fence, key, step }
     }
@@ -189,6 +198,7 @@ impl World {
         let fleet = self.fleet_plan();
         let pace = if self.rng.bool() { BackPace::Drained } else { BackPace::AtOnce };
         let step = Step::Back {
+            role: None,
             to: open.release,
             quarantine: open
                 .leaves

@@ -12,6 +12,7 @@ use crate::head::{Head, Lease};
 use crate::health::HealthState;
 use crate::id::{Digest, HostName, ReleaseId, RolloutId};
 use crate::manifest::Manifest;
+use crate::process::Part;
 use crate::step::StepReport;
 
 /// One answer.
@@ -238,6 +239,24 @@ pub struct RunningApp {
     pub health: HealthState,
     /// It takes traffic, as far as the host can know.
     pub in_rotation: bool,
+    /// Starts since the switch beyond the first.
+    pub restarts: u32,
+    /// Its processes, where it is more than the release's `run` command. `health` is that of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<RunningProcess>,
+}
+
+/// One of several processes of the current release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningProcess {
+    /// Which.
+    pub part: Part,
+    /// Its port.
+    pub port: Option<u16>,
+    /// A process is there.
+    pub running: bool,
+    /// By the host's own probes.
+    pub health: HealthState,
     /// Starts since the switch beyond the first.
     pub restarts: u32,
 }

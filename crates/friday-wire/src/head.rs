@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::fence::Fence;
-use crate::id::{Digest, FleetName, HostName, JournalId, ReleaseId, RolloutId, StartId, TreeId};
+use crate::id::{
+    Digest, FleetName, HostName, JournalId, ProcessName, ReleaseId, RolloutId, StartId, TreeId,
+};
 use crate::undo::Undo;
 
 /// A fleet-wide value with the fence it was written under. Of two, the higher fence's one holds.
@@ -94,6 +96,19 @@ pub struct Quarantined {
     pub active: bool,
 }
 
+/// Which host runs a once process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "holder", rename_all = "snake_case")]
+pub enum Holder {
+    /// The one that says so.
+    Here,
+    /// Another, as far as this one was told.
+    Host {
+        /// Its name.
+        host: HostName,
+    },
+}
+
 /// A human stop. Refuses pushes, never a rollback. No expiry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
@@ -169,6 +184,9 @@ pub struct Head {
     pub apart: Option<ReleaseId>,
     /// Every entry ever made, lifted ones too.
     pub quarantine: BTreeMap<ReleaseId, Quarantined>,
+    /// Which host runs each once process; the one that does knows itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub once: BTreeMap<ProcessName, Stamped<Holder>>,
     /// The human lock; a lifted one stays as `None` with its fence.
     pub lock: Option<Stamped<Option<Lock>>>,
     /// The lease, on the keeper.

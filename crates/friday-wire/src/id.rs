@@ -135,6 +135,14 @@ text_id! {
     HostName
 }
 text_id! {
+    /// A role: a name for some of the hosts.
+    RoleName
+}
+text_id! {
+    /// A process of a release that has a name.
+    ProcessName
+}
+text_id! {
     /// One run of `push`, `rollback` or `sweep`.
     RolloutId
 }

@@ -17,6 +17,7 @@ pub mod id;
 pub mod manifest;
 pub mod pack;
 pub mod recipe;
+pub mod process;
 pub mod request;
 pub mod rotation;
 pub mod signature;
@@ -26,21 +27,22 @@ pub mod undo;
 
 pub use adopted::Adopted;
 pub use answer::{
-    Answer, BootDefault, HostFacts, Lacks, Observation, Refusal, RunningApp, Verified,
+    Answer, BootDefault, HostFacts, Lacks, Observation, Refusal, RunningApp, RunningProcess, Verified,
 };
 pub use examination::{BootHook, Examination, FoundDisk, FoundUnit};
 pub use fence::{Fence, FenceKind};
 pub use head::{
-    BootIdentity, Head, Lease, Lock, Migration, OpenRollout, Quarantined, RolloutKind, Stamped,
-    Witness,
+    BootIdentity, Head, Holder, Lease, Lock, Migration, OpenRollout, Quarantined, RolloutKind,
+    Stamped, Witness,
 };
 pub use health::{Clocks, HealthSpec, HealthState, HttpCheck, Sample, Streak};
 pub use id::{
-    Digest, FleetName, HostName, JournalId, Nonce, ReleaseId, RolloutId, SecretsVersion, StartId,
-    TreeId,
+    Digest, FleetName, HostName, JournalId, Nonce, ProcessName, ReleaseId, RoleName, RolloutId,
+    SecretsVersion, StartId, TreeId,
 };
 pub use manifest::{Entry, EntryKind, Manifest, ManifestError, Ports, RunSpec};
 pub use recipe::{Chunk, Chunker, Recipe, RecipeError};
+pub use process::{Part, ProcessSpec, Processes, Spread};
 pub use request::{LeaseAsk, Request};
 pub use rotation::Rotation;
 pub use step::{BackPace, Step, StepKey, StepName, StepReport, StepState};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::health::HealthSpec;
 use crate::id::Digest;
+use crate::process::{PROCESSES_MAX, Processes};
 use crate::supervisor::{UnitSpec, is_default};
 
 /// The longest path in a release, bytes. Leaves room for the host's own directories under PATH_MAX.
@@ -67,6 +68,9 @@ pub struct RunSpec {
     /// Who runs its processes, and what they may use.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unit: UnitSpec,
+    /// What else runs, and where.
+    #[serde(default, skip_serializing_if = "Processes::is_none")]
+    pub processes: Processes,
 }
 
 /// Which port a release listens on; given to it as `PORT`. Not part of a release's identity.
@@ -118,6 +122,12 @@ pub enum ManifestError {
     /// Links that lead in a circle.
     #[error("link `{0}` leads in a circle")]
     Circle(String),
+    /// Too many processes.
+    #[error("the release has {0} processes, more than {PROCESSES_MAX}")]
+    Processes(usize),
+    /// A process's or a role's name that cannot stand in a path.
+    #[error("`{0}` is not a name for a process or a role")]
+    Name(String),
 }
 
 impl Manifest {
@@ -156,6 +166,7 @@ impl Manifest {
             }
             before = Some(&entry.path);
         }
+        self.run.processes.check()?;
         self.run.shared.iter().try_for_each(|path| {
             if is_inside(path) { Ok(()) } else { Err(ManifestError::Path(path.clone())) }
         })

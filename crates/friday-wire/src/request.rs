@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use crate::fence::Fence;
 use crate::head::{Lock, Migration, OpenRollout, Quarantined, Witness};
 use crate::id::{
-    Digest, FleetName, HostName, JournalId, Nonce, ReleaseId, RolloutId, SecretsVersion, StartId,
+    Digest, FleetName, HostName, JournalId, Nonce, ProcessName, ReleaseId, RolloutId,
+    SecretsVersion, StartId,
 };
 use crate::manifest::Manifest;
 use crate::step::{Step, StepKey};
@@ -80,6 +81,9 @@ pub enum Request {
         fence: Fence,
         /// What to store.
         rollout: OpenRollout,
+        /// Which hosts are to run its once processes: known on every host before one of them does.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        once: BTreeMap<ProcessName, HostName>,
     },
     /// Stores how far the migration came. Answer: `Ok` or `Refused`.
     Migration {
@@ -234,6 +238,9 @@ pub enum Request {
     Log {
         /// Which release; `None`: the current one.
         release: Option<ReleaseId>,
+        /// Which of its processes; `None`: its `run` command, or the only one that wrote anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        process: Option<ProcessName>,
         /// How many lines, at most 10 000.
         lines: u32,
     },

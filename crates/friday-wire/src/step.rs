@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::health::Clocks;
-use crate::id::{Nonce, ReleaseId, RolloutId, SecretsVersion};
+use crate::id::{Nonce, ProcessName, ReleaseId, RoleName, RolloutId, SecretsVersion};
 use crate::manifest::Ports;
 use crate::rotation::Rotation;
 use crate::undo::Undo;
@@ -104,6 +104,12 @@ pub enum Step {
         secrets: Option<SecretsVersion>,
         /// The new secrets stay when the release goes back.
         secrets_stay: bool,
+        /// The host's role: which of the release's processes run here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<RoleName>,
+        /// The once processes that this host is to run from here on; never more than one host is told so.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        once: Vec<ProcessName>,
     },
     /// Never armed. Replaces a running timer and makes its target stable, in one persist.
     Back {
@@ -119,6 +125,9 @@ pub enum Step {
         ports: Ports,
         /// Rotation, as in `Switch`.
         rotation: Rotation,
+        /// As in `Switch`; for a release that ran here before, its role then holds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<RoleName>,
     },
     /// Armed: out of rotation; settle; drain; stop. `current` and all else stay as they are. Done when
     /// nothing runs; confirmed by nothing. The host starts its old release again, alone, when the time

@@ -8,7 +8,8 @@ use friday_core::view::{Chronicle, HostView};
 use friday_edge::fleet::{AskError, Fleet, FleetSetup, HostProgram};
 use friday_edge::progress::ProgressSender;
 use friday_wire::{
-    Answer, Examination, HostName, Observation, ReleaseId, Request, Verified, WIRE_PACKS,
+    Answer, Examination, HostName, Observation, ProcessName, ReleaseId, Request, Verified,
+    WIRE_PACKS,
 };
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -165,11 +166,14 @@ pub fn log(
     context: &Context,
     host: &HostName,
     release: Option<ReleaseId>,
+    process: Option<&str>,
     lines: u32,
 ) -> Result<Vec<String>, CommandError> {
     let fleet = fleet(context, ProgressSender::nobody());
     let answer = runtime()?.block_on(async {
-        fleet.ask(host, &Request::Log { release, lines }, Instant::now() + LOOK_DEADLINE).await
+        let process = process.map(ProcessName::new);
+        let request = Request::Log { release, process, lines };
+        fleet.ask(host, &request, Instant::now() + LOOK_DEADLINE).await
     });
     let failed = |why: &str| {
         CommandError::new(Exit::Unreachable, format!("`{host}` gave no output"))

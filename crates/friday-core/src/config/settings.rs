@@ -288,6 +288,7 @@ impl Settings {
             health: self.health.clone(),
             shared: self.shared.clone(),
             unit: self.unit,
+            processes: friday_wire::Processes::default(),
         }
     }
 
@@ -300,6 +301,7 @@ impl Settings {
         PlannedHost {
             name: host.name.clone(),
             role: host.role.clone(),
+            traffic: Default::default(),
             ports: host.ports,
             outside_url: self.outside.as_ref().map(|outside| {
                 let url = outside.url.replace("{host}", &host.address.in_url());

@@ -2,8 +2,8 @@
 //! owed: starting, recovering and the normal step are the same code.
 
 use friday_wire::{
-    BackPace, Fence, FenceKind, HostName, LeaseAsk, Migration, Request, RolloutId, Step, StepKey,
-    StepName, Undo,
+    BackPace, Fence, FenceKind, HostName, LeaseAsk, Migration, Request, RoleName, RolloutId, Step,
+    StepKey, StepName, Undo,
 };
 
 use super::decide::wave::upcoming;
@@ -366,7 +366,9 @@ fn round_request(
             keeper_fence,
             witness: witness(),
         },
-        RoundAsk::Open => Request::Open { fence, rollout: rollout.bound.clone()? },
+        RoundAsk::Open => {
+            Request::Open { fence, rollout: rollout.bound.clone()?, once: Default::default() }
+        }
         RoundAsk::Stage => Request::Do {
             fence,
             key: key(rollout, StepName::Stage, rollout.rounds),
@@ -464,16 +466,21 @@ fn order(rollout: &Rollout, host: &HostName, pace: Pace) -> Option<Effect> {
     let attempt = rollout.hosts.get(host)?.attempts;
     let fleet = rollout.fleet();
     let bound = rollout.bound.as_ref()?;
-    let ports = rollout.planned(host)?.ports;
+    let planned = rollout.planned(host)?;
+    let ports = planned.ports;
+    let rotation = planned.rotation(fleet);
+    let role = Some(RoleName::new(planned.role.clone()));
     let step = match &*rollout.intent {
         Intent::Push { plan } => Step::Switch {
             release: plan.release,
             undo: undo(rollout.migration, bound.returns_to),
             clocks: fleet.clocks,
             ports,
-            rotation: fleet.rotation.clone(),
+            rotation,
             secrets: plan.secrets.clone(),
             secrets_stay: plan.secrets_stay,
+            role,
+            once: Vec::new(),
         },
         Intent::Rollback { quarantine, reason, .. } => Step::Back {
             to: bound.release,
@@ -481,7 +488,8 @@ fn order(rollout: &Rollout, host: &HostName, pace: Pace) -> Option<Effect> {
             pace: back_pace(pace),
             clocks: fleet.clocks,
             ports,
-            rotation: fleet.rotation.clone(),
+            rotation,
+            role,
         },
         _ => Step::Back {
             to: bound.release,
@@ -489,7 +497,8 @@ fn order(rollout: &Rollout, host: &HostName, pace: Pace) -> Option<Effect> {
             pace: back_pace(pace),
             clocks: fleet.clocks,
             ports,
-            rotation: fleet.rotation.clone(),
+            rotation,
+            role,
         },
     };
     let request = Request::Do { fence, key: key(rollout, step.name(), attempt), step };
@@ -509,7 +518,7 @@ fn stop(rollout: &Rollout, host: &HostName) -> Option<Effect> {
         hold_ms: plan.migration.as_ref()?.hold_ms(fleet, host),
         clocks: fleet.clocks,
         ports: rollout.planned(host)?.ports,
-        rotation: fleet.rotation.clone(),
+        rotation: rollout.planned(host)?.rotation(fleet),
     };
     let key = key(rollout, StepName::Stop, rollout.hosts.get(host)?.stops);
     Some(Effect::Follow {

@@ -97,6 +97,36 @@ pub struct PlannedHost {
     pub ports: Ports,
     /// What the outside probe asks: a URL with the host filled in.
     pub outside_url: Option<String>,
+    /// Whether traffic goes there.
+    #[serde(default, skip_serializing_if = "Traffic::is_taken")]
+    pub traffic: Traffic,
+}
+
+/// Whether a host takes traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Traffic {
+    /// The release's `run` command runs there.
+    #[default]
+    Taken,
+    /// Only other processes do: the host is in no rotation.
+    None,
+}
+
+impl Traffic {
+    fn is_taken(&self) -> bool {
+        *self == Self::Taken
+    }
+}
+
+impl PlannedHost {
+    /// How it goes into and out of rotation.
+    pub fn rotation(&self, fleet: &FleetPlan) -> Rotation {
+        match self.traffic {
+            Traffic::Taken => fleet.rotation.clone(),
+            Traffic::None => Rotation::None,
+        }
+    }
 }
 
 /// Asked from where friday runs.

@@ -48,6 +48,7 @@ mod tests {
             role: "web".to_owned(),
             ports: Ports::None,
             outside_url: None,
+            traffic: Default::default(),
         };
         FleetPlan {
             hosts: names.iter().map(planned).collect(),

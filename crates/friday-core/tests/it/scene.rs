@@ -121,6 +121,7 @@ impl Scene {
     pub fn fleet(&self) -> FleetPlan {
         let planned = |name: HostName| PlannedHost {
             outside_url: Some(format!("http://{name}/")),
+            traffic: Default::default(),
             role: "web".to_owned(),
             ports: Ports::Fixed { port: 8_000 },
             name,

@@ -47,6 +47,7 @@ impl Bench {
             health: HealthSpec::default(),
             shared: Vec::new(),
             unit: UnitSpec::default(),
+            processes: friday_wire::Processes::default(),
         };
         read_release(&self.path(name), run, "v1", &self.stock, limits)
     }

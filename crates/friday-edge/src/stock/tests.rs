@@ -26,6 +26,7 @@ fn manifest_of(digest: Digest, size: u64) -> Manifest {
         health: HealthSpec::default(),
         shared: Vec::new(),
         unit: UnitSpec::default(),
+        processes: friday_wire::Processes::default(),
     };
     let kind = EntryKind::File { digest, size, executable: false };
     Manifest { tree: vec![Entry { path: "a".into(), kind }], run }

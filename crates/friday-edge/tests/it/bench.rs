@@ -86,6 +86,7 @@ impl Bench {
             health: HealthSpec::default(),
             shared: Vec::new(),
             unit: UnitSpec::default(),
+            processes: friday_wire::Processes::default(),
         };
         read_release(source.path(), run, "v1", &self.stock, &SourceLimits::default())
             .expect("a release")

@@ -128,7 +128,7 @@ fn a_release_is_shipped_and_staged_on_a_host() {
         leaves: None,
         migration: Migration::NotBegun,
     };
-    let open = Request::Open { fence: fence.clone(), rollout: open };
+    let open = Request::Open { fence: fence.clone(), rollout: open, once: Default::default() };
     assert_eq!(desk.answer("open", open), Answer::Ok);
     let ship = Effect::Ship { host: HostName::new("a"), release, secrets: None };
     assert_eq!(desk.outcome("ship", ship), Outcome::Done);

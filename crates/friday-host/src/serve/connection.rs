@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
 use friday_wire::frame::{self, Call, Frame, FrameError, Reply};
-use friday_wire::{Answer, Request, WIRE_VERSION, WIRE_VERSION_MIN};
+use friday_wire::{Answer, Part, ProcessName, Request, WIRE_VERSION, WIRE_VERSION_MIN};
 use serde::Deserialize;
 
 use super::connections::ConnectionId;
@@ -188,7 +188,7 @@ impl Talk {
                 crate::signature::put(&host.place, release, &signature)
                     .map_or_else(error, |()| Answer::Ok),
             ),
-            Request::Log { release, lines } => Some(log(host, release, lines)),
+            Request::Log { release, process, lines } => Some(log(host, release, process, lines)),
             Request::GetManifest { release } => Some(
                 host.store
                     .manifest(release)
@@ -421,14 +421,35 @@ fn put_secrets(
     )
 }
 
-fn log(host: &Host, release: Option<friday_wire::ReleaseId>, lines: u32) -> Answer {
+fn log(
+    host: &Host,
+    release: Option<friday_wire::ReleaseId>,
+    process: Option<ProcessName>,
+    lines: u32,
+) -> Answer {
     let Some(release) = release.or_else(|| crate::tree::pointed(&host.place)) else {
         return error("no release runs here");
+    };
+    let part = match process {
+        Some(process) if !friday_wire::process::is_name(process.as_str()) => {
+            return error("that is not the name of a process");
+        }
+        Some(process) => Part::Process(process),
+        None if host.place.output(release, &Part::Run).exists() => Part::Run,
+        // On a host whose role runs one process, that is whose output is meant.
+        None => match host.place.outputs(release).as_slice() {
+            [] => Part::Run,
+            [one] => Part::Process(one.clone()),
+            several => {
+                let names: Vec<&str> = several.iter().map(ProcessName::as_str).collect();
+                return error(format!("several processes wrote: {}; name one", names.join(", ")));
+            }
+        },
     };
     // One that is not held any more left its lines, if any, in a file of ours.
     let run = host.store.manifest(release).map(|manifest| manifest.run);
     let supervisor = run.map(|run| run.unit.supervisor).unwrap_or_default();
-    crate::app::output(&host.place, release, supervisor, lines).map_or_else(
+    crate::app::output(&host.place, release, &part, supervisor, lines).map_or_else(
         |why| error(format!("the log cannot be read: {why}")),
         |lines| Answer::Log { lines },
     )

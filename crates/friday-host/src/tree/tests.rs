@@ -30,6 +30,7 @@ fn release(place: &Place, store: &Store, shared: &[&str]) -> (ReleaseId, Digest)
             health: HealthSpec::default(),
             shared: shared.iter().map(|path| (*path).to_owned()).collect(),
             unit: UnitSpec::default(),
+            processes: friday_wire::Processes::default(),
         },
     };
     let id = ReleaseId(Digest(*blake3::hash(&manifest.identity_bytes()).as_bytes()));

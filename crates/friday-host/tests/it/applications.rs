@@ -35,7 +35,8 @@ fn one_that_exits_at_once_fails_with_its_last_words() {
     let state = switch_to(&mut connection, &made, step);
     let StepState::Failed { why, .. } = &state else { panic!("no failure: {state:?}") };
     assert!(why.contains("exit status 3") || why.contains("not run"), "{why}");
-    let Answer::Log { lines } = connection.ask(Request::Log { release: Some(made.id), lines: 5 })
+    let Answer::Log { lines } =
+        connection.ask(Request::Log { release: Some(made.id), process: None, lines: 5 })
     else {
         panic!("no log");
     };
@@ -191,7 +192,9 @@ fn output_is_shown_without_control_characters() {
     let health = HealthSpec { command: Some("test -f version".to_owned()), ..http_health() };
     let made = running("1", command, health);
     connection.push(1, server.port, &made, Undo::Nothing);
-    let Answer::Log { lines } = connection.ask(Request::Log { release: None, lines: 3 }) else {
+    let Answer::Log { lines } =
+        connection.ask(Request::Log { release: None, process: None, lines: 3 })
+    else {
         panic!("no log");
     };
     assert_eq!(lines[..2], ["one\\u{1b}[2Jtwo".to_owned(), "three".to_owned()]);

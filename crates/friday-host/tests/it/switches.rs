@@ -15,6 +15,7 @@ fn back(
     port: u16,
 ) -> Step {
     Step::Back {
+        role: None,
         to,
         quarantine: leaves.map(|release| (release, "answers with errors".to_owned())),
         pace: BackPace::AtOnce,
@@ -39,7 +40,9 @@ fn a_first_push_serves_is_stable_and_is_observed() {
     assert_eq!(seen.facts.drift, None);
     let current = std::fs::read_link(server.dir.join("current")).expect("points");
     assert!(current.ends_with(one.id.to_string()));
-    let Answer::Log { lines } = connection.ask(Request::Log { release: None, lines: 10 }) else {
+    let Answer::Log { lines } =
+        connection.ask(Request::Log { release: None, process: None, lines: 10 })
+    else {
         panic!("no log");
     };
     assert_eq!(lines, [format!("listening on {}", server.port)]);
@@ -140,7 +143,8 @@ fn back_takes_a_release_off_and_the_host_refuses_it_from_then_on() {
         leaves: None,
         migration: friday_wire::Migration::NotBegun,
     };
-    let opened = connection.ask(Request::Open { fence: push.clone(), rollout });
+    let opened =
+        connection.ask(Request::Open { fence: push.clone(), rollout, once: Default::default() });
     let step = switch(two.id, server.port, Undo::To { release: one.id });
     let key = StepKey { rollout: RolloutId::new("r4"), step: step.name(), attempt: 1 };
     let refused = [opened, connection.ask(Request::Do { fence: push, key, step })]

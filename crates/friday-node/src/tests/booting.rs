@@ -209,7 +209,7 @@ fn a_stage_cut_short_is_done_again() {
     world.ship(1);
     world.raise(push(1));
     let rollout = open("p1", RolloutKind::Push, Some(id(1)));
-    world.ask(Request::Open { fence: push(1), rollout });
+    world.ask(Request::Open { fence: push(1), rollout, once: Default::default() });
     world.hanging.insert("build".to_owned());
     let step = Step::Stage { release: id(1) };
     let request = Request::Do { fence: push(1), key: key("p1", StepName::Stage, 1), step };

@@ -34,7 +34,11 @@ fn a_lower_fence_is_refused_everywhere_and_an_equal_one_is_answered_again() {
         },
         Request::Renew { fence: low.clone() },
         Request::Release { fence: low.clone() },
-        Request::Open { fence: low.clone(), rollout: open("p", RolloutKind::Push, None) },
+        Request::Open {
+            fence: low.clone(),
+            rollout: open("p", RolloutKind::Push, None),
+            once: Default::default(),
+        },
         Request::Observe { fence: low.clone(), seal: None },
         Request::Prune { fence: low.clone(), keep: (1, 1) },
         Request::Lock { fence: low.clone(), lock: None },
@@ -124,7 +128,11 @@ fn a_lock_refuses_pushes_and_never_rollbacks() {
     world.raise(push(1));
     let lock = Lock { person: "anna".to_owned(), reason: "wedding".to_owned(), at_ms: 0 };
     world.ask(Request::Lock { fence: push(1), lock: Some(lock) });
-    let ask = |kind| Request::Open { fence: push(1), rollout: open("x", kind, None) };
+    let ask = |kind| Request::Open {
+        fence: push(1),
+        rollout: open("x", kind, None),
+        once: Default::default(),
+    };
     let refused = world.ask(ask(RolloutKind::Push));
     assert!(matches!(refused, Answer::Refused(Refusal::Locked { .. })), "{refused:?}");
     assert_eq!(world.ask(ask(RolloutKind::Rollback)), Answer::Ok);
@@ -140,7 +148,7 @@ fn a_push_never_replaces_an_open_rollback() {
     world.begin_rollback("r1", 3, Some(1));
     world.raise(push(4));
     let rollout = open("p5", RolloutKind::Push, Some(id(1)));
-    let refused = world.ask(Request::Open { fence: push(4), rollout });
+    let refused = world.ask(Request::Open { fence: push(4), rollout, once: Default::default() });
     let open = RolloutId::new("r1");
     assert_eq!(refused, Answer::Refused(Refusal::RollbackOpen { rollout: open }));
     world.begin_rollback("r2", 5, Some(1));
@@ -183,7 +191,7 @@ fn hosts_refuse_a_quarantined_release() {
     world.close("r1", rollback(3), None);
     world.raise(push(4));
     let rollout = open("p4", RolloutKind::Push, Some(id(2)));
-    world.ask(Request::Open { fence: push(4), rollout });
+    world.ask(Request::Open { fence: push(4), rollout, once: Default::default() });
     let step = world.switch_step(2, Undo::To { release: id(1) });
     for (name, step) in
         [(StepName::Stage, Step::Stage { release: id(2) }), (StepName::Switch, step)]
@@ -235,7 +243,7 @@ fn no_later_rollout_erases_a_migration_that_began() {
     let earlier = Migration::NotBegun;
     world.ask(Request::Migration { fence: push(2), rollout, migration: earlier });
     let reopened = open("p2", RolloutKind::Push, Some(id(2)));
-    world.ask(Request::Open { fence: push(2), rollout: reopened });
+    world.ask(Request::Open { fence: push(2), rollout: reopened, once: Default::default() });
     let migration = |world: &World| world.disk.head.rollout.as_ref().expect("open").value.migration;
     assert_eq!(migration(&world), begun);
     // A push over it has its own migration, but nothing goes back by itself.

@@ -34,6 +34,7 @@ fn op() -> impl Strategy<Value = Op> {
         5 => (1..4_u32, 0..90_000_u64).prop_map(|(attempt, hold)| Op::Stop(attempt, hold)),
         1 => (0..90_000_u64).prop_map(Op::Migrate),
         4 => Just(Op::Confirm),
+        1 => any::<bool>().prop_map(Op::Once),
         3 => any::<bool>().prop_map(Op::Close),
         1 => (1..4_u8, any::<bool>()).prop_map(|(n, active)| Op::Quarantine(n, active)),
         1 => (names, 1..4_u32).prop_map(|(name, attempt)| Op::Seal(name, attempt)),
@@ -60,7 +61,9 @@ proptest! {
     #[test]
     fn a_host_keeps_its_promises(
         setting in prop_oneof![
-            Just(Setting::page()), Just(Setting::plain()), Just(Setting::beside())
+            Just(Setting::page()), Just(Setting::plain()), Just(Setting::beside()),
+            Just(Setting::page().of_role("web").once()), Just(Setting::plain().of_role("jobs")),
+            Just(Setting::beside().of_role("web").once())
         ],
         ops in prop::collection::vec(op(), 1..60),
     ) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use friday_wire::*;
 
 use super::world::*;
+use crate::durable::Durable;
 use crate::operation::Course;
 
 /// What happens next.
@@ -28,6 +29,7 @@ pub enum Op {
     Stop(u32, u64),
     Migrate(u64),
     Confirm,
+    Once(bool),
     Close(bool),
     Quarantine(u8, bool),
     Seal(StepName, u32),
@@ -103,7 +105,7 @@ impl History {
             Op::Open(kind, n) => {
                 self.opened += 1;
                 let name = format!("r{}", self.opened);
-                if self.ask(Request::Open { fence, rollout: open(&name, kind, Some(id(n))) })
+                if self.ask(Request::Open { fence, rollout: open(&name, kind, Some(id(n))), once: Default::default() })
                     == Some(Answer::Ok)
                 {
                     self.rollout = RolloutId::new(name);
@@ -129,6 +131,7 @@ impl History {
             }
             Op::Migrate(timeout_ms) => self.migrate(timeout_ms),
             Op::Confirm => self.confirm(),
+            Op::Once(here) => self.once(here),
             Op::Close(stable) => {
                 let stable = self.world.disk.head.current.filter(|_| stable);
                 let rollout = self.rollout.clone();
@@ -223,7 +226,7 @@ impl History {
     }
 
     fn stage(&mut self, n: u8) {
-        self.world.send(Request::PutManifest { release: id(n), manifest: manifest(n) });
+        self.world.send(Request::PutManifest { release: id(n), manifest: manifest_for(n, self.world.setting.role.as_ref()) });
         let step = Step::Stage { release: id(n) };
         let key = self.key(StepName::Stage, u32::from(n));
         self.ask(Request::Do { fence: self.fence.clone(), key, step });
@@ -231,6 +234,7 @@ impl History {
 
     fn back(&mut self, to: u8, leaves: u8, pace: BackPace, attempt: u32) {
         let step = Step::Back {
+            role: self.world.setting.role.clone(),
             to: (to > 0).then(|| id(to)),
             quarantine: (leaves > 0).then(|| (id(leaves), "harm".to_owned())),
             pace,
@@ -271,6 +275,19 @@ impl History {
         }
     }
 
+    /// What is answered holds: a host that gave it up runs nothing of it.
+    fn once(&mut self, here: bool) {
+        let holder = match here {
+            true => Holder::Here,
+            false => Holder::Host { host: HostName::new("web-2") },
+        };
+        let process = ProcessName::new("tick");
+        let answer = self.ask(Request::Once { fence: self.fence.clone(), process, holder });
+        if !here && answer == Some(Answer::Ok) {
+            assert_eq!(self.world.living("tick"), [], "{:#?}", self.world.log);
+        }
+    }
+
     fn confirm(&mut self) {
         if let Some(StepReport { key, state: StepState::AwaitingConfirm { nonce, .. } }) =
             self.world.observe().last
@@ -297,13 +314,32 @@ impl History {
             assert!(!self.sealed.contains(key), "{key} was sealed, and began");
         }
         if matches!(self.world.setting.ports, Ports::Fixed { .. }) {
-            let processes = self.world.processes.difference(&self.world.late).count();
+            let leads =
+                |app: &&App| self.world.parts.get(&app.generation).is_none_or(|part| part.is_run());
+            let processes = self.world.processes.difference(&self.world.late).filter(leads).count();
             assert!(processes <= 1, "{:?}", self.world.processes);
         }
         if let Some(Course::Switch(armed)) = disk.operation.as_ref().map(|op| &op.course) {
             assert_eq!(disk.head.open, armed.release);
         }
+        self.check_processes();
         self.world.observe();
+    }
+
+    /// Of a process that has a name one runs at most; a once process only where it may.
+    fn check_processes(&self) {
+        let world = &self.world;
+        if !world.late.is_empty() || world.stop_failed || !world.hung.is_empty() {
+            return;
+        }
+        for name in ["worker", "tick"] {
+            let living = world.living(name);
+            assert!(living.len() <= 1, "{name}: {living:?} {:#?}", world.log);
+        }
+        let here = world.disk.head.once.get(&ProcessName::new("tick"));
+        if here.is_none_or(|known| known.value != Holder::Here) {
+            assert_eq!(world.living("tick"), [], "{:#?}", world.log);
+        }
     }
 
     /// Faults end and everybody is gone: the host comes to rest by itself.
@@ -335,7 +371,12 @@ impl History {
             assert!(taken_back, "{state:?}");
             match armed.undo {
                 Undo::To { release } if !forbids && !world.disk.head.refuses(&release) => {
-                    assert_eq!(world.serves(), Some(release), "{:#?}", world.log);
+                    // In such a role a release may have nothing that runs.
+                    let serves = match world.setting.role.as_ref().map(RoleName::as_str) {
+                        Some("jobs") => seen.app.as_ref().map(|app| app.release),
+                        _ => world.serves(),
+                    };
+                    assert_eq!(serves, Some(release), "{:#?}", world.log);
                 }
                 Undo::Nothing => assert_eq!(world.running(), []),
                 Undo::To { .. } | Undo::Stay => {}
@@ -344,7 +385,7 @@ impl History {
         assert_eq!(world.pointed, seen.head.current);
         let serving = world.disk.serving;
         for app in &world.processes {
-            let known = Some(app.generation);
+            let known = Some(leader_of(&world.disk, app.generation));
             // What could not be stopped for a migration is left alone until somebody comes.
             let kept = known == serving || known == world.disk.warm || stays;
             assert!(kept, "{app:?} is left over");
@@ -353,4 +394,8 @@ impl History {
             assert_eq!(Some(app.release), seen.head.current);
         }
     }
+}
+
+fn leader_of(disk: &Durable, generation: u64) -> u64 {
+    disk.placed(generation).and_then(|placed| placed.leader).unwrap_or(generation)
 }

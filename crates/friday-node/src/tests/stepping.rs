@@ -341,7 +341,7 @@ fn a_stage_of_a_lower_fence_gives_way() {
     world.ship(2);
     world.raise(push(2));
     let rollout = open("p2", RolloutKind::Push, Some(id(2)));
-    world.ask(Request::Open { fence: push(2), rollout });
+    world.ask(Request::Open { fence: push(2), rollout, once: Default::default() });
     world.hanging.insert("build".to_owned());
     let stage = |number, attempt| Request::Do {
         fence: push(number),

@@ -59,8 +59,37 @@ pub fn manifest(n: u8) -> Manifest {
             health: HealthSpec { tcp: true, ..HealthSpec::default() },
             shared: Vec::new(),
             unit: UnitSpec::default(),
+            processes: friday_wire::Processes::default(),
         },
     }
+}
+
+/// The same release for a host with a role: `run` and two processes, one of which runs once; the third
+/// has no worker.
+pub fn manifest_for(n: u8, role: Option<&RoleName>) -> Manifest {
+    let mut manifest = manifest(n);
+    if role.is_none() {
+        return manifest;
+    }
+    let web = RoleName::new("web");
+    let spec = |spread| ProcessSpec {
+        roles: [web.clone(), RoleName::new("jobs")].into(),
+        command: "./work".to_owned(),
+        env: BTreeMap::new(),
+        health: HealthSpec { steady_ms: 5_000, ..HealthSpec::default() },
+        port: None,
+        spread,
+    };
+    let mut named = BTreeMap::from([(ProcessName::new("tick"), spec(Spread::Once))]);
+    if n != 3 {
+        named.insert(ProcessName::new("worker"), spec(Spread::Each));
+    }
+    manifest.run.processes = Processes { run_in: Some([web.clone()].into()), named };
+    manifest
+}
+
+pub fn part(name: &str) -> Part {
+    Part::Process(ProcessName::new(name))
 }
 
 /// How a host's releases are moved in a story.
@@ -68,22 +97,44 @@ pub fn manifest(n: u8) -> Manifest {
 pub struct Setting {
     pub ports: Ports,
     pub rotation: Rotation,
+    pub role: Option<RoleName>,
+    /// What switches tell the host to run alone in the fleet.
+    pub once: Vec<ProcessName>,
 }
 
 impl Setting {
+    /// The same on a host of a role, whose releases have processes.
+    pub fn of_role(self, role: &str) -> Self {
+        Self { role: Some(RoleName::new(role)), ..self }
+    }
+
+    pub fn once(self) -> Self {
+        Self { once: vec![ProcessName::new("tick")], ..self }
+    }
+
     pub fn page() -> Self {
         let rotation = Rotation::Page { listen: "0.0.0.0:9090".to_owned() };
-        Self { ports: Ports::Fixed { port: 8000 }, rotation }
+        Self { ports: Ports::Fixed { port: 8000 }, rotation, role: None, once: Vec::new() }
     }
 
     pub fn plain() -> Self {
-        Self { ports: Ports::Fixed { port: 8000 }, rotation: Rotation::None }
+        Self {
+            ports: Ports::Fixed { port: 8000 },
+            rotation: Rotation::None,
+            role: None,
+            once: Vec::new(),
+        }
     }
 
     pub fn beside() -> Self {
         let (into, out) = ("into".to_owned(), "out".to_owned());
         let rotation = Rotation::Commands { into, out, timeout_ms: 10_000 };
-        Self { ports: Ports::PerRelease { first: 9000, last: 9002 }, rotation }
+        Self {
+            ports: Ports::PerRelease { first: 9000, last: 9002 },
+            rotation,
+            role: None,
+            once: Vec::new(),
+        }
     }
 }
 
@@ -109,6 +160,10 @@ pub struct World {
     /// Actions that do not end until they are taken off this list.
     pub hanging: BTreeSet<String>,
     pub hung: Vec<(ActionId, Action)>,
+    /// What each start of this host was.
+    pub parts: BTreeMap<u64, Part>,
+    /// Processes that end as soon as they started.
+    pub falling_parts: BTreeSet<Part>,
     /// Every action but probes, as lines.
     pub log: Vec<String>,
     pub answers: BTreeMap<u64, Answer>,
@@ -139,6 +194,8 @@ impl World {
             failing: BTreeSet::new(),
             hanging: BTreeSet::new(),
             hung: Vec::new(),
+            parts: BTreeMap::new(),
+            falling_parts: BTreeSet::new(),
             log: Vec::new(),
             answers: BTreeMap::new(),
             dies_after: None,
@@ -229,7 +286,7 @@ impl World {
             self.check_persisted(&action);
             let line = line(&action);
             if !matches!(action, Action::Probe { .. }) {
-                self.log.push(line.clone());
+                self.log.push(self.with_part(&action, &line));
             }
             if self.hanging.iter().any(|hanging| line.starts_with(hanging)) {
                 self.stop_failed |= line.starts_with("stop");
@@ -280,6 +337,30 @@ impl World {
         }
     }
 
+    /// What is stopped, with its name.
+    fn with_part(&self, action: &Action, line: &str) -> String {
+        match action {
+            Action::Stop { app, .. } => match self.parts.get(&app.generation) {
+                Some(part @ Part::Process(_)) => format!("{line} {part}"),
+                _ => line.to_owned(),
+            },
+            _ => line.to_owned(),
+        }
+    }
+
+    /// The living starts of a process.
+    pub fn living(&self, name: &str) -> Vec<App> {
+        let is = |app: &&App| self.parts.get(&app.generation) == Some(&part(name));
+        self.processes.iter().filter(is).copied().collect()
+    }
+
+    /// A process ends by itself.
+    pub fn fall(&mut self, name: &str) {
+        let app = self.living(name)[0];
+        self.processes.remove(&app);
+        self.input(exited(app));
+    }
+
     fn act(&mut self, action_id: ActionId, action: &Action, line: &str) {
         if self.failing.iter().any(|failing| line.starts_with(failing)) {
             self.stop_failed |= line.starts_with("stop");
@@ -290,14 +371,18 @@ impl World {
         let mut result = ActionResult::Done;
         let mut exit = None;
         match action {
-            Action::Start { app, port, .. } => {
-                let taken = self.processes.iter().any(|other| {
-                    other.generation != app.generation
-                        && self.disk.placed(other.generation).is_some_and(|o| o.port == *port)
-                });
+            Action::Start { app, part, port, .. } => {
+                self.parts.insert(app.generation, part.clone());
+                let taken = port.is_some()
+                    && self.processes.iter().any(|other| {
+                        other.generation != app.generation
+                            && self.disk.placed(other.generation).is_some_and(|o| o.port == *port)
+                    });
                 let late = self.late.contains(app) || self.stop_failed;
                 assert!(!taken || port.is_none() || late, "two releases on port {port:?}");
-                if (taken && late) || self.falling.contains(&app.release) {
+                let falls =
+                    self.falling.contains(&app.release) || self.falling_parts.contains(part);
+                if (taken && late) || falls {
                     exit = Some(*app);
                 } else {
                     self.processes.insert(*app);
@@ -417,7 +502,10 @@ impl World {
     }
 
     pub fn ship(&mut self, n: u8) {
-        let answer = self.ask(Request::PutManifest { release: id(n), manifest: manifest(n) });
+        let answer = self.ask(Request::PutManifest {
+            release: id(n),
+            manifest: manifest_for(n, self.setting.role.as_ref()),
+        });
         assert_eq!(answer, Answer::Ok);
     }
 
@@ -426,7 +514,14 @@ impl World {
         assert!(matches!(self.raise(push(number)), Answer::Raised(_)));
         let opened = open(rollout, RolloutKind::Push, Some(id(n)));
         let fence = push(number);
-        assert_eq!(self.ask(Request::Open { fence: fence.clone(), rollout: opened }), Answer::Ok);
+        assert_eq!(
+            self.ask(Request::Open {
+                fence: fence.clone(),
+                rollout: opened,
+                once: Default::default()
+            }),
+            Answer::Ok
+        );
         let step = Step::Stage { release: id(n) };
         let staged = self.ask(Request::Do { fence, key: key(rollout, StepName::Stage, 1), step });
         assert_eq!(state(&staged), StepState::Done);
@@ -436,7 +531,10 @@ impl World {
         assert!(matches!(self.raise(rollback(number)), Answer::Raised(_)));
         let opened = open(rollout, RolloutKind::Rollback, to.map(id));
         let fence = rollback(number);
-        assert_eq!(self.ask(Request::Open { fence, rollout: opened }), Answer::Ok);
+        assert_eq!(
+            self.ask(Request::Open { fence, rollout: opened, once: Default::default() }),
+            Answer::Ok
+        );
     }
 
     pub fn switch_step(&self, n: u8, undo: Undo) -> Step {
@@ -448,6 +546,8 @@ impl World {
             rotation: self.setting.rotation.clone(),
             secrets: Some(SecretsVersion::new(format!("secrets-{n}"))),
             secrets_stay: false,
+            role: self.setting.role.clone(),
+            once: self.setting.once.clone(),
         }
     }
 
@@ -498,6 +598,7 @@ impl World {
         pace: BackPace,
     ) -> u64 {
         let step = Step::Back {
+            role: self.setting.role.clone(),
             to: to.map(id),
             quarantine: leaves.map(|n| (id(n), "it answers with errors".to_owned())),
             pace,
@@ -616,6 +717,9 @@ pub fn line(action: &Action) -> String {
     match action {
         Action::Build { release } => format!("build {}", n(release)),
         Action::Command { release, command, .. } => format!("command {} {command}", n(release)),
+        Action::Start { app, part: part @ Part::Process(_), .. } => {
+            format!("start {} {part}", n(&app.release))
+        }
         Action::Start { app, .. } => format!("start {}", n(&app.release)),
         Action::Stop { app, .. } => format!("stop {}", n(&app.release)),
         Action::Rotate { direction: Direction::Into, release, .. } => {

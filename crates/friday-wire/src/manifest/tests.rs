@@ -23,6 +23,7 @@ fn release(tree: Vec<Entry>) -> Manifest {
         health: HealthSpec::default(),
         shared: Vec::new(),
         unit: UnitSpec::default(),
+        processes: Processes::default(),
     };
     Manifest { tree, run }
 }

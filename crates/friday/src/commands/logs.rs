@@ -17,7 +17,7 @@ use crate::ui::Ui;
 /// Whose output.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday logs web-1\n  friday logs web-1 -n 500\n  friday logs web-1 --release v41    also of a release that was taken off"
+    after_help = "Examples:\n  friday logs web-1\n  friday logs web-1 -n 500\n  friday logs web-1 --release v41    also of a release that was taken off\n  friday logs web-1 --process worker"
 )]
 pub struct LogsArgs {
     /// A host of the configuration.
@@ -35,6 +35,9 @@ pub struct LogsArgs {
     /// Of this release: a label or the first digits of its identity. Without it, the current one.
     #[arg(long, value_name = "RELEASE", add = ArgValueCompleter::new(complete::releases))]
     pub release: Option<String>,
+    /// Of this process of the release. Without it, of its `run` command, or of the only one that wrote anything.
+    #[arg(long, value_name = "NAME")]
+    pub process: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -54,7 +57,7 @@ pub fn run(ui: &Ui, global: &Global, args: &LogsArgs) -> Result<Exit, CommandErr
         None => None,
         Some(named) => Some(Journal::read(&context)?.release(named)?),
     };
-    let lines = sight::log(&context, &host, release, args.lines)?;
+    let lines = sight::log(&context, &host, release, args.process.as_deref(), args.lines)?;
     if ui.is_json() {
         ui.json(&LogsView { host: host.as_str(), lines: &lines });
     } else if lines.is_empty() {

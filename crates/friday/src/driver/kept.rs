@@ -114,6 +114,7 @@ mod tests {
             health: HealthSpec::default(),
             shared: Vec::new(),
             unit: UnitSpec::default(),
+            processes: friday_wire::Processes::default(),
         };
         let manifest = Manifest { tree: Vec::new(), run };
         stock.note(&manifest, name, Timestamp(taken_at)).expect("noted")

@@ -18,6 +18,7 @@ fn release(number: u8) -> ReleaseId {
 
 fn head() -> Head {
     Head {
+        once: Default::default(),
         fleet: FleetName::new("shop"),
         user: "deploy".to_owned(),
         keeper: None,

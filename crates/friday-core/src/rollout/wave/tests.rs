@@ -15,6 +15,7 @@ fn hosts(roles: &[(&str, usize)]) -> Vec<PlannedHost> {
                 role: (*role).to_owned(),
                 ports: Ports::None,
                 outside_url: None,
+                traffic: Default::default(),
             })
         })
         .collect()

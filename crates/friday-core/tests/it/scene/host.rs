@@ -20,6 +20,7 @@ impl ScriptedHost {
     /// Runs a release that is stable, and holds it.
     pub fn running(release: ReleaseId) -> Self {
         let head = Head {
+            once: Default::default(),
             fleet: FleetName::new("shop"),
             user: "deploy".to_owned(),
             keeper: None,
@@ -72,7 +73,7 @@ impl ScriptedHost {
                 self.head.current = self.switched_to;
                 return self.report(key, StepState::Done);
             }
-            Request::Open { fence, rollout } => {
+            Request::Open { fence, rollout, .. } => {
                 self.head.rollout = Some(Stamped { fence: fence.clone(), value: rollout.clone() });
             }
             Request::Migration { migration, .. } => {
@@ -152,6 +153,7 @@ impl ScriptedHost {
         let health =
             self.sick.clone().map_or(HealthState::Healthy, |why| HealthState::Sick { why });
         let app = self.head.current.map(|release| RunningApp {
+            processes: Vec::new(),
             release,
             port: Some(8_000),
             running: true,

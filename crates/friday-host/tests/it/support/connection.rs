@@ -173,7 +173,10 @@ impl Connection {
             leaves: None,
             migration: Migration::NotBegun,
         };
-        assert_eq!(self.ask(Request::Open { fence: fence.clone(), rollout }), Answer::Ok);
+        assert_eq!(
+            self.ask(Request::Open { fence: fence.clone(), rollout, once: Default::default() }),
+            Answer::Ok
+        );
     }
 
     /// Begins a step and waits for its answer.
@@ -277,13 +280,17 @@ pub fn switch(release: ReleaseId, port: u16, undo: Undo) -> Step {
         rotation: Rotation::None,
         secrets: None,
         secrets_stay: false,
+        role: None,
+        once: Vec::new(),
     }
 }
 
 /// The same switch with secrets.
 pub fn switch_with(step: Step, set: &str) -> Step {
     match step {
-        Step::Switch { release, undo, clocks, ports, rotation, secrets_stay, .. } => Step::Switch {
+        Step::Switch {
+            release, undo, clocks, ports, rotation, secrets_stay, role, once, ..
+        } => Step::Switch {
             release,
             undo,
             clocks,
@@ -291,6 +298,8 @@ pub fn switch_with(step: Step, set: &str) -> Step {
             rotation,
             secrets: Some(SecretsVersion::new(set)),
             secrets_stay,
+            role,
+            once,
         },
         other => other,
     }

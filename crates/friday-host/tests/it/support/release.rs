@@ -62,6 +62,7 @@ fn made(version: &str, command: Option<String>, health: HealthSpec) -> Made {
         health,
         shared: Vec::new(),
         unit: UnitSpec::default(),
+        processes: friday_wire::Processes::default(),
     };
     let manifest = Manifest { tree, run };
     Made { id: ReleaseId(digest(&manifest.identity_bytes())), manifest, files }

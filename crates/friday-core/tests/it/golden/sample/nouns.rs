@@ -72,6 +72,7 @@ pub fn open(id: &str, migration: Migration) -> OpenRollout {
 pub fn head() -> Head {
     let stamp = |number| fence(number, FenceKind::Push);
     Head {
+        once: Default::default(),
         fleet: FleetName::new("shop"),
         user: "deploy".to_owned(),
         keeper: Some(Stamped { fence: stamp(1), value: host("web-1") }),
@@ -99,6 +100,7 @@ pub fn observation() -> Observation {
     Observation {
         head: head(),
         app: Some(RunningApp {
+            processes: Vec::new(),
             release: release(2),
             port: Some(8_001),
             running: true,
@@ -141,6 +143,7 @@ pub fn fleet() -> FleetPlan {
         role: role.to_owned(),
         ports,
         outside_url: Some(format!("https://{name}.example.com/healthz")),
+        traffic: Default::default(),
     };
     FleetPlan {
         hosts: vec![

@@ -1,0 +1,136 @@
+//! Several processes of one release on one host: started together, judged together, never two of a name.
+
+use friday_wire::*;
+
+use super::world::*;
+
+fn to_old() -> Undo {
+    Undo::To { release: id(1) }
+}
+
+fn pushed(setting: Setting) -> (World, u64) {
+    let mut world = World::settled(setting);
+    world.ship(2);
+    world.begin_push("p2", 2, 2);
+    world.log.clear();
+    let call = world.switch("p2", 2, 2, to_old());
+    (world, call)
+}
+
+#[test]
+fn followers_end_first_and_start_last() {
+    let (mut world, call) = pushed(Setting::plain().of_role("web"));
+    assert_eq!(world.log, ["stop 1 worker", "stop 1", "start 2", "start 2 worker", "point 2"]);
+    world.run_for(11_000);
+    assert!(matches!(world.came_to(call), Some(StepState::AwaitingConfirm { .. })));
+    let app = world.observe().app.expect("it runs");
+    let shown: Vec<String> = app.processes.iter().map(|one| one.part.to_string()).collect();
+    assert_eq!(shown, ["run", "worker"]);
+    assert!(app.processes.iter().all(|one| one.running && one.health == HealthState::Healthy));
+}
+
+#[test]
+fn a_role_without_the_run_command_runs_its_processes_alone() {
+    let (mut world, _) = pushed(Setting::plain().of_role("jobs"));
+    assert_eq!(world.log, ["stop 1 worker", "start 2 worker", "point 2"]);
+    world.run_for(11_000);
+    assert_eq!(state(&world.confirm("p2", 2, 1)), StepState::Done);
+}
+
+#[test]
+fn a_role_that_runs_nothing_holds_the_files() {
+    let (mut world, _) = pushed(Setting::plain().of_role("static"));
+    assert_eq!(world.log, ["point 2"]);
+    world.run_for(11_000);
+    assert_eq!(state(&world.confirm("p2", 2, 1)), StepState::Done);
+    assert_eq!(world.running(), []);
+}
+
+#[test]
+fn a_worker_that_exits_fails_the_switch_and_says_which() {
+    let mut world = World::settled(Setting::plain().of_role("web"));
+    world.ship(2);
+    world.begin_push("p2", 2, 2);
+    let call = world.switch("p2", 2, 2, to_old());
+    world.run_for(2_000);
+    world.fall("worker");
+    match world.came_to(call) {
+        Some(StepState::Failed { why, .. }) => assert_eq!(why, "worker: exited: exit status 1"),
+        other => panic!("{other:?}"),
+    }
+    world.run_for(60_000);
+    assert_eq!(world.serves(), Some(id(1)));
+    assert_eq!(world.living("worker").len(), 1);
+    assert_eq!(world.living("worker")[0].release, id(1));
+}
+
+#[test]
+fn a_worker_that_crash_loops_makes_the_host_sick_and_leaves_the_web_process_alone() {
+    let mut world = World::settled(Setting::plain().of_role("web"));
+    let web = world.disk.serving;
+    world.falling_parts.insert(part("worker"));
+    world.fall("worker");
+    world.run_for(45_000);
+    let app = world.observe().app.expect("it runs");
+    let HealthState::Sick { why } = app.health else { panic!("{:?}", app.health) };
+    assert!(why.starts_with("worker: "), "{why}");
+    assert_eq!(world.disk.serving, web);
+    world.falling_parts.clear();
+    world.run_for(200_000);
+    assert_eq!(world.observe().app.expect("it runs").health, HealthState::Healthy);
+}
+
+#[test]
+fn a_worker_that_cannot_be_started_fails_the_switch() {
+    let mut world = World::settled(Setting::plain().of_role("web"));
+    world.ship(2);
+    world.begin_push("p2", 2, 2);
+    world.failing.insert("start 2 worker".to_owned());
+    let call = world.switch("p2", 2, 2, to_old());
+    assert!(matches!(world.came_to(call), Some(StepState::Failed { .. })));
+    world.run_for(60_000);
+    assert_eq!(world.living("worker")[0].release, id(1));
+}
+
+#[test]
+fn beside_each_other_only_leaders_are() {
+    let (mut world, _) = pushed(Setting::beside().of_role("web"));
+    assert_eq!(world.log, ["start 2", "stop 1 worker", "start 2 worker"]);
+    world.run_for(11_000);
+    assert_eq!(world.observe().warm, Some(id(1)));
+    world.confirm("p2", 2, 1);
+    // Back to what is warm: its worker is started again, after the other ended.
+    world.log.clear();
+    world.begin_rollback("b1", 3, Some(1));
+    let call = world.back("b1", 3, Some(1), Some(2));
+    world.run_for(20_000);
+    assert_eq!(world.came_to(call), Some(StepState::Done));
+    let stop = world.log.iter().position(|line| line == "stop 2 worker");
+    let start = world.log.iter().position(|line| line == "start 1 worker");
+    assert!(stop.is_some() && stop < start, "{:#?}", world.log);
+    assert!(!world.log.contains(&"start 1".to_owned()), "it was warm: {:#?}", world.log);
+    assert_eq!(world.living("worker").len(), 1);
+}
+
+#[test]
+fn after_a_reboot_the_role_is_still_known() {
+    let mut world = World::settled(Setting::plain().of_role("jobs"));
+    world.reboot();
+    world.run_for(30_000);
+    assert_eq!(world.running().len(), 1);
+    assert_eq!(world.living("worker").len(), 1);
+}
+
+#[test]
+fn the_host_program_may_die_while_a_worker_starts() {
+    for steps in 1..14 {
+        let mut world = World::settled(Setting::plain().of_role("web").once());
+        world.ship(2);
+        world.begin_push("p2", 2, 2);
+        world.dies_after = Some(steps);
+        world.switch("p2", 2, 2, to_old());
+        world.kill_host_program();
+        world.run_for(20_000);
+        assert_eq!(world.living("worker").len(), 1, "{steps}: {:#?}", world.log);
+    }
+}
