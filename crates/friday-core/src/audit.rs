@@ -173,7 +173,7 @@ impl Audit {
             Event::MigrationMoved { rollout, migration } => self.with(rollout, |seen| {
                 seen.one_way |= migration.forbids_automatic_return();
             }),
-            Event::RolloutBound { rollout, open } => self.with(rollout, |seen| {
+            Event::RolloutBound { rollout, open, .. } => self.with(rollout, |seen| {
                 seen.one_way |= open.migration.forbids_automatic_return();
             }),
             Event::StepBegun { rollout, host, .. } => self.with(rollout, |seen| {

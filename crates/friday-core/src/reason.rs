@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use friday_wire::{HostName, ReleaseId, RolloutId, Supervisor};
+use friday_wire::{HostName, ProcessName, ReleaseId, RolloutId, Supervisor};
 use serde::{Deserialize, Serialize};
 
 /// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
@@ -180,6 +180,13 @@ pub enum Reason {
         /// What it said.
         why: String,
     },
+    /// It is not known which host runs a once process, or it may not.
+    Once {
+        /// Which process.
+        process: ProcessName,
+        /// What stands in the way.
+        why: String,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -203,6 +210,7 @@ impl fmt::Display for Reason {
             Self::IsStable { release } => {
                 write!(f, "release {} is the stable one, and runs", release.short())
             }
+            Self::Once { process, why } => write!(f, "the process `{process}` runs once: {why}"),
             Self::NoWayBack { why } => write!(f, "there is nothing to return to: {why}"),
             Self::OneWay => {
                 f.write_str("a one-way migration began; the old release cannot use its data")
@@ -270,6 +278,9 @@ impl Reason {
             }
             Self::HeadsChanged => "look with `friday status` and try again",
             Self::IsStable { .. } => "`friday rollback` takes it off, and quarantines it",
+            Self::Once { .. } => {
+                "`friday hosts once PROCESS HOST` moves it; a host that is off for good is named with `--dead`"
+            }
             Self::NoWayBack { .. } => "see `friday history` for releases that can be named",
             Self::OneWay => {
                 "`friday resume --forward`, or `friday rollback RELEASE` when the data is put right"

@@ -360,6 +360,7 @@ impl State {
             | Intent::Rollback { .. }
             | Intent::Sweep { .. }
             | Intent::Quarantine { .. }
+            | Intent::Once { .. }
             | Intent::Upgrade { .. }
             | Intent::Look { .. } => {}
         }

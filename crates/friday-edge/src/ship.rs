@@ -9,12 +9,13 @@ mod packs;
 mod whole_files;
 
 use friday_wire::{
-    Answer, HostName, ReleaseId, Request, SecretsVersion, WIRE_PACKS, WIRE_SIGNATURES, WIRE_VERSION,
+    Answer, HostName, ReleaseId, Request, SecretsVersion, WIRE_PACKS, WIRE_PROCESSES,
+    WIRE_SIGNATURES, WIRE_VERSION,
 };
 use tokio::time::Instant;
 
 use crate::bandwidth::Bandwidth;
-use crate::fleet::{AskError, CallError, Connection, Fleet};
+use crate::fleet::{AskError, CallError, Connection, Fleet, HostHello};
 use crate::last_lines::shown;
 use crate::progress::{Progress, ProgressSender};
 use crate::secrets::{SecretError, SecretStore};
@@ -102,7 +103,10 @@ pub async fn ship_speaking(
                     Err(error) => Err(error),
                 }
             }
-            Ok(_) => transfer.whole_files().await,
+            Ok(connection) => match transfer.knows_it(connection.hello()) {
+                Ok(()) => transfer.whole_files().await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match tried {
@@ -140,6 +144,19 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
+    /// An older friday-host would take a manifest with processes for another release's.
+    fn knows_it(&self, hello: &HostHello) -> Result<(), ShipError> {
+        let release = self.from.stock.release(&self.shipment.release).map_err(ShipError::Stock)?;
+        if release.manifest.run.processes.is_none() || hello.wire >= WIRE_PROCESSES {
+            return Ok(());
+        }
+        let why = format!(
+            "friday-host {} there knows no releases with processes: `friday hosts upgrade` first",
+            hello.version
+        );
+        Err(ShipError::Host { why })
+    }
+
     async fn connect(&self) -> Result<std::sync::Arc<Connection>, ShipError> {
         let connected = self.fleet.connect(&self.shipment.host, self.deadline).await;
         connected.map_err(|error| ShipError::Ask(AskError::NotSent(error)))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use friday_wire::{Answer, Fence, Refusal, Request, StepKey};
+use friday_wire::{Answer, Fence, ProcessName, Refusal, Request, StepKey};
 
 use crate::action::{Action, ActionId, Turn};
 use crate::durable::Durable;
@@ -46,6 +46,8 @@ pub struct Node {
     /// Apps that the operation at work could not stop.
     pub(crate) stuck: BTreeSet<u64>,
     pub(crate) waiters: Vec<(CallId, StepKey)>,
+    /// Calls that are answered once nothing of a process is left.
+    pub(crate) yielding: Vec<(CallId, ProcessName)>,
     pub(crate) pruning: Pruning,
     #[cfg(any(test, fuzzing))]
     pub(crate) trace: Vec<Transition>,
@@ -72,6 +74,7 @@ impl Node {
             strays_after_ms: 0,
             stuck: BTreeSet::new(),
             waiters: Vec::new(),
+            yielding: Vec::new(),
             pruning: Pruning::default(),
             #[cfg(any(test, fuzzing))]
             trace: Vec::new(),
@@ -99,6 +102,7 @@ impl Node {
         if self.ready {
             self.drive(now_ms);
             self.answer_waiters(now_ms);
+            self.answer_yielding();
         }
     }
 
@@ -131,6 +135,10 @@ impl Node {
                     Ok(()) => return,
                     Err(answer) => answer,
                 }
+            }
+            Request::Once { fence, process, holder } => {
+                self.set_once(call, &fence, process, holder);
+                return;
             }
             Request::Prune { keep, .. } => {
                 self.want_prune(keep, Some(call));
@@ -182,6 +190,7 @@ impl Node {
                 Ok(Answer::Observed(Box::new(self.observation_of(now_ms, seal.as_ref()))))
             }
             Request::Do { .. }
+            | Request::Once { .. }
             | Request::Prune { .. }
             | Request::Hello { .. }
             | Request::Missing { .. }

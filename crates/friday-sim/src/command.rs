@@ -136,6 +136,7 @@ impl World {
             bytes: 0,
             files: 0,
             supervisor: friday_wire::Supervisor::Own,
+            once: Default::default(),
         }
     }
 
@@ -268,6 +269,9 @@ impl World {
                 self.catalog.label(Some(release))
             ),
             Command::Upgrade { rollout, .. } => format!("hosts upgrade as {rollout}"),
+            Command::SetOnce { rollout, process, host, .. } => {
+                format!("hosts once {process} {host} as {rollout}")
+            }
             Command::SetKeeper { rollout, keeper, .. } => {
                 format!("hosts keeper {keeper} as {rollout}")
             }

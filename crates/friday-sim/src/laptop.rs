@@ -95,6 +95,7 @@ pub(crate) fn named(command: &Command) -> &RolloutId {
         | Command::SetLock { rollout, .. }
         | Command::SetQuarantine { rollout, .. }
         | Command::SetKeeper { rollout, .. }
+        | Command::SetOnce { rollout, .. }
         | Command::Upgrade { rollout, .. }
         | Command::Look { rollout, .. }
         | Command::ChangeMembers { rollout, .. } => rollout,
@@ -349,6 +350,7 @@ fn taken_for_success(request: Request, why: String) -> Outcome {
         | Request::Quarantine { .. }
         | Request::Lock { .. }
         | Request::Keeper { .. }
+        | Request::Once { .. }
         | Request::Renew { .. }
         | Request::Release { .. } => Answer::Ok,
         _ => return Outcome::Unknown { why },

@@ -186,6 +186,7 @@ fn fence_of(request: &mut Request) -> Option<&mut Fence> {
         | Request::Lock { fence, .. }
         | Request::Quarantine { fence, .. }
         | Request::Keeper { fence, .. }
+        | Request::Once { fence, .. }
         | Request::Do { fence, .. }
         | Request::Confirm { fence, .. }
         | Request::Observe { fence, .. }

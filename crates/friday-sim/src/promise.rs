@@ -380,7 +380,7 @@ impl World {
                 };
                 self.known.insert(rollout.clone(), known);
             }
-            Event::RolloutBound { rollout, open } => {
+            Event::RolloutBound { rollout, open, .. } => {
                 if let Some(known) = self.known.get_mut(rollout) {
                     known.release = open.release;
                 }

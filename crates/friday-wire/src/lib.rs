@@ -61,5 +61,8 @@ pub const WIRE_MEMBERS: u32 = 2;
 /// From this protocol version on, hosts take signatures of releases.
 pub const WIRE_SIGNATURES: u32 = 2;
 
+/// From this protocol version on, a release may have processes.
+pub const WIRE_PROCESSES: u32 = 2;
+
 /// The oldest protocol version this build still understands.
 pub const WIRE_VERSION_MIN: u32 = 1;

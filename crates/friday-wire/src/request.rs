@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::fence::Fence;
-use crate::head::{Lock, Migration, OpenRollout, Quarantined, Witness};
+use crate::head::{Holder, Lock, Migration, OpenRollout, Quarantined, Witness};
 use crate::id::{
     Digest, FleetName, HostName, JournalId, Nonce, ProcessName, ReleaseId, RolloutId,
     SecretsVersion, StartId,
@@ -131,6 +131,16 @@ pub enum Request {
         fence: Fence,
         /// The new one.
         keeper: HostName,
+    },
+    /// Says which host runs a once process. *Here*: this one does, and starts it. Another: where this host
+    /// ran it, the answer comes when nothing of it is left. Answer: `Ok` or `Refused`.
+    Once {
+        /// The fence.
+        fence: Fence,
+        /// Which.
+        process: ProcessName,
+        /// Where.
+        holder: Holder,
     },
     /// Which of these files are not in the store. Answer: `Missing`.
     Missing {
@@ -323,6 +333,7 @@ impl Request {
             | Self::Lock { fence, .. }
             | Self::Quarantine { fence, .. }
             | Self::Keeper { fence, .. }
+            | Self::Once { fence, .. }
             | Self::Do { fence, .. }
             | Self::Confirm { fence, .. }
             | Self::Observe { fence, .. }

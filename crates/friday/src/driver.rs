@@ -616,6 +616,7 @@ fn noun(command: &Command) -> &'static str {
         Command::SetLock { lock: None, .. } => "unlock",
         Command::SetQuarantine { .. } => "quarantine",
         Command::SetKeeper { .. } => "change of keeper",
+        Command::SetOnce { .. } => "move of a process",
         Command::Upgrade { .. } => "upgrade of friday-host",
         Command::Look { .. } => "look",
         Command::ChangeMembers { .. } => "change of the fleet's hosts",

@@ -207,6 +207,10 @@ fn free_name(path: &str, entry: &Entry) -> Option<Fault> {
             here(format!("`{name}` is set by friday itself"))
                 .hint("the port is `port` in `[release]`; names with FRIDAY_ are friday's"),
         ),
+        "process" => (!friday_wire::process::is_name(name) || name == "run").then(|| {
+            here(format!("`{name}` is not a name for a process"))
+                .hint("letters, digits, `-` and `_`: worker, mailer; `run` is the release's own")
+        }),
         "hosts" => {
             let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
             (name.is_empty() || name.len() > 64 || !name.chars().all(allowed)).then(|| {

@@ -49,6 +49,10 @@ pub const SECTIONS: [Section; 10] = [
         meaning: "The fleet: each key that is not listed here is a role with its hosts. A host is written `user@host`, `user@host:port`, or `local:NAME`; `[01-20]` in a name is a range, and there may be several.",
     },
     Section {
+        path: "process",
+        meaning: "Further processes of the release. A host runs those that name its role, side by side, beside `run` of `[release]` where that runs too. All of them must be healthy for the host to be; none runs beside another of its name, also not during a switch.",
+    },
+    Section {
         path: "rotation",
         meaning: "How a host takes the application out of traffic and into it again: not at all, with a page that balancers ask, or with a pair of commands. Only commands can point traffic to another port.",
     },
@@ -112,6 +116,13 @@ pub static KEYS: &[Key] = &[
         None,
         "\"bin/shop --listen 127.0.0.1:$PORT\"",
         "Starts the application, in the release's directory. Without it a release is files only.",
+    ),
+    key(
+        "release.roles",
+        Kind::Roles,
+        None,
+        "[\"web\"]",
+        "The roles whose hosts `run` runs on; those hosts are the ones that take traffic. Without it: every role that no `[process.NAME]` names.",
     ),
     key(
         "release.port",
@@ -367,6 +378,13 @@ pub static KEYS: &[Key] = &[
         None,
         "\"^aes128-gcm@openssh.com\"",
         "The ciphers of SSH connections, as `Ciphers` of ssh_config takes them; ssh's own choice unless set.",
+    ),
+    key(
+        "process.*",
+        Kind::Process,
+        None,
+        "{ run = \"bin/shop work\", roles = [\"jobs\"], once = true }",
+        "A process: `run`, its command; `roles`, a list of roles; `once = true`, on one host of those roles and never on two at the same time, by default on each; `port`, given to it as `PORT`; `env`, laid over the release's; `health`, a table with `http`, `expect`, `tcp`, `command` and `steady`: without a check it must run without an exit for `steady`. Mostly written as a table of its own, `[process.NAME]`.",
     ),
     key(
         "rotation.page",

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use friday_wire::{
-    Clocks, FleetName, HealthSpec, HostName, Ports, ReleaseId, Rotation, RunSpec, SecretsVersion,
-    TreeId, UnitSpec,
+    Clocks, FleetName, HealthSpec, HostName, Part, Ports, ProcessName, Processes, ReleaseId, RoleName,
+    Rotation, RunSpec, SecretsVersion, Spread, TreeId, UnitSpec,
 };
 
 use crate::rollout::plan::{
-    FleetPlan, Hooks, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedHost,
+    FleetPlan, Hooks, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedHost, Traffic,
 };
 use crate::rollout::wave::{WaveSize, waves};
 
@@ -39,6 +39,8 @@ pub struct Settings {
     pub path: String,
     /// For `/bin/sh -c` in the release's directory; `None`: files only.
     pub run: Option<String>,
+    /// What else runs, and where.
+    pub processes: Processes,
     /// The application's environment, without secrets.
     pub variables: BTreeMap<String, String>,
     /// Secrets by the name the application sees.
@@ -270,6 +272,7 @@ impl Settings {
             bytes: facts.bytes,
             files: facts.files,
             supervisor: self.unit.supervisor,
+            once: self.once(),
         }
     }
 
@@ -288,7 +291,7 @@ impl Settings {
             health: self.health.clone(),
             shared: self.shared.clone(),
             unit: self.unit,
-            processes: friday_wire::Processes::default(),
+            processes: self.processes.clone(),
         }
     }
 
@@ -297,13 +300,41 @@ impl Settings {
         self.hosts.iter().find(|host| host.name == *name)
     }
 
+    /// What a host of a role runs.
+    pub fn parts(&self, host: &HostSettings) -> Vec<Part> {
+        self.processes.parts(Some(&RoleName::new(host.role.clone())))
+    }
+
+    fn traffic(&self, host: &HostSettings) -> Traffic {
+        match self.parts(host).first() {
+            Some(Part::Run) | None => Traffic::Taken,
+            Some(Part::Process(_) | Part::Files) => Traffic::None,
+        }
+    }
+
+    /// The hosts on which each once process may run, in the configuration's order.
+    fn once(&self) -> BTreeMap<ProcessName, Vec<HostName>> {
+        let once = self.processes.named.iter().filter(|(_, spec)| spec.spread == Spread::Once);
+        once.map(|(name, spec)| {
+            let of_roles =
+                |host: &&HostSettings| spec.roles.contains(&RoleName::new(host.role.clone()));
+            let hosts = self.hosts.iter().filter(of_roles).map(|host| host.name.clone());
+            (name.clone(), hosts.collect())
+        })
+        .collect()
+    }
+
     fn planned(&self, host: &HostSettings) -> PlannedHost {
+        let outside = match self.traffic(host) {
+            Traffic::Taken => self.outside.as_ref(),
+            Traffic::None => None,
+        };
         PlannedHost {
             name: host.name.clone(),
             role: host.role.clone(),
-            traffic: Default::default(),
+            traffic: self.traffic(host),
             ports: host.ports,
-            outside_url: self.outside.as_ref().map(|outside| {
+            outside_url: outside.map(|outside| {
                 let url = outside.url.replace("{host}", &host.address.in_url());
                 match host.ports {
                     Ports::Fixed { port } => url.replace("{port}", &port.to_string()),

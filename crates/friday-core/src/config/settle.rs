@@ -4,6 +4,7 @@
 //! without a use, a host twice, a deadline that cannot be met.
 
 mod fleet;
+mod process;
 
 use std::collections::BTreeMap;
 
@@ -41,6 +42,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
     let run = from.text("release.run");
     from.port_is_there_for(run.as_deref(), &ports);
     let unit = from.unit(&hosts);
+    let processes = from.processes(&hosts, &health);
     let name = name?;
     let fleet = draft.env.as_ref().map_or_else(|| name.clone(), |env| format!("{name}-{env}"));
     Some(Settings {
@@ -50,6 +52,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
         build: from.text("release.build"),
         path: path?,
         run,
+        processes,
         variables,
         secrets,
         secrets_rotate: from.flag("release.secrets_rotate"),

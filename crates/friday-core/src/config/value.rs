@@ -2,6 +2,7 @@
 
 mod amount;
 mod list;
+pub(crate) mod process;
 
 use core::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -69,6 +70,10 @@ pub enum Kind {
     Size,
     /// `"150%"` of one processor.
     Processors,
+    /// Roles.
+    Roles,
+    /// One process of a release, a table.
+    Process,
 }
 
 impl Kind {
@@ -105,6 +110,8 @@ impl Kind {
             }
             Self::Size => "a size".to_owned(),
             Self::Processors => "a share of processors".to_owned(),
+            Self::Roles => "a list of roles".to_owned(),
+            Self::Process => "a table with `run` and `roles`".to_owned(),
         }
     }
 
@@ -133,6 +140,8 @@ impl Kind {
             Self::Choice(_) => one(read.choice(node).map(|_| ())),
             Self::Size => one(read.size(node).map(|_| ())),
             Self::Processors => one(read.processors(node).map(|_| ())),
+            Self::Roles => read.roles(node).err().unwrap_or_default(),
+            Self::Process => read.process(node).err().unwrap_or_default(),
         }
     }
 }

@@ -56,6 +56,11 @@ pub fn handle(draft: &mut Draft, command: Command) -> Reply {
             start(draft, &driver);
             begin(draft, rollout, Intent::Keeper { keeper, proven, fleet: *fleet }, None)
         }
+        Command::SetOnce { rollout, driver, process, host, dead, fleet } => {
+            start(draft, &driver);
+            let person = driver.person.clone();
+            begin(draft, rollout, Intent::Once { process, host, dead, person, fleet: *fleet }, None)
+        }
         Command::Upgrade { rollout, driver, fleet } => {
             start(draft, &driver);
             begin(draft, rollout, Intent::Upgrade { fleet: *fleet }, None)
@@ -180,6 +185,7 @@ fn kind(rollout: &Rollout) -> &'static str {
         Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Once { .. }
         | Intent::Upgrade { .. }
         | Intent::Look { .. }
         | Intent::Members { .. } => "act",
@@ -198,6 +204,7 @@ fn leaves_nothing(rollout: &Rollout) -> bool {
         | Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Once { .. }
         | Intent::Upgrade { .. }
         | Intent::Look { .. }
         | Intent::Members { .. } => true,

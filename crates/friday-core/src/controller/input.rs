@@ -1,6 +1,6 @@
 //! Everything that can happen to the controller.
 
-use friday_wire::{Answer, HostName, Lock, ReleaseId, RolloutId, Sample, StartId};
+use friday_wire::{Answer, HostName, Lock, ProcessName, ReleaseId, RolloutId, Sample, StartId};
 
 use super::effect::EffectId;
 use crate::journal::event::MemberChange;
@@ -170,6 +170,21 @@ pub enum Command {
         keeper: HostName,
         /// A proven person, needed where the old keeper does not answer.
         proven: Option<String>,
+        /// The hosts.
+        fleet: Box<FleetPlan>,
+    },
+    /// Has another host run a once process.
+    SetOnce {
+        /// Names this act in the journal.
+        rollout: RolloutId,
+        /// Who drives.
+        driver: Driver,
+        /// Which process.
+        process: ProcessName,
+        /// The host that runs it from then on.
+        host: HostName,
+        /// Hosts that are off for good: the person's word.
+        dead: Vec<HostName>,
         /// The hosts.
         fleet: Box<FleetPlan>,
     },

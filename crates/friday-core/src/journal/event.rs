@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use friday_wire::{
-    Head, HostName, JournalId, Lock, Migration, Observation, OpenRollout, Quarantined, Refusal,
-    ReleaseId, RolloutId, RolloutKind, StartId, StepReport,
+    Head, HostName, JournalId, Lock, Migration, Observation, OpenRollout, ProcessName, Quarantined,
+    Refusal, ReleaseId, RolloutId, RolloutKind, StartId, StepReport,
 };
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +103,9 @@ pub enum Event {
         rollout: RolloutId,
         /// As hosts will store it.
         open: OpenRollout,
+        /// The hosts that run the once processes of a push.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        once: BTreeMap<ProcessName, HostName>,
     },
     /// Work other than a round began.
     WorkBegun {
@@ -348,6 +351,19 @@ pub enum Intent {
         /// The hosts.
         fleet: FleetPlan,
     },
+    /// Another host runs a once process.
+    Once {
+        /// Which process.
+        process: ProcessName,
+        /// The host that runs it from then on.
+        host: HostName,
+        /// Hosts that are off for good, by a person's word.
+        dead: Vec<HostName>,
+        /// That person.
+        person: String,
+        /// The hosts.
+        fleet: FleetPlan,
+    },
     /// Replace friday-host by the program that this friday carries.
     Upgrade {
         /// The hosts.
@@ -402,6 +418,7 @@ impl Intent {
             | Self::Lock { fleet, .. }
             | Self::Quarantine { fleet, .. }
             | Self::Keeper { fleet, .. }
+            | Self::Once { fleet, .. }
             | Self::Upgrade { fleet }
             | Self::Look { fleet }
             | Self::Members { fleet, .. } => fleet,
@@ -417,6 +434,7 @@ impl Intent {
             Self::Lock { .. }
             | Self::Quarantine { .. }
             | Self::Keeper { .. }
+            | Self::Once { .. }
             | Self::Upgrade { .. }
             | Self::Look { .. }
             | Self::Members { .. } => None,
@@ -621,6 +639,8 @@ pub enum Gate {
     Supervisor,
     /// A push to some hosts only: no other release runs apart from the fleet, and those hosts can.
     Apart,
+    /// It is known which host runs each once process.
+    Once,
 }
 
 /// How a gate was judged. An inconclusive gate refuses.

@@ -46,6 +46,7 @@ impl Rollout {
             seen: Default::default(),
             refilled: Default::default(),
             bound: None,
+            once: Default::default(),
             migration: Migration::NotBegun,
             swept: Swept::No,
             migrated_back: HookState::Waiting,
@@ -145,7 +146,8 @@ pub(crate) fn apply_to_rollout(
             rollout.gates.retain(|(known, _, _)| known != gate);
             rollout.gates.push((*gate, *result, says.clone()));
         }
-        Event::RolloutBound { open, .. } => {
+        Event::RolloutBound { open, once, .. } => {
+            rollout.once.clone_from(once);
             rollout.migration = open.migration;
             rollout.bound = Some(open.clone());
         }

@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod gate;
+mod once;
 pub mod outcome;
 pub mod push;
 pub mod rollback;
@@ -75,6 +76,7 @@ pub fn advance(view: View<'_>) -> Vec<Event> {
         Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Once { .. }
         | Intent::Upgrade { .. }
         | Intent::Look { .. }
         | Intent::Members { .. } => act::advance(view),

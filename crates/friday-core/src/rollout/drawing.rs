@@ -138,6 +138,7 @@ pub fn kind(rollout: &Rollout) -> &'static str {
         Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Once { .. }
         | Intent::Look { .. }
         | Intent::Members { .. }
         | Intent::Upgrade { .. } => "act",

@@ -2,8 +2,8 @@
 //! owed: starting, recovering and the normal step are the same code.
 
 use friday_wire::{
-    BackPace, Fence, FenceKind, HostName, LeaseAsk, Migration, Request, RoleName, RolloutId, Step,
-    StepKey, StepName, Undo,
+    BackPace, Fence, FenceKind, Holder, HostName, LeaseAsk, Migration, Request, RoleName,
+    RolloutId, Step, StepKey, StepName, Undo,
 };
 
 use super::decide::wave::upcoming;
@@ -367,7 +367,7 @@ fn round_request(
             witness: witness(),
         },
         RoundAsk::Open => {
-            Request::Open { fence, rollout: rollout.bound.clone()?, once: Default::default() }
+            Request::Open { fence, rollout: rollout.bound.clone()?, once: rollout.once.clone() }
         }
         RoundAsk::Stage => Request::Do {
             fence,
@@ -382,7 +382,7 @@ fn round_request(
             let stable = rollout.bound.as_ref().and_then(|open| open.release);
             Request::Quarantine { fence, entries: state.quarantine_but(stable) }
         }
-        RoundAsk::Act => act_request(state, rollout, fence)?,
+        RoundAsk::Act => act_request(state, rollout, fence, host)?,
         RoundAsk::Close => Request::Close {
             fence,
             rollout: rollout.id.clone(),
@@ -401,7 +401,7 @@ fn round_request(
     })
 }
 
-fn act_request(state: &State, rollout: &Rollout, fence: Fence) -> Option<Request> {
+fn act_request(state: &State, rollout: &Rollout, fence: Fence, host: &HostName) -> Option<Request> {
     Some(match &*rollout.intent {
         Intent::Lock { lock, .. } => Request::Lock { fence, lock: lock.clone() },
         Intent::Quarantine { .. } => {
@@ -412,6 +412,15 @@ fn act_request(state: &State, rollout: &Rollout, fence: Fence) -> Option<Request
         | Intent::Members { change: MemberChange::Rename { to: keeper, .. }, .. } => {
             Request::Keeper { fence, keeper: keeper.clone() }
         }
+        Intent::Once { process, host: holder, .. } => Request::Once {
+            fence,
+            process: process.clone(),
+            holder: if host == holder {
+                Holder::Here
+            } else {
+                Holder::Host { host: holder.clone() }
+            },
+        },
         Intent::Push { .. }
         | Intent::Rollback { .. }
         | Intent::Sweep { .. }
@@ -480,7 +489,12 @@ fn order(rollout: &Rollout, host: &HostName, pace: Pace) -> Option<Effect> {
             secrets: plan.secrets.clone(),
             secrets_stay: plan.secrets_stay,
             role,
-            once: Vec::new(),
+            once: rollout
+                .once
+                .iter()
+                .filter(|(_, holder)| *holder == host)
+                .map(|(process, _)| process.clone())
+                .collect(),
         },
         Intent::Rollback { quarantine, reason, .. } => Step::Back {
             to: bound.release,

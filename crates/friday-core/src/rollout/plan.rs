@@ -1,7 +1,10 @@
 //! The plan of a rollout: every choice made before the first effect, so that none is left for later.
 
+use std::collections::BTreeMap;
+
 use friday_wire::{
-    Clocks, HealthSpec, HostName, Ports, ReleaseId, Rotation, SecretsVersion, Supervisor, TreeId,
+    Clocks, HealthSpec, HostName, Ports, ProcessName, ReleaseId, Rotation, SecretsVersion, Supervisor,
+    TreeId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +48,9 @@ pub struct Plan {
     /// Who runs it on hosts.
     #[serde(default, skip_serializing_if = "is_own")]
     pub supervisor: Supervisor,
+    /// The hosts on which each once process may run, in the configuration's order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub once: BTreeMap<ProcessName, Vec<HostName>>,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -6,10 +6,12 @@ pub mod host;
 pub mod hosts;
 pub mod round;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use friday_wire::{
-    Fence, Head, HostName, Migration, Observation, OpenRollout, ReleaseId, RolloutId, StartId,
+    Fence, Head, HostName, Migration, Observation, OpenRollout, ProcessName, ReleaseId, RolloutId,
+    StartId,
 };
 
 use super::plan::{FleetPlan, PlannedHost};
@@ -54,6 +56,8 @@ pub struct Rollout {
     pub refilled: SharedSet<HostName>,
     /// As hosts store it.
     pub bound: Option<OpenRollout>,
+    /// The hosts that run the once processes of a push.
+    pub once: BTreeMap<ProcessName, HostName>,
     /// How far the migration came.
     pub migration: Migration,
     /// Hosts were put right for this push already.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use friday_wire::{
-    BootDefault, BootHook, HealthState, HostName, Observation, ReleaseId, RolloutId, Supervisor,
+    BootDefault, BootHook, HealthState, Holder, HostName, Observation, ProcessName, ReleaseId,
+    RolloutId, RunningProcess, Supervisor,
 };
 use serde::Serialize;
 
@@ -79,6 +80,12 @@ pub struct Seen {
     pub in_rotation: bool,
     /// Restarts since the switch.
     pub restarts: u32,
+    /// Its processes, where it is more than the release's `run` command.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<RunningProcess>,
+    /// The once processes of which it is the one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub once: Vec<ProcessName>,
     /// A rollout is open there.
     pub open: Option<RolloutId>,
     /// A timer is armed: unless confirmed, the host undoes its switch.
@@ -136,6 +143,13 @@ impl HostView {
             health: app.map(|app| app.health.clone()),
             in_rotation: app.is_some_and(|app| app.in_rotation),
             restarts: app.map_or(0, |app| app.restarts),
+            processes: app.map(|app| app.processes.clone()).unwrap_or_default(),
+            once: head
+                .once
+                .iter()
+                .filter(|(_, known)| known.value == Holder::Here)
+                .map(|(process, _)| process.clone())
+                .collect(),
             open: head.rollout.as_ref().map(|open| open.value.id.clone()),
             armed: observation.armed,
             fence: head.fence.number,

@@ -254,6 +254,7 @@ impl RolloutView {
             }
             Intent::Sweep { .. }
             | Intent::Keeper { .. }
+            | Intent::Once { .. }
             | Intent::Upgrade { .. }
             | Intent::Look { .. }
             | Intent::Members { .. } => (None, None, None, false),

@@ -237,6 +237,7 @@ fn begun(chronicle: &Chronicle, intent: &Intent, takes_back: bool) -> String {
             format!("lifting the quarantine of {}: {reason}", chronicle.release_says(release))
         }
         Intent::Keeper { keeper, .. } => format!("`{keeper}` becomes the keeper"),
+        Intent::Once { process, host, .. } => format!("`{process}` moves to `{host}`"),
         Intent::Upgrade { .. } => format!("replacing friday-host on {hosts} where it differs"),
         Intent::Look { .. } => format!("looking at {hosts}"),
         Intent::Members { change, .. } => match change {
@@ -447,6 +448,7 @@ fn done(word: RolloutWord) -> &'static str {
         | RolloutWord::Quarantine
         | RolloutWord::Lift
         | RolloutWord::Keeper
+        | RolloutWord::Once
         | RolloutWord::Upgrade
         | RolloutWord::Look
         | RolloutWord::Remove
@@ -569,6 +571,7 @@ fn acted(word: RolloutWord) -> &'static str {
         RolloutWord::Quarantine => "every host refuses it",
         RolloutWord::Lift => "hosts take it again",
         RolloutWord::Keeper => "every host knows the keeper",
+        RolloutWord::Once => "the process runs on its new host, and nowhere else",
         RolloutWord::Upgrade => "every host runs this friday's friday-host",
         RolloutWord::Remove => "nothing of friday's runs there any more",
         RolloutWord::Rename => "it knows its new name",

@@ -114,6 +114,7 @@ impl Scene {
             bytes: 0,
             files: 0,
             supervisor: friday_wire::Supervisor::Own,
+            once: Default::default(),
         }
     }
 

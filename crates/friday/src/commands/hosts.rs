@@ -11,7 +11,7 @@ use friday_core::controller::input;
 use friday_core::view::host::{Seen, Sight};
 use friday_core::view::words::{count, duration, names, size};
 use friday_core::view::{Chronicle, HostView};
-use friday_wire::{HealthState, HostName};
+use friday_wire::{HealthState, HostName, ProcessName, RoleName, RunningProcess, Spread};
 use serde::Serialize;
 
 use super::members;
@@ -45,6 +45,14 @@ pub enum HostsCommand {
         after_help = "Examples:\n  friday hosts keeper web-2\n  friday hosts keeper web-2 --proven anna    the old keeper does not answer"
     )]
     Keeper(KeeperArgs),
+    /// Have another host run a process that runs once.
+    ///
+    /// The host that ran it ends it first; only then the new one starts it. Hosts that do not answer stop
+    /// the move, for one of them may run it.
+    #[command(
+        after_help = "Examples:\n  friday hosts once mailer jobs-2\n  friday hosts once mailer jobs-2 --dead jobs-1    jobs-1 is off and stays off"
+    )]
+    Once(OnceArgs),
     /// Replace friday-host on every host by the program that this friday carries.
     ///
     /// One host first, then the others. Applications are not touched. A host whose new program does
@@ -83,6 +91,19 @@ pub enum HostsCommand {
     Forget(members::ForgetArgs),
 }
 
+/// Which process, and where.
+#[derive(Debug, Args)]
+pub struct OnceArgs {
+    /// A process of `[process.NAME]` with `once = true`.
+    pub process: String,
+    /// The host that runs it from now on.
+    pub host: String,
+    /// A host that does not answer and is off for good: your word that nothing runs there any more, and
+    /// that it will not be started as it was. Else the process would run twice. May be given again.
+    #[arg(long, value_name = "HOST")]
+    pub dead: Vec<String>,
+}
+
 /// Which host.
 #[derive(Debug, Args)]
 pub struct KeeperArgs {
@@ -108,6 +129,9 @@ pub fn run(ui: &Ui, global: &Global, args: &HostsArgs) -> Result<Exit, CommandEr
     let context = Context::load(global)?;
     if let Some(HostsCommand::Keeper(keeper)) = &args.command {
         return name_keeper(ui, &context, keeper);
+    }
+    if let Some(HostsCommand::Once(once)) = &args.command {
+        return move_once(ui, &context, once);
     }
     if let Some(HostsCommand::Upgrade) = &args.command {
         return upgrade(ui, &context);
@@ -143,6 +167,35 @@ fn name_keeper(ui: &Ui, context: &Context, args: &KeeperArgs) -> Result<Exit, Co
         keeper,
         proven: args.proven.clone(),
         fleet: Box::new(context.settings.fleet_plan()),
+    };
+    driver::drive(ui, context, Purpose::Act, command)
+}
+
+fn move_once(ui: &Ui, context: &Context, args: &OnceArgs) -> Result<Exit, CommandError> {
+    let settings = &context.settings;
+    let host = known(context, &args.host)?;
+    let process = ProcessName::new(args.process.clone());
+    let spec = settings.processes.named.get(&process).filter(|spec| spec.spread == Spread::Once);
+    let Some(spec) = spec else {
+        let message = format!("no process `{process}` runs once");
+        return Err(CommandError::new(Exit::Usage, message)
+            .hint(format!("`[process.{process}]` with `once = true` makes one")));
+    };
+    let has_role = settings
+        .host(&host)
+        .is_some_and(|host| spec.roles.contains(&RoleName::new(host.role.clone())));
+    if !has_role {
+        let message = format!("`{host}` has none of the roles of `{process}`");
+        return Err(CommandError::new(Exit::Usage, message));
+    }
+    let dead: Vec<HostName> = args.dead.iter().map(HostName::new).collect();
+    let command = |rollout, driver| input::Command::SetOnce {
+        rollout,
+        driver,
+        process,
+        host,
+        dead,
+        fleet: Box::new(settings.fleet_plan()),
     };
     driver::drive(ui, context, Purpose::Act, command)
 }
@@ -330,10 +383,34 @@ fn reboot(chronicle: &Chronicle, seen: &Seen) -> String {
     }
 }
 
+fn process_says(seen: &Seen, process: &RunningProcess) -> String {
+    let mut words = Vec::new();
+    if process.part.name().is_some_and(|name| seen.once.contains(name)) {
+        words.push("once".to_owned());
+    }
+    match &process.health {
+        _ if !process.running => words.push("not running".to_owned()),
+        HealthState::Healthy => {}
+        HealthState::Unproven => words.push("unproven".to_owned()),
+        HealthState::Sick { .. } => words.push("sick".to_owned()),
+    }
+    if process.restarts > 0 && process.part.name().is_some() {
+        words.push(count(process.restarts as usize, "restart"));
+    }
+    match words.as_slice() {
+        [] => process.part.to_string(),
+        words => format!("{} ({})", process.part, words.join(", ")),
+    }
+}
+
 fn notes(seen: &Seen) -> Vec<String> {
     let mut notes = seen.drift.clone();
     if let Some(HealthState::Sick { why }) = &seen.health {
         notes.push(why.clone());
+    }
+    if !seen.processes.is_empty() {
+        let says: Vec<String> = seen.processes.iter().map(|one| process_says(seen, one)).collect();
+        notes.push(format!("runs {}", says.join(", ")));
     }
     if seen.restarts > 0 {
         notes.push(count(seen.restarts as usize, "restart"));

@@ -1,6 +1,8 @@
 //! Lists: every entry that is wrong is told, not only the first.
 
+use friday_wire::RoleName;
 use friday_wire::manifest::is_inside;
+use friday_wire::process::is_name;
 
 use super::{ENTRIES_MAX, Reading, whole};
 use crate::config::document::{Node, Value};
@@ -83,6 +85,25 @@ impl Reading<'_> {
             }
             seen.push(path.to_owned());
             Ok(path.to_owned())
+        })
+    }
+
+    /// Roles, each once.
+    pub(crate) fn roles(&self, node: &Node) -> Result<Vec<RoleName>, Vec<Fault>> {
+        let mut seen: Vec<RoleName> = Vec::new();
+        self.each(node, |item| {
+            let Value::Text(text) = &item.value else {
+                return Err(self.fault(item, "each role is a string"));
+            };
+            if !is_name(text) {
+                return Err(self.fault(item, format!("`{text}` is not a name for a role")));
+            }
+            let role = RoleName::new(text.clone());
+            if seen.contains(&role) {
+                return Err(self.fault(item, format!("`{text}` stands twice")));
+            }
+            seen.push(role.clone());
+            Ok(role)
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use friday_wire::{HostName, Quarantined};
 
 use super::gate::{facts, lease};
-use super::{View, round};
+use super::{View, once, round};
 use crate::fleet::Truth;
 use crate::journal::Event;
 use crate::journal::event::{End, Fact, Intent, MemberChange, RoundAsk};
@@ -90,6 +90,10 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
             _ => End::Refused { reasons: vec![reason] },
         };
         events.push(view.end(end));
+        return events;
+    }
+    if let Intent::Once { process, host, dead, .. } = &*view.rollout.intent {
+        events.extend(once::moves(view, process, host, dead));
         return events;
     }
     if let Intent::Quarantine { release, active: true, .. } = &*view.rollout.intent
@@ -209,6 +213,9 @@ fn may_pass(view: View<'_>, reason: &Reason) -> bool {
 pub fn acted(view: View<'_>, done: &Round) -> Vec<Event> {
     if let Some(highest) = round::fenced_by(done) {
         return vec![view.end(End::Fenced { by: highest })];
+    }
+    if let Intent::Once { host, .. } = &*view.rollout.intent {
+        return once::moved(view, host, done);
     }
     let stored: Vec<HostName> = round::answers(done).cloned().collect();
     if stored.is_empty() {

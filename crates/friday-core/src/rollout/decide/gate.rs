@@ -61,6 +61,7 @@ pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) ->
     if !plan.only.is_empty() {
         judged.push(apart(view, plan));
     }
+    judged.extend(once(view, plan));
     judged
 }
 
@@ -334,6 +335,25 @@ fn way_back(view: View<'_>, plan: &Plan, truth: &Truth) -> Judged {
             format!("it returns to {}, held by the hosts", stable.short()),
         ),
     }
+}
+
+/// It is known of each once process which host runs it; nothing to judge where there is none.
+fn once(view: View<'_>, plan: &Plan) -> Option<Judged> {
+    if plan.once.is_empty() {
+        return None;
+    }
+    let wrong = plan.once.iter().find_map(|(process, hosts)| {
+        super::once::holder(view, process, hosts).err().map(|why| (process.clone(), why))
+    });
+    Some(match wrong {
+        Some((process, why)) => Judged::refuse(Gate::Once, Reason::Once { process, why }),
+        None => {
+            let all = super::once::assigned(view, plan);
+            let says: Vec<String> =
+                all.iter().map(|(process, host)| format!("`{process}` on `{host}`")).collect();
+            Judged::pass(Gate::Once, format!("runs once: {}", says.join(", ")))
+        }
+    })
 }
 
 /// What the heads say and this journal does not know yet.

@@ -3,7 +3,7 @@
 use friday_wire::{Answer, Migration, OpenRollout, RolloutId, RolloutKind, StepState};
 
 use super::gate::{facts, judge_push};
-use super::{View, outcome, round, stop_all, wave};
+use super::{View, once, outcome, round, stop_all, wave};
 use crate::controller::input::{BackTo, Outcome};
 use crate::fleet::truth::further;
 use crate::journal::Event;
@@ -61,7 +61,8 @@ pub fn raised(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
         leaves: None,
         migration,
     };
-    events.push(Event::RolloutBound { rollout: view.id(), open });
+    let once = once::assigned(view, plan);
+    events.push(Event::RolloutBound { rollout: view.id(), open, once });
     events.extend(hosts_as_found(view, plan, raised));
     events.push(round::begin(view, RoundAsk::Open, view.answering()));
     events

@@ -90,7 +90,7 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
         leaves: bound.leaves,
         migration: migration.unwrap_or(friday_wire::Migration::NotBegun),
     };
-    events.push(Event::RolloutBound { rollout: view.id(), open });
+    events.push(Event::RolloutBound { rollout: view.id(), open, once: Default::default() });
     if let (Some(leaves), true) = (bound.leaves, *quarantine) {
         events.extend(quarantined(view, leaves, reason));
     }

@@ -8,6 +8,9 @@ use crate::journal::event::{End, HostAnswer, Intent, RoundAsk};
 use crate::reason::Reason;
 use crate::rollout::run::Round;
 
+/// What a host may need to kill a process that does not end by itself, milliseconds.
+const KILL_MS: u64 = 15_000;
+
 /// A driver that was fenced off this often while rolling back gives up.
 const RAISES_MAX: u32 = 20;
 
@@ -26,11 +29,15 @@ pub fn begin(view: View<'_>, ask: RoundAsk, hosts: Vec<HostName>) -> Event {
         | RoundAsk::MigrationEnds
         | RoundAsk::Look
         | RoundAsk::Quarantine
-        | RoundAsk::Act
         | RoundAsk::Observe
         | RoundAsk::Close
         | RoundAsk::Release
         | RoundAsk::Rename => fleet.answer_deadline_ms,
+        // A host that gives a once process up answers when it ended.
+        RoundAsk::Act => fleet.answer_deadline_ms.saturating_add(match &*view.rollout.intent {
+            Intent::Once { .. } => fleet.clocks.stop_ms.saturating_add(KILL_MS),
+            _ => 0,
+        }),
     };
     Event::RoundBegun {
         rollout: view.id(),
@@ -78,6 +85,7 @@ fn conclude(view: View<'_>, round: &Round) -> Vec<Event> {
             Intent::Lock { .. }
             | Intent::Quarantine { .. }
             | Intent::Keeper { .. }
+            | Intent::Once { .. }
             | Intent::Upgrade { .. }
             | Intent::Look { .. }
             | Intent::Members { .. } => Vec::new(),
@@ -125,6 +133,7 @@ pub fn raise(view: View<'_>, number: u64) -> Vec<Event> {
         | Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Once { .. }
         | Intent::Upgrade { .. }
         | Intent::Look { .. }
         | Intent::Members { .. } => FenceKind::Push,
@@ -148,6 +157,7 @@ fn raised(view: View<'_>, round: &Round) -> Vec<Event> {
         Intent::Lock { .. }
         | Intent::Quarantine { .. }
         | Intent::Keeper { .. }
+        | Intent::Once { .. }
         | Intent::Upgrade { .. }
         | Intent::Look { .. }
         | Intent::Members { .. } => act::raised(view, round),

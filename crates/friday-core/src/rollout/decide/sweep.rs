@@ -50,7 +50,7 @@ pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
         leaves: None,
         migration: Migration::NotBegun,
     };
-    events.push(Event::RolloutBound { rollout: view.id(), open });
+    events.push(Event::RolloutBound { rollout: view.id(), open, once: Default::default() });
     events.extend(round::not_ok(raised).map(|(host, why)| rollback::gone(view, host, why)));
     events.push(round::begin(view, RoundAsk::Look, view.answering()));
     events

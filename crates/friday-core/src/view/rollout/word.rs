@@ -24,6 +24,8 @@ pub enum RolloutWord {
     Lift,
     /// `friday hosts keeper`.
     Keeper,
+    /// `friday hosts once`.
+    Once,
     /// Replaces friday-host.
     Upgrade,
     /// Only looked.
@@ -48,6 +50,7 @@ impl RolloutWord {
             Self::Quarantine => "quarantine",
             Self::Lift => "lift of a quarantine",
             Self::Keeper => "change of keeper",
+            Self::Once => "move of a process",
             Self::Upgrade => "upgrade of friday-host",
             Self::Look => "look",
             Self::Remove => "removal of a host",
@@ -67,6 +70,7 @@ impl RolloutWord {
             Intent::Quarantine { active: true, .. } => Self::Quarantine,
             Intent::Quarantine { active: false, .. } => Self::Lift,
             Intent::Keeper { .. } => Self::Keeper,
+            Intent::Once { .. } => Self::Once,
             Intent::Upgrade { .. } => Self::Upgrade,
             Intent::Look { .. } => Self::Look,
             Intent::Members { change: MemberChange::Remove { .. }, .. } => Self::Remove,

@@ -11,9 +11,10 @@ use friday_core::journal::event::{
 use friday_core::journal::record::JOURNAL_FORMAT;
 use friday_core::journal::{Event, Position, Record};
 use friday_core::reason::Reason;
+use friday_core::rollout::plan::Traffic;
 use friday_core::time::Timestamp;
 use friday_wire::{
-    FenceKind, HostName, JournalId, Migration, Refusal, RolloutId, StartId, StepReport, StepState,
+    FenceKind, HostName, JournalId, Migration, ProcessName, Refusal, RolloutId, StartId, StepReport, StepState,
 };
 
 use nouns::{
@@ -83,6 +84,7 @@ pub fn records() -> Vec<Record> {
     not_told(&mut book);
     unsupervised(&mut book);
     hooked(&mut book);
+    once(&mut book);
     book.records
 }
 
@@ -188,7 +190,11 @@ fn judged_and_found(book: &mut Book, id: &RolloutId) {
     for one_way in [false, true] {
         for migration in migrations(one_way) {
             let open = open("push-1", migration);
-            book.write(&Event::RolloutBound { rollout: id.clone(), open });
+            book.write(&Event::RolloutBound {
+                rollout: id.clone(),
+                open,
+                once: Default::default(),
+            });
             book.write(&Event::MigrationMoved { rollout: id.clone(), migration });
         }
     }
@@ -572,4 +578,38 @@ fn hooked(book: &mut Book) {
         book.write(&Event::HookEnded { rollout: id.clone(), name, failed: None });
     }
     book.end("push-10", End::Dropped);
+}
+
+/// A process that runs once: judged, told to hosts, moved, and not known where.
+fn once(book: &mut Book) {
+    let process = ProcessName::new("mailer");
+    let mut plan = nouns::plain_plan();
+    plan.once = [(process.clone(), hosts())].into();
+    plan.fleet.hosts[0].traffic = Traffic::None;
+    book.begin("push-11", Intent::Push { plan }, None);
+    let id = rollout("push-11");
+    book.write(&Event::GateJudged {
+        rollout: id.clone(),
+        gate: Gate::Once,
+        result: GateResult::Pass,
+        says: "runs once: `mailer` on `web-1`".to_owned(),
+    });
+    let open = open("push-11", Migration::NotBegun);
+    let once = [(process.clone(), host("web-1"))].into();
+    book.write(&Event::RolloutBound { rollout: id, open, once });
+    let why = "`web-2` does not answer, and may run it".to_owned();
+    let reasons = vec![Reason::Once { process: process.clone(), why }];
+    book.end("push-11", End::NotSwitched { reasons });
+    book.begin(
+        "once-1",
+        Intent::Once {
+            process,
+            host: host("web-2"),
+            dead: vec![host("web-1")],
+            person: "anna".to_owned(),
+            fleet: fleet(),
+        },
+        None,
+    );
+    book.end("once-1", End::Done);
 }

@@ -38,7 +38,7 @@ lists! {
         GateJudged RolloutBound WorkBegun MigrationMoved MigrationWentBack HookEnded WaveBegun
         StepBegun StepAnswered OutsideProved HostDone HostFailed HostLeft HealthChanged SoakBegun
         BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed HostStopped;
-    Intent: Push Rollback Sweep Lock Quarantine Keeper Look Upgrade Members;
+    Intent: Push Rollback Sweep Lock Quarantine Keeper Look Upgrade Members Once;
     MemberChange: Remove Rename Forget;
     RoundAsk: Read Raise RaiseWave Open Ship Stage MigrationBegins MigrationEnds Look Quarantine Act
         Observe Close Release Upgrade Leave Rename;
@@ -47,7 +47,7 @@ lists! {
     HostAnswer: Head Seen Ok Refused Failed Unreachable Unknown;
     StepAnswer: Report Refused Unknown NotSent;
     Fact: Stable OpenRollout Superseded Quarantine Lock Keeper Apart;
-    Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room Apart Supervisor;
+    Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room Apart Supervisor Once;
     GateResult: Pass Inconclusive Fail;
     Watcher: Host Outside;
     End: Stable TakenBack NotSwitched Converged Owed Refused Unreachable Fenced TakenOver Done
@@ -58,7 +58,7 @@ lists! {
     Reason: Unreachable Locked Leased LeaseLost Fenced Keeper Quarantined RolloutOpen HeadsChanged
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
         StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full HeldBy RunsApart
-        HostProgramOld IsKeeper NotToldStable Supervisor;
+        HostProgramOld IsKeeper NotToldStable Supervisor Once;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
         NotHeld Locked NotStopped;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;

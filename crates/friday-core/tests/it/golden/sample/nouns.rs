@@ -209,6 +209,7 @@ pub fn plan() -> Plan {
         bytes: 0,
         files: 0,
         supervisor: friday_wire::Supervisor::Own,
+        once: Default::default(),
     }
 }
 
@@ -229,6 +230,7 @@ pub fn plain_plan() -> Plan {
         bytes: 0,
         files: 0,
         supervisor: friday_wire::Supervisor::Own,
+        once: Default::default(),
         ..plan
     }
 }
