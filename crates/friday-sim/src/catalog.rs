@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use friday_core::release::{digest, release_id, tree_id};
 use friday_wire::{
-    Entry, EntryKind, HealthSpec, HttpCheck, Manifest, ReleaseId, RunSpec, TreeId, UnitSpec,
+    Entry, EntryKind, HealthSpec, HttpCheck, Manifest, ProcessName, ProcessSpec, Processes,
+    ReleaseId, RoleName, RunSpec, Spread, TreeId, UnitSpec,
 };
 
 use crate::options::Options;
@@ -117,7 +118,7 @@ impl Catalog {
                 health: health(options),
                 shared: Vec::new(),
                 unit: UnitSpec::default(),
-                processes: friday_wire::Processes::default(),
+                processes: processes(options),
             },
         };
         let id = release_id(&manifest);
@@ -157,5 +158,29 @@ pub(crate) fn health(options: &Options) -> HealthSpec {
         passes: options.passes,
         steady_ms: options.steady_ms,
         failures: 3,
+    }
+}
+
+/// The process of which the fleet runs one.
+pub(crate) const ONCE: &str = "tick";
+
+/// What runs beside the application of each release.
+fn processes(options: &Options) -> Processes {
+    if !options.processes {
+        return Processes::default();
+    }
+    let web = RoleName::new("web");
+    let spec = |spread| ProcessSpec {
+        roles: [web.clone()].into(),
+        command: "./app work".to_owned(),
+        env: BTreeMap::new(),
+        health: HealthSpec { steady_ms: 1_000, ..HealthSpec::default() },
+        port: None,
+        spread,
+    };
+    let named = [("worker", Spread::Each), (ONCE, Spread::Once)];
+    Processes {
+        run_in: Some([web.clone()].into()),
+        named: named.map(|(name, spread)| (ProcessName::new(name), spec(spread))).into(),
     }
 }

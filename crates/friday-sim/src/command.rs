@@ -6,9 +6,11 @@ use friday_core::rollout::plan::{
 };
 use friday_core::rollout::wave::{WaveSize, waves};
 use friday_node::Action;
-use friday_wire::{Clocks, HostName, Lock, Ports, ReleaseId, Rotation, StartId};
+use std::collections::BTreeMap;
 
-use crate::catalog::{Release, health};
+use friday_wire::{Clocks, HostName, Lock, Ports, ProcessName, ReleaseId, Rotation, StartId};
+
+use crate::catalog::{ONCE, Release, health};
 use crate::options::{MigrationChoice, RotationChoice};
 use crate::shell::{shorten, tell_outcome};
 use crate::world::World;
@@ -136,7 +138,25 @@ impl World {
             bytes: 0,
             files: 0,
             supervisor: friday_wire::Supervisor::Own,
-            once: Default::default(),
+            once: self.once(),
+        }
+    }
+
+    /// The once process may run on every host.
+    fn once(&self) -> BTreeMap<ProcessName, Vec<HostName>> {
+        let hosts = || self.hosts.iter().map(|host| host.name.clone()).collect();
+        let once = self.options.processes.then(|| (ProcessName::new(ONCE), hosts()));
+        once.into_iter().collect()
+    }
+
+    pub(crate) fn once_command(&mut self, laptop: usize, host: HostName) -> Command {
+        Command::SetOnce {
+            rollout: self.new_rollout("once"),
+            driver: self.new_driver(laptop),
+            process: ProcessName::new(ONCE),
+            host,
+            dead: Vec::new(),
+            fleet: Box::new(self.fleet_plan()),
         }
     }
 

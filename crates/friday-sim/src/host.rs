@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use friday_node::operation::{Course, Operation};
 use friday_node::{Action, ActionId, App, CallId, Durable, Input, Node, Turn};
 use friday_wire::{
-    BootIdentity, FleetName, HealthState, HostName, Migration, ReleaseId, RolloutId, StepKey,
+    BootIdentity, FleetName, HealthState, HostName, Migration, Part, ReleaseId, RolloutId, StepKey,
     StepName, Undo,
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Host {
     pub(crate) disk: Disk,
     /// Survives the host program, not the machine.
     pub(crate) apps: BTreeMap<App, Application>,
+    /// Processes that have a name; as `apps` in all else.
+    pub(crate) processes: BTreeMap<App, Part>,
     /// A balancer that a command pair points: survives both.
     pub(crate) balancer: Option<(ReleaseId, Option<u16>)>,
     /// The health page: lives and dies with the host program.
@@ -106,6 +108,7 @@ impl Host {
             pointed: None,
             disk: Disk::Fine,
             apps: BTreeMap::new(),
+            processes: BTreeMap::new(),
             balancer: None,
             page: false,
             sick_until: 0,

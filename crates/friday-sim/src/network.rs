@@ -2,7 +2,7 @@
 //! sent them has died.
 
 use friday_core::controller::input::Outcome;
-use friday_wire::{Answer, Fence, HostName, Request, Step};
+use friday_wire::{Answer, Fence, Holder, HostName, Request, Step};
 
 use crate::laptop::{Caller, Purpose};
 use crate::meddling::{Deed, Stuck};
@@ -154,6 +154,12 @@ impl World {
                 Request::Quarantine { entries, .. } => entries.clear(),
                 _ => {}
             },
+            Some(Switch::Yield) => {
+                if let Request::Once { fence, holder: Holder::Host { .. }, .. } = request {
+                    // Answered as a host that does what it was asked.
+                    request = Request::Quarantine { fence, entries: Default::default() };
+                }
+            }
             _ => {}
         }
         request

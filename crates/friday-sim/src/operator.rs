@@ -95,6 +95,10 @@ impl World {
                 let host = self.rng.usize(..self.hosts.len());
                 Some(self.keeper_command(laptop, self.hosts[host].name.clone()))
             }
+            97..99 if self.options.processes => {
+                let host = self.rng.usize(..self.hosts.len());
+                Some(self.once_command(laptop, self.hosts[host].name.clone()))
+            }
             _ => Some(self.look_command(laptop)),
         }
     }

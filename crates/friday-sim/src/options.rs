@@ -127,6 +127,8 @@ pub struct Options {
     /// How long a driver syncs after each turn; what comes meanwhile makes one turn.
     pub(crate) sync_ms: u64,
     pub(crate) faults: Faults,
+    /// Releases have a worker on each host and a process that runs once in the fleet.
+    pub(crate) processes: bool,
 }
 
 impl Options {
@@ -167,6 +169,7 @@ impl Options {
             sync_ms: Rng::with_seed(seed ^ 0x0005_109c).u64(0..40).saturating_sub(20),
             chaos_ms: if large { rng.u64(120_000..300_000) } else { rng.u64(120_000..1_200_000) },
             faults: Faults::drawn(&mut rng),
+            processes: rng.u32(..3) == 0,
         }
     }
 
@@ -196,7 +199,15 @@ impl Options {
             chaos_ms: 0,
             sync_ms: 0,
             faults: Faults::default(),
+            processes: false,
         }
+    }
+
+    /// With releases that have a worker on each host, and a process that runs once in the fleet.
+    #[must_use]
+    pub fn with_processes(mut self) -> Self {
+        self.processes = true;
+        self
     }
 
     /// With a migration in every push for which every host is stopped; the old release can use what it
@@ -221,7 +232,7 @@ impl fmt::Display for Options {
         write!(
             f,
             "seed={} hosts={} laptops={} journal={} rotation={:?} outside={} migration={:?} stop_all={} \
-             boot_hooks={} soak={} bake={} confirm={} out={}% bad={}% chaos={} sync={}",
+             boot_hooks={} processes={} soak={} bake={} confirm={} out={}% bad={}% chaos={} sync={}",
             self.seed,
             self.hosts,
             self.laptops,
@@ -231,6 +242,7 @@ impl fmt::Display for Options {
             self.migration,
             self.stop_all,
             self.boot_hooks,
+            self.processes,
             self.soak_ms,
             self.bake_ms,
             self.confirm_ms,

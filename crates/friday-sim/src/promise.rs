@@ -12,8 +12,9 @@ use friday_core::journal::event::{End, Event, Intent, RoundAsk};
 use friday_core::reason::Reason;
 use friday_node::operation::Course;
 use friday_node::{Action, Direction};
-use friday_wire::{HostName, ReleaseId, RolloutId, RolloutKind, StepReport, StepState, Undo};
+use friday_wire::{HostName, Part, ReleaseId, RolloutId, RolloutKind, StepReport, StepState, Undo};
 
+use crate::catalog::ONCE;
 use crate::failure::FailureClass;
 use crate::host::ArmedWatch;
 use crate::laptop::Driver;
@@ -81,6 +82,23 @@ impl World {
             | Action::Rotate { direction: Direction::Into, .. }
             | Action::Point { .. }
             | Action::Probe { .. } => {}
+        }
+    }
+
+    /// Promise 11: of a process that has a name one runs on a host at most; of one that runs once, in the
+    /// whole fleet.
+    pub(crate) fn of_a_process_one_runs_at_most(&mut self, host: usize, part: &Part) {
+        let count = |machine: &crate::host::Host| {
+            machine.processes.values().filter(|living| *living == part).count()
+        };
+        let here = count(&self.hosts[host]);
+        let all: usize = self.hosts.iter().map(count).sum();
+        let once = part.name().is_some_and(|name| name.as_str() == ONCE);
+        if here > 1 || (once && all > 1) {
+            let machine = &self.hosts[host].name;
+            let what =
+                format!("`{part}` is started on {machine}, and {all} of it run, {here} here");
+            self.fail(FailureClass::Safety, what);
         }
     }
 

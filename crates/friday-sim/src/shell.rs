@@ -6,7 +6,7 @@ use friday_core::controller::input::Outcome;
 use friday_core::release::release_id;
 use friday_node::attempts::Seen;
 use friday_node::{Action, ActionId, ActionResult, App, CallId, Direction, Input, Node, Turn};
-use friday_wire::{Answer, HostFacts, Request, Rotation, Sample, StepReport, StepState};
+use friday_wire::{Answer, HostFacts, Part, Request, Rotation, Sample, StepReport, StepState};
 
 use crate::application::Application;
 use crate::catalog::Behaviour;
@@ -38,6 +38,7 @@ impl World {
         let machine = &mut self.hosts[host];
         machine.booted_at = None;
         machine.apps.clear();
+        machine.processes.clear();
         self.look_at(host);
     }
 
@@ -97,7 +98,7 @@ impl World {
         machine.page = false;
         let input = Input::Started {
             boot: machine.boot_identity(),
-            alive: machine.apps.keys().copied().collect(),
+            alive: machine.apps.keys().chain(machine.processes.keys()).copied().collect(),
             boot_hook: machine.boot_hook,
         };
         self.note(|world| format!("the host program on {} starts", world.hosts[host].name));
@@ -368,6 +369,9 @@ impl World {
 
     fn stopping_takes(&mut self, host: usize, app: App, grace_ms: u64) -> u64 {
         match self.hosts[host].apps.get(&app) {
+            None if self.hosts[host].processes.contains_key(&app) => {
+                self.rng.u64(1..2_000).min(grace_ms)
+            }
             None => 0,
             Some(running) if running.behaviour == Behaviour::Deaf => grace_ms,
             Some(_) => self.rng.u64(1..500).min(grace_ms),
@@ -418,9 +422,16 @@ impl World {
                 self.hosts[host].trees.insert(*release);
             }
             Action::Command { .. } | Action::Probe { .. } => {}
+            Action::Start { app, part: part @ Part::Process(_), .. } => {
+                if self.hosts[host].trees.contains(&app.release) {
+                    self.hosts[host].processes.insert(*app, part.clone());
+                    self.of_a_process_one_runs_at_most(host, part);
+                }
+            }
             Action::Start { app, port, .. } => self.start_app(host, *app, *port),
             Action::Stop { app, .. } => {
                 self.hosts[host].apps.remove(app);
+                self.hosts[host].processes.remove(app);
             }
             Action::Rotate { direction, release, port, .. } => {
                 let machine = &mut self.hosts[host];

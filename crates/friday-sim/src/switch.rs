@@ -33,11 +33,13 @@ pub enum Switch {
     Seal,
     /// What is decided is decided from the first read, not from the answer to the own raise.
     OwnRaise,
+    /// A host says that it gave a once process up, and goes on running it.
+    Yield,
 }
 
 impl Switch {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Append,
         Self::Effects,
         Self::UnknownFails,
@@ -50,6 +52,7 @@ impl Switch {
         Self::Raise,
         Self::Seal,
         Self::OwnRaise,
+        Self::Yield,
     ];
 
     fn word(self) -> &'static str {
@@ -66,6 +69,7 @@ impl Switch {
             Self::Raise => "raise",
             Self::Seal => "seal",
             Self::OwnRaise => "own-raise",
+            Self::Yield => "yield",
         }
     }
 }

@@ -5,7 +5,7 @@ use friday_core::controller::input::{BackTo, Way};
 use friday_node::operation::Operation;
 use friday_wire::ReleaseId;
 
-use crate::catalog::{Behaviour, Catalog};
+use crate::catalog::{Behaviour, Catalog, ONCE};
 use crate::ledger::AppendFault;
 use crate::meddling::{Deed, Meddling, Message};
 use crate::options::Options;
@@ -109,6 +109,22 @@ impl Walk {
         let command = self.world.sweep_command(laptop.0);
         self.world.start_friday(laptop.0, command);
         self.waits_for(laptop);
+    }
+
+    /// `friday hosts once`, to its end. Hosts count from 1.
+    pub fn moves_once(&mut self, laptop: Laptop, host: usize) {
+        let host = self.world.hosts[host - 1].name.clone();
+        let command = self.world.once_command(laptop.0, host);
+        self.world.start_friday(laptop.0, command);
+        self.waits_for(laptop);
+    }
+
+    /// Hosts on which the once process lives.
+    pub fn running_once(&self) -> Vec<usize> {
+        self.hosts_where(|walk, host| {
+            let living = walk.world.hosts[host].processes.values();
+            living.filter(|part| part.name().is_some_and(|name| name.as_str() == ONCE)).count() > 0
+        })
     }
 
     /// `friday resume --forward`, to its end.

@@ -16,8 +16,8 @@ pub mod health;
 pub mod id;
 pub mod manifest;
 pub mod pack;
-pub mod recipe;
 pub mod process;
+pub mod recipe;
 pub mod request;
 pub mod rotation;
 pub mod signature;
@@ -27,7 +27,8 @@ pub mod undo;
 
 pub use adopted::Adopted;
 pub use answer::{
-    Answer, BootDefault, HostFacts, Lacks, Observation, Refusal, RunningApp, RunningProcess, Verified,
+    Answer, BootDefault, HostFacts, Lacks, Observation, Refusal, RunningApp, RunningProcess,
+    Verified,
 };
 pub use examination::{BootHook, Examination, FoundDisk, FoundUnit};
 pub use fence::{Fence, FenceKind};
@@ -41,8 +42,8 @@ pub use id::{
     SecretsVersion, StartId, TreeId,
 };
 pub use manifest::{Entry, EntryKind, Manifest, ManifestError, Ports, RunSpec};
-pub use recipe::{Chunk, Chunker, Recipe, RecipeError};
 pub use process::{Part, ProcessSpec, Processes, Spread};
+pub use recipe::{Chunk, Chunker, Recipe, RecipeError};
 pub use request::{LeaseAsk, Request};
 pub use rotation::Rotation;
 pub use step::{BackPace, Step, StepKey, StepName, StepReport, StepState};

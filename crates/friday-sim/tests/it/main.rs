@@ -1,6 +1,7 @@
 //! The simulator's tests: one binary.
 
 mod fleets;
+mod processes;
 mod rollouts;
 mod safeguards;
 mod seeds;

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use crate::processes::a_process_that_runs_once_is_moved;
 use friday_sim::{Laptop, Message, Options, Switch, Walk};
 
 const ANNA: Laptop = Laptop(0);

@@ -55,6 +55,8 @@ switches! {
             Seal, "has said that it was not executed", an_order_arrives_after_it_was_looked_after;
         deciding_from_the_first_read_is_seen:
             OwnRaise, "it went back over a one-way migration", a_migration_runs_between_read_and_raise;
+        a_host_that_goes_on_with_what_it_gave_up_is_seen:
+            Yield, "of it run", a_process_that_runs_once_is_moved;
     }
 }
 

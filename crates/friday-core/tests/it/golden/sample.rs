@@ -14,7 +14,8 @@ use friday_core::reason::Reason;
 use friday_core::rollout::plan::Traffic;
 use friday_core::time::Timestamp;
 use friday_wire::{
-    FenceKind, HostName, JournalId, Migration, ProcessName, Refusal, RolloutId, StartId, StepReport, StepState,
+    FenceKind, HostName, JournalId, Migration, ProcessName, Refusal, RolloutId, StartId,
+    StepReport, StepState,
 };
 
 use nouns::{
