@@ -42,6 +42,7 @@ fn offered(files: &[&[u8]], base: &[&[u8]]) -> Offered {
         health: HealthSpec::default(),
         unit: friday_wire::UnitSpec::default(),
         shared: Vec::new(),
+        processes: friday_wire::Processes::default(),
     };
     let tree = named(files).into_iter().enumerate().map(entry).collect();
     Offered {
