@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod overlay;
+mod processes;
 
 use friday_wire::{Clocks, HealthSpec, HostName, Ports, Rotation};
 use proptest::prelude::*;

@@ -4,6 +4,7 @@ mod applications;
 mod connections;
 mod members;
 mod packs;
+mod processes;
 mod releases;
 mod support;
 mod switches;

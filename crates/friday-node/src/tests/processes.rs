@@ -134,3 +134,50 @@ fn the_host_program_may_die_while_a_worker_starts() {
         assert_eq!(world.living("worker").len(), 1, "{steps}: {:#?}", world.log);
     }
 }
+
+#[test]
+fn what_runs_once_runs_only_where_the_head_says_here() {
+    let mut world = World::settled(Setting::beside().of_role("web"));
+    assert!(world.living("tick").is_empty());
+    let once = |number, holder| Request::Once {
+        fence: push(number),
+        process: ProcessName::new("tick"),
+        holder,
+    };
+    world.raise(push(5));
+    assert_eq!(world.ask(once(5, Holder::Here)), Answer::Ok);
+    world.run_for(1_000);
+    assert_eq!(world.living("tick").len(), 1);
+    world.reboot();
+    world.run_for(30_000);
+    assert_eq!(world.living("tick").len(), 1, "it stays here over a reboot");
+    // Given up: the answer waits for the end, also while the stop hangs.
+    world.hanging.insert("stop".to_owned());
+    let other = Holder::Host { host: HostName::new("web-2") };
+    let call = world.send(once(5, other));
+    assert_eq!(world.answers.get(&call), None);
+    world.release_hung();
+    assert_eq!(world.answers.get(&call), Some(&Answer::Ok));
+    assert!(world.living("tick").is_empty());
+    world.reboot();
+    world.run_for(30_000);
+    assert!(world.living("tick").is_empty(), "and stays away");
+}
+
+#[test]
+fn an_undo_does_not_bring_back_what_was_given_up() {
+    let mut world = World::settled(Setting::plain().of_role("web").once());
+    world.ship(2);
+    world.begin_push("p2", 2, 2);
+    world.switch("p2", 2, 2, to_old());
+    world.run_for(3_000);
+    world.raise(push(7));
+    let holder = Holder::Host { host: HostName::new("web-2") };
+    let process = ProcessName::new("tick");
+    let call = world.send(Request::Once { fence: push(7), process, holder });
+    world.run_for(20_000);
+    assert_eq!(world.answers.get(&call), Some(&Answer::Ok));
+    world.run_for(300_000);
+    assert_eq!(world.serves(), Some(id(1)), "undone alone");
+    assert!(world.living("tick").is_empty() && world.living("worker").len() == 1);
+}

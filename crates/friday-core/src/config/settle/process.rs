@@ -103,6 +103,7 @@ fn spec(written: WrittenProcess, health: &HealthSpec) -> ProcessSpec {
             http: checks.http,
             tcp: checks.tcp,
             command: checks.command,
+            notify: false,
             steady_ms: checks.steady_ms.unwrap_or(health.steady_ms),
             ..health.clone()
         },
