@@ -461,7 +461,8 @@ pub fn output(
         (Supervisor::UserUnits | Supervisor::SystemUnits, Some(fleet)) => {
             crate::journald::last_lines(&crate::journald::identifier(&fleet, release, part), lines)
         }
-        _ => crate::output::last_lines(&place.output(release, part), lines).map_err(|e| e.to_string()),
+        _ => crate::output::last_lines(&place.output(release, part), lines)
+            .map_err(|e| e.to_string()),
     }
 }
 

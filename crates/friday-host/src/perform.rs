@@ -64,7 +64,7 @@ fn start(
         notify: run.health_of(&part).notify,
         part,
     };
-    started(host, app, app::start(&host.apps, &spec))
+    started(host, &spec, app::start(&host.apps, &spec))
 }
 
 fn done<E: std::fmt::Display>(result: Result<(), E>) -> ActionResult {

@@ -11,13 +11,7 @@ use crate::host::Host;
 use crate::store::Store;
 
 /// Asks once. Never takes longer than the spec's timeout, apart from what the system adds.
-pub fn probe(
-    host: &Host,
-    app: App,
-    part: &Part,
-    port: Option<u16>,
-    health: &HealthSpec,
-) -> Sample {
+pub fn probe(host: &Host, app: App, part: &Part, port: Option<u16>, health: &HealthSpec) -> Sample {
     let deadline = Instant::now() + Duration::from_millis(health.timeout_ms.max(1));
     match checks(host, (app, part), port, health, deadline) {
         Ok(()) => Sample::Pass,

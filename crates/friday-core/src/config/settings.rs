@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use friday_wire::{
-    Clocks, FleetName, HealthSpec, HostName, Part, Ports, ProcessName, Processes, ReleaseId, RoleName,
-    Rotation, RunSpec, SecretsVersion, Spread, TreeId, UnitSpec,
+    Clocks, FleetName, HealthSpec, HostName, Part, Ports, ProcessName, Processes, ReleaseId,
+    RoleName, Rotation, RunSpec, SecretsVersion, Spread, TreeId, UnitSpec,
 };
 
 use crate::rollout::plan::{

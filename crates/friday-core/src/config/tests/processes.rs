@@ -79,9 +79,11 @@ fn a_plan_names_the_hosts_of_what_runs_once_in_the_files_order() {
 
 #[test]
 fn run_can_share_a_role_with_a_process() {
-    let text = ROLES
-        .replacen("port = 8080\n", "port = 8080\nroles = [\"web\"]\n", 1)
-        .replacen("roles = [\"jobs\"]\nenv", "roles = [\"jobs\", \"web\"]\nenv", 1);
+    let text = ROLES.replacen("port = 8080\n", "port = 8080\nroles = [\"web\"]\n", 1).replacen(
+        "roles = [\"jobs\"]\nenv",
+        "roles = [\"jobs\", \"web\"]\nenv",
+        1,
+    );
     let settings = good(&text, None);
     let parts = settings.processes.parts(Some(&RoleName::new("web")));
     assert_eq!(parts, [Part::Run, Part::Process(ProcessName::new("worker"))]);
@@ -99,7 +101,11 @@ fn mistakes_in_processes_are_told() {
         ("command = \"bin/shop ping\"", "tcp = true", "asks a port, and it has none"),
         ("QUEUE = \"mail\"", "PORT = \"1\"", "`PORT` cannot be a variable here"),
         ("[process.worker]", "[process.run]", "`run` is not a name for a process"),
-        ("port = 8080\n", "port = 8080\nroles = [\"jobs\"]\n", "nothing runs on the hosts of the role"),
+        (
+            "port = 8080\n",
+            "port = 8080\nroles = [\"jobs\"]\n",
+            "nothing runs on the hosts of the role",
+        ),
         ("port = 8080\n", "port = 8080\nroles = [\"wbe\"]\n", "did you mean `web`?"),
     ];
     for (from, to, wanted) in rows {
