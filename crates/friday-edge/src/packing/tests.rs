@@ -29,6 +29,7 @@ fn run_spec() -> RunSpec {
         env: BTreeMap::new(),
         health: HealthSpec::default(),
         shared: Vec::new(),
+        processes: friday_wire::Processes::default(),
         unit: friday_wire::UnitSpec::default(),
     }
 }
