@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use friday_wire::{
-    Clocks, HealthSpec, HostName, Ports, ProcessName, ReleaseId, Rotation, SecretsVersion, Supervisor,
-    TreeId,
+    Clocks, HealthSpec, HostName, Ports, ProcessName, ReleaseId, Rotation, SecretsVersion,
+    Supervisor, TreeId,
 };
 use serde::{Deserialize, Serialize};
 

@@ -105,8 +105,11 @@ impl History {
             Op::Open(kind, n) => {
                 self.opened += 1;
                 let name = format!("r{}", self.opened);
-                if self.ask(Request::Open { fence, rollout: open(&name, kind, Some(id(n))), once: Default::default() })
-                    == Some(Answer::Ok)
+                if self.ask(Request::Open {
+                    fence,
+                    rollout: open(&name, kind, Some(id(n))),
+                    once: Default::default(),
+                }) == Some(Answer::Ok)
                 {
                     self.rollout = RolloutId::new(name);
                     self.stage(n);
@@ -226,7 +229,10 @@ impl History {
     }
 
     fn stage(&mut self, n: u8) {
-        self.world.send(Request::PutManifest { release: id(n), manifest: manifest_for(n, self.world.setting.role.as_ref()) });
+        self.world.send(Request::PutManifest {
+            release: id(n),
+            manifest: manifest_for(n, self.world.setting.role.as_ref()),
+        });
         let step = Step::Stage { release: id(n) };
         let key = self.key(StepName::Stage, u32::from(n));
         self.ask(Request::Do { fence: self.fence.clone(), key, step });
