@@ -43,6 +43,7 @@ pub fn archives(input: &[u8]) {
         env: BTreeMap::new(),
         health: HealthSpec::default(),
         shared: Vec::new(),
+        processes: friday_wire::Processes::default(),
         unit: friday_wire::UnitSpec::default(),
     };
     match read_release(&path, run, "v1", &stock, &LIMITS) {
