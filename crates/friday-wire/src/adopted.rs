@@ -7,7 +7,7 @@
 //! The commands are part of the release's environment, under names that no configuration may set: a release
 //! that is not adopted has the identity that it always had.
 
-use crate::UnitSpec;
+use crate::{Processes, UnitSpec};
 use crate::manifest::RunSpec;
 
 /// What friday runs for an adopted release. The application may take a minute until it is seen to run; that
@@ -60,6 +60,7 @@ impl Adopted {
         run.shared = Vec::new();
         // What its commands may do, the login may do; a unit of friday's might not.
         run.unit = UnitSpec::default();
+        run.processes = Processes::default();
         for (name, value) in [
             (PATH, self.path.as_str()),
             (START, &self.start),
@@ -86,6 +87,7 @@ mod tests {
             health: HealthSpec::default(),
             shared: vec!["uploads".to_owned()],
             unit: UnitSpec::default(),
+            processes: Processes::default(),
         };
         assert_eq!(Adopted::of(&plain), None);
         let adopted = Adopted {
