@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use friday_wire::*;
 
 use super::world::*;
+use crate::action::App;
 use crate::durable::Durable;
 use crate::operation::Course;
 
