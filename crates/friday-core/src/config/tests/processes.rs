@@ -70,6 +70,8 @@ fn a_plan_names_the_hosts_of_what_runs_once_in_the_files_order() {
         secrets: None,
         quarantine_override: None,
         only: Vec::new(),
+        bytes: 0,
+        files: 0,
     };
     let plan = settings.plan(facts);
     let hosts = &plan.once[&ProcessName::new("mailer")];
