@@ -7,8 +7,8 @@
 //! The commands are part of the release's environment, under names that no configuration may set: a release
 //! that is not adopted has the identity that it always had.
 
-use crate::{Processes, UnitSpec};
 use crate::manifest::RunSpec;
+use crate::{Processes, UnitSpec};
 
 /// What friday runs for an adopted release. The application may take a minute until it is seen to run; that
 /// it does not is believed the third time.

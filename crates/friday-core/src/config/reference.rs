@@ -32,7 +32,7 @@ pub struct Key {
 }
 
 /// Sections in the order in which people read them.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 11] = [
     Section { path: "", meaning: "At the top of the file." },
     Section { path: "release", meaning: "What is shipped and how it runs." },
     Section { path: "release.sign", meaning: "Signatures, where servers want them." },

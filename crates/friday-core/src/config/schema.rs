@@ -149,7 +149,8 @@ fn kind(kind: &Kind) -> Value {
             json!({ "oneOf": ways })
         }
         Kind::MigrateBack => json!({ "oneOf": [{ "enum": ["safe", "one-way"] }, only("command")] }),
-        Kind::Hosts => list(&text(NOT_EMPTY)),
+        Kind::Hosts | Kind::Roles => list(&text(NOT_EMPTY)),
+        Kind::Process => json!({ "type": "object", "required": ["run", "roles"] }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Size => text("^[0-9]"),
         Kind::Processors => text("^0*[1-9][0-9]*%$"),

@@ -143,7 +143,13 @@ pub fn run(ui: &Ui, global: &Global, args: &HostsArgs) -> Result<Exit, CommandEr
         Some(HostsCommand::Remove(args)) => return members::remove(ui, global, &context, args),
         Some(HostsCommand::Rename(args)) => return members::rename(ui, context, args),
         Some(HostsCommand::Forget(args)) => return members::forget(ui, &context, args),
-        Some(HostsCommand::Keeper(_) | HostsCommand::Upgrade | HostsCommand::Verify(_)) | None => {}
+        Some(
+            HostsCommand::Keeper(_)
+            | HostsCommand::Once(_)
+            | HostsCommand::Upgrade
+            | HostsCommand::Verify(_),
+        )
+        | None => {}
     }
     let journal = Journal::read(&context)?;
     let hosts = sight::hosts(&context, &journal.chronicle)?;
