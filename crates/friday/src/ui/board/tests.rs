@@ -13,6 +13,7 @@ fn view(hosts: usize) -> RolloutView {
         role: "web".to_owned(),
         ports: Ports::Fixed { port: 8000 },
         outside_url: None,
+        traffic: Default::default(),
     };
     let clocks =
         Clocks { settle_ms: 0, drain_ms: 0, stop_ms: 0, health_deadline_ms: 0, confirm_ms: 0 };
