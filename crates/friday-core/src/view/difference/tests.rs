@@ -19,6 +19,7 @@ fn manifest(tree: Vec<Entry>) -> Manifest {
         env: [("LOG".to_owned(), "info".to_owned())].into(),
         health: HealthSpec::default(),
         shared: Vec::new(),
+        processes: friday_wire::Processes::default(),
         unit: Default::default(),
     };
     Manifest { tree, run }

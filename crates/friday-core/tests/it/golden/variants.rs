@@ -101,7 +101,7 @@ pub fn of_event(event: &Event) -> Vec<String> {
         // Only an end that was applied counts.
         Event::RolloutEnded { end, .. } => {
             found.push(end.variant());
-            if let End::Refused { reasons } = end {
+            if let End::Refused { reasons } | End::NotSwitched { reasons } = end {
                 found.extend(reasons.iter().map(Variant::variant));
             }
         }
