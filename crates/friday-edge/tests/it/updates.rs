@@ -1,6 +1,7 @@
 //! Updates over real pipes: what differs travels, what is damaged is mended, and files come out as
 //! they are, whatever was done to them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -61,7 +62,7 @@ async fn push(fleet: &Fleet, from: &ShipFrom, release: &SourcedRelease, number: 
         leaves: None,
         migration: Migration::NotBegun,
     };
-    let open = Request::Open { fence: fence.clone(), rollout };
+    let open = Request::Open { fence: fence.clone(), rollout, once: BTreeMap::new() };
     assert_eq!(fleet.ask(&host, &open, soon()).await.expect("answered"), Answer::Ok);
     ship(fleet, from, &to("a", release), soon()).await.expect("shipped");
     let key = StepKey { rollout: id, step: StepName::Stage, attempt: 1 };
