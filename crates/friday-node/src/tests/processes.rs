@@ -181,3 +181,19 @@ fn an_undo_does_not_bring_back_what_was_given_up() {
     assert_eq!(world.serves(), Some(id(1)), "undone alone");
     assert!(world.living("tick").is_empty() && world.living("worker").len() == 1);
 }
+
+/// It runs, and is in a crash loop for the rest of a minute: until then nothing is to be done, and the
+/// host may not wake for it again and again.
+#[test]
+fn a_process_without_checks_that_crash_looped_is_waited_for_in_peace() {
+    let mut world = World::settled(Setting::plain().of_role("jobs"));
+    world.falling_parts.insert(part("worker"));
+    world.reboot();
+    world.run_for(16_000);
+    world.falling_parts.clear();
+    world.run_for(24_000);
+    assert_eq!(world.living("worker").len(), 1);
+    assert!(matches!(world.observe().app.expect("it runs").health, HealthState::Sick { .. }));
+    world.run_for(30_000);
+    assert_eq!(world.observe().app.expect("it runs").health, HealthState::Healthy);
+}

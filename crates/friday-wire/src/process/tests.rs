@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Manifest, RunSpec};
+use crate::{Manifest, RunSpec, UnitSpec};
 
 fn role(name: &str) -> RoleName {
     RoleName::new(name)
@@ -22,7 +22,8 @@ fn run(processes: Processes) -> RunSpec {
         ("LOG".to_owned(), "info".to_owned()),
     ]);
     let command = Some("./serve".to_owned());
-    RunSpec { command, env, health: HealthSpec::default(), shared: Vec::new(), processes }
+    let (health, unit) = (HealthSpec::default(), UnitSpec::default());
+    RunSpec { command, env, health, shared: Vec::new(), unit, processes }
 }
 
 fn named(list: &[(&str, &[&str])]) -> BTreeMap<ProcessName, ProcessSpec> {
