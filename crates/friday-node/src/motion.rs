@@ -355,8 +355,9 @@ impl Node {
             self.advance(now_ms, Event::Done);
             return true;
         }
-        let all_run = self.unit(target).all(|placed| self.runs(placed.app.generation));
-        let over = !(all_run && self.runs(target)) && !self.may_restart(&to);
+        let all_run =
+            self.runs(target) && self.unit(target).all(|placed| self.runs(placed.app.generation));
+        let over = !all_run && !self.may_restart(&to);
         if now_ms < until_ms && !over {
             return false;
         }
