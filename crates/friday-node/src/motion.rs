@@ -54,7 +54,7 @@ impl Node {
         let Some(mut op) = self.durable.operation.clone() else {
             return;
         };
-        op.phase = phase_of(&op, now_ms, name);
+        op.phase = op.phase_begun(now_ms, name);
         if let (Course::Switch(armed), Phase::Confirming { until_ms }) = (&mut op.course, &op.phase)
         {
             armed.deadline_ms = *until_ms;
@@ -67,7 +67,7 @@ impl Node {
         self.durable.manner = Some(op.manner.clone());
         self.stuck.clear();
         if let Some(first) = op.route.phases().first() {
-            op.phase = phase_of(&op, now_ms, *first);
+            op.phase = op.phase_begun(now_ms, *first);
         }
         self.set_operation(event, Some(op));
     }
@@ -578,33 +578,5 @@ impl Node {
             }
         }
         self.dirty = true;
-    }
-}
-
-fn phase_of(op: &Operation, now_ms: u64, name: PhaseName) -> Phase {
-    let clocks = op.manner.clocks;
-    let after = |wait_ms: u64| now_ms.saturating_add(wait_ms);
-    match name {
-        PhaseName::Leaving => Phase::Leaving,
-        PhaseName::Settling => Phase::Settling { until_ms: after(clocks.settle_ms) },
-        PhaseName::Draining => Phase::Draining { until_ms: after(clocks.drain_ms) },
-        PhaseName::Clearing => Phase::Clearing,
-        PhaseName::Stopping => Phase::Stopping,
-        PhaseName::Starting => Phase::Starting,
-        PhaseName::Pointing => Phase::Pointing,
-        PhaseName::Proving => Phase::Proving {
-            until_ms: match &op.course {
-                Course::Switch(armed) | Course::Stop(armed) | Course::Ended(armed) => {
-                    after(clocks.health_deadline_ms).min(armed.deadline_ms)
-                }
-                Course::Undo(_) | Course::Back { .. } => after(clocks.health_deadline_ms),
-                // Nobody waits for it; it is put into rotation whenever it is healthy.
-                Course::Boot => u64::MAX,
-            },
-        },
-        PhaseName::Entering => Phase::Entering,
-        PhaseName::Confirming => Phase::Confirming { until_ms: after(clocks.confirm_ms) },
-        PhaseName::Shunning => Phase::Shunning,
-        PhaseName::Holding => Phase::Holding,
     }
 }

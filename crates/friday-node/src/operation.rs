@@ -154,6 +154,37 @@ pub enum PhaseName {
     Holding,
 }
 
+impl Operation {
+    /// A phase that begins now, with the end of its wait.
+    pub(crate) fn phase_begun(&self, now_ms: u64, name: PhaseName) -> Phase {
+        let clocks = self.manner.clocks;
+        let after = |wait_ms: u64| now_ms.saturating_add(wait_ms);
+        match name {
+            PhaseName::Leaving => Phase::Leaving,
+            PhaseName::Settling => Phase::Settling { until_ms: after(clocks.settle_ms) },
+            PhaseName::Draining => Phase::Draining { until_ms: after(clocks.drain_ms) },
+            PhaseName::Clearing => Phase::Clearing,
+            PhaseName::Stopping => Phase::Stopping,
+            PhaseName::Starting => Phase::Starting,
+            PhaseName::Pointing => Phase::Pointing,
+            PhaseName::Proving => Phase::Proving {
+                until_ms: match &self.course {
+                    Course::Switch(armed) | Course::Stop(armed) | Course::Ended(armed) => {
+                        after(clocks.health_deadline_ms).min(armed.deadline_ms)
+                    }
+                    Course::Undo(_) | Course::Back { .. } => after(clocks.health_deadline_ms),
+                    // Nobody waits for it; it is put into rotation whenever it is healthy.
+                    Course::Boot => u64::MAX,
+                },
+            },
+            PhaseName::Entering => Phase::Entering,
+            PhaseName::Confirming => Phase::Confirming { until_ms: after(clocks.confirm_ms) },
+            PhaseName::Shunning => Phase::Shunning,
+            PhaseName::Holding => Phase::Holding,
+        }
+    }
+}
+
 impl Phase {
     /// Its name.
     pub fn name(&self) -> PhaseName {

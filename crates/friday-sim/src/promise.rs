@@ -12,13 +12,14 @@ use friday_core::journal::event::{End, Event, Intent, RoundAsk};
 use friday_core::reason::Reason;
 use friday_node::operation::Course;
 use friday_node::{Action, Direction};
-use friday_wire::{HostName, Part, ReleaseId, RolloutId, RolloutKind, StepReport, StepState, Undo};
+use friday_wire::{HostName, ReleaseId, RolloutId, RolloutKind, StepReport, StepState, Undo};
 
-use crate::catalog::ONCE;
 use crate::failure::FailureClass;
 use crate::host::ArmedWatch;
 use crate::laptop::Driver;
 use crate::world::World;
+
+mod beside;
 
 /// What the checks keep of a rollout, from its own journal.
 #[derive(Debug, Clone, Default)]
@@ -82,23 +83,6 @@ impl World {
             | Action::Rotate { direction: Direction::Into, .. }
             | Action::Point { .. }
             | Action::Probe { .. } => {}
-        }
-    }
-
-    /// Promise 11: of a process that has a name one runs on a host at most; of one that runs once, in the
-    /// whole fleet.
-    pub(crate) fn of_a_process_one_runs_at_most(&mut self, host: usize, part: &Part) {
-        let count = |machine: &crate::host::Host| {
-            machine.processes.values().filter(|living| *living == part).count()
-        };
-        let here = count(&self.hosts[host]);
-        let all: usize = self.hosts.iter().map(count).sum();
-        let once = part.name().is_some_and(|name| name.as_str() == ONCE);
-        if here > 1 || (once && all > 1) {
-            let machine = &self.hosts[host].name;
-            let what =
-                format!("`{part}` is started on {machine}, and {all} of it run, {here} here");
-            self.fail(FailureClass::Safety, what);
         }
     }
 
@@ -177,48 +161,6 @@ impl World {
             );
             self.fail(FailureClass::Safety, what);
         }
-    }
-
-    /// The host that migrates for a rollout whose plan stops every host, and that rollout.
-    fn migrates_alone(&self, host: usize) -> Option<RolloutId> {
-        let task = self.hosts[host].durable.task.as_ref().filter(|_| self.hosts[host].migrates());
-        let rollout = &task?.key.rollout;
-        let stops_all = self.known.get(rollout).is_some_and(|known| known.stops_all);
-        stops_all.then(|| rollout.clone())
-    }
-
-    /// Whether what runs on a host is excused: a reboot since it was stopped, or a way back.
-    fn may_run_beside(&self, host: usize, rollout: &RolloutId) -> bool {
-        let machine = &self.hosts[host];
-        let open = machine.durable.head.rollout.as_ref();
-        let taken_back = open.is_none_or(|open| open.value.id != *rollout);
-        let stopped = machine.watch.stopped.as_ref();
-        let rebooted = stopped.is_some_and(|(of, boots)| of == rollout && *boots != machine.boots);
-        taken_back || rebooted
-    }
-
-    /// Protocol 6: no old release runs when it begins.
-    fn migration_runs_beside_nothing(&mut self, host: usize) {
-        let Some(rollout) = self.migrates_alone(host) else { return };
-        let beside = (0..self.hosts.len()).find(|other| {
-            !self.hosts[*other].apps.is_empty()
-                && self.hosts[*other].watch.has_served
-                && !self.may_run_beside(*other, &rollout)
-        });
-        if let Some(other) = beside {
-            let what = format!("{rollout} migrates beside what runs: {}", self.describe(other));
-            self.fail(FailureClass::Safety, what);
-        }
-    }
-
-    /// Protocol 6: and none is started while it runs.
-    fn nothing_starts_beside_a_migration_that_needs_it_stopped(&mut self, host: usize) {
-        let running = (0..self.hosts.len()).find_map(|other| self.migrates_alone(other));
-        let Some(rollout) = running.filter(|rollout| !self.may_run_beside(host, rollout)) else {
-            return;
-        };
-        let what = format!("{} starts beside the migration of {rollout}", self.describe(host));
-        self.fail(FailureClass::Safety, what);
     }
 
     fn pruning_spares_what_a_host_may_need(&mut self, host: usize, keep: &[ReleaseId]) {

@@ -1,8 +1,9 @@
 //! What an event makes of its rollout. The only writer; decides nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use friday_wire::{HostName, Migration, RolloutId, StartId, StepState};
+use friday_wire::{HostName, Migration, OpenRollout, ProcessName, RolloutId, StartId, StepState};
 
 use super::plan::PlannedHost;
 use super::run::host::Found;
@@ -110,6 +111,12 @@ impl Rollout {
         let left = self.wave_hosts.iter().skip(self.wave_next);
         self.wave_next += left.take_while(|host| !waits(host)).count();
     }
+
+    fn bind(&mut self, open: &OpenRollout, once: &BTreeMap<ProcessName, HostName>) {
+        self.once.clone_from(once);
+        self.migration = open.migration;
+        self.bound = Some(open.clone());
+    }
 }
 
 /// Applies an event to its rollout.
@@ -146,11 +153,7 @@ pub(crate) fn apply_to_rollout(
             rollout.gates.retain(|(known, _, _)| known != gate);
             rollout.gates.push((*gate, *result, says.clone()));
         }
-        Event::RolloutBound { open, once, .. } => {
-            rollout.once.clone_from(once);
-            rollout.migration = open.migration;
-            rollout.bound = Some(open.clone());
-        }
+        Event::RolloutBound { open, once, .. } => rollout.bind(open, once),
         Event::WorkBegun { work, deadline, .. } => {
             begin_work(rollout, at, *work, *deadline);
         }
