@@ -9,6 +9,7 @@ use clap::CommandFactory as _;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::CompleteEnv;
 use friday_core::config;
+use friday_wire::{ProcessSpec, Spread};
 
 use crate::cli::{Cli, Global};
 use crate::context::{self, Context};
@@ -46,6 +47,23 @@ pub fn members(typed: &OsStr) -> Vec<CompletionCandidate> {
     let chronicle = &journal.chronicle;
     let says = |ran: &Option<_>| chronicle.target_says(ran.as_ref());
     offered(typed, chronicle.members.iter().map(|(host, ran)| (host.to_string(), says(ran))))
+}
+
+/// Processes of the configuration.
+pub fn processes(typed: &OsStr) -> Vec<CompletionCandidate> {
+    named(typed, |_| true)
+}
+
+/// Of them those that run once in the fleet.
+pub fn once_processes(typed: &OsStr) -> Vec<CompletionCandidate> {
+    named(typed, |spec| spec.spread == Spread::Once)
+}
+
+fn named(typed: &OsStr, wanted: impl Fn(&ProcessSpec) -> bool) -> Vec<CompletionCandidate> {
+    let Some(context) = context() else { return Vec::new() };
+    let named = context.settings.processes.named.iter();
+    let wanted = named.filter(|(_, spec)| wanted(spec));
+    offered(typed, wanted.map(|(name, spec)| (name.to_string(), spec.command.clone())))
 }
 
 /// Releases that the journal knows, by label where they have one; newest first.

@@ -95,12 +95,14 @@ pub enum HostsCommand {
 #[derive(Debug, Args)]
 pub struct OnceArgs {
     /// A process of `[process.NAME]` with `once = true`.
+    #[arg(add = ArgValueCompleter::new(complete::once_processes))]
     pub process: String,
     /// The host that runs it from now on.
+    #[arg(add = ArgValueCompleter::new(complete::hosts))]
     pub host: String,
     /// A host that does not answer and is off for good: your word that nothing runs there any more, and
     /// that it will not be started as it was. Else the process would run twice. May be given again.
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", add = ArgValueCompleter::new(complete::hosts))]
     pub dead: Vec<String>,
 }
 

@@ -36,7 +36,7 @@ pub struct LogsArgs {
     #[arg(long, value_name = "RELEASE", add = ArgValueCompleter::new(complete::releases))]
     pub release: Option<String>,
     /// Of this process of the release. Without it, of its `run` command, or of the only one that wrote anything.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete::processes))]
     pub process: Option<String>,
 }
 

@@ -10,6 +10,7 @@ mod bed_holds;
 mod broken_off;
 mod full;
 mod members;
+mod processes;
 mod project;
 mod push_and_back;
 mod servers;
