@@ -15,7 +15,10 @@ pub const KINDS: [(&str, &str); 4] = [
     ("push", "ships a release"),
     ("rollback", "takes a release off"),
     ("sweep", "makes every host what the fleet's truth says"),
-    ("act", "looks, locks, quarantines, names the keeper, replaces friday-host"),
+    (
+        "act",
+        "looks, locks, quarantines, names the keeper, moves what runs once, replaces friday-host",
+    ),
 ];
 
 /// Every transition that leads on: kind, from, to. Phases by [`Phase::name`](super::run::Phase::name).
@@ -104,6 +107,7 @@ pub const TRANSITIONS: &[(&str, &str, &str)] = &[
     ("act", "reading", "raising"),
     ("act", "reading", "ended"),
     ("act", "raising", "acting"),
+    ("act", "acting", "acting"),
     ("act", "raising", "upgrading friday-host"),
     ("act", "upgrading friday-host", "upgrading friday-host"),
     ("act", "upgrading friday-host", "releasing the lease"),

@@ -85,6 +85,17 @@ fn a_sweep_leaves_the_mix_alone_as_long_as_it_is_well() {
 }
 
 #[test]
+fn a_sweep_that_puts_another_host_right_leaves_the_mix_alone() {
+    let mut scene = Scene::with_hosts(3);
+    push_only(&mut scene, "push", &["web-2"]);
+    scene.host("web-3").head.current = None;
+    sweep(&mut scene, "sweep");
+    assert_eq!(scene.end("sweep"), &End::Converged);
+    assert_eq!((scene.count_all("back"), scene.count("web-3", "back")), (1, 1));
+    assert_eq!(runs(&mut scene, "web-2"), Some(2));
+}
+
+#[test]
 fn the_next_push_takes_every_host_and_ends_the_mix() {
     let mut scene = Scene::with_hosts(3);
     push_only(&mut scene, "canary", &["web-2"]);
