@@ -192,7 +192,11 @@ impl Audit {
                     seen.down.remove(host);
                 });
             }
-            Event::Resumed { rollout, .. } => self.with(rollout, |seen| seen.in_flight.clear()),
+            // What serves is found out anew: an unconfirmed switch may have been undone meanwhile.
+            Event::Resumed { rollout, .. } => self.with(rollout, |seen| {
+                seen.in_flight.clear();
+                seen.served.clear();
+            }),
             Event::Observed { fact: Fact::Quarantine { entries } } => {
                 self.quarantined
                     .extend(entries.iter().map(|(release, entry)| (*release, entry.active)));

@@ -1,10 +1,11 @@
 //! The audit finds nothing in a journal as friday writes it, and every breach that is planted in one.
 
 use friday_core::audit::audit;
+use friday_core::controller::input::Way;
 use friday_core::journal::event::{End, Fact, Gate, GateResult, HostAnswer, RoundAsk};
 use friday_core::journal::{Event, Position, Record};
 use friday_core::time::Timestamp;
-use friday_wire::{Fence, HostName, Quarantined, RolloutId};
+use friday_wire::{Fence, HostName, Quarantined, RolloutId, StartId};
 
 use crate::scene::{Scene, release};
 
@@ -84,6 +85,26 @@ fn more_hosts_out_than_the_plan_allows_are_found() {
     events.retain(|event| !done(event));
     let found = broken(&events);
     assert_eq!(found, [2, 2], "the fourth and the fifth host");
+}
+
+#[test]
+fn hosts_that_served_before_a_resume_and_not_after_it_do_not_count() {
+    let mut events = stable();
+    let wave = place(&events, is_wave);
+    let resumed = Event::Resumed { rollout: push(), start: StartId::new("s2"), way: Way::Forward };
+    events.insert(wave, resumed);
+    let mut steps = Vec::new();
+    events.retain(|event| {
+        let is_step = matches!(event, Event::StepBegun { .. });
+        if is_step {
+            steps.push(event.clone());
+        }
+        !is_step
+    });
+    // All five at once, and nobody answered after the resume that it serves.
+    let at = wave + 2;
+    events.splice(at..at, steps);
+    assert_eq!(broken(&events), Vec::<u8>::new());
 }
 
 #[test]
