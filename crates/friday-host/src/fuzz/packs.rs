@@ -230,6 +230,7 @@ fn offered(files: &[Vec<u8>], bases: &[Vec<u8>]) -> Offered {
     let run = RunSpec {
         command: None,
         env: std::collections::BTreeMap::new(),
+        processes: friday_wire::Processes::default(),
         health: HealthSpec::default(),
         unit: UnitSpec::default(),
         shared: Vec::new(),
