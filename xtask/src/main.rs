@@ -29,7 +29,7 @@ usage: cargo xtask COMMAND
   demo good    push its second good release
   demo stop    stop the guestbook and remove the three hosts
   test         install what the tests need (Debian packages) and run them all
-  fleet-test   the stories on servers with systemd, on many: --hosts N (default 16)
+  fleet-test   the stories on many real servers: --hosts N (default 16), --plain: without systemd
   tidy         check the project's rules that no compiler checks
   docs         write the generated documents again
   bench        friday beside other tools on real servers: peers, warm, floor

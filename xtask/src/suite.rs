@@ -51,12 +51,17 @@ pub fn run(words: &[&str]) -> Result<(), String> {
     )
 }
 
-/// The stories on servers with systemd, on as many as asked for: `--hosts N`.
+/// What `cargo xtask fleet-test` tells on servers that have SSH and nothing else.
+const PLAIN_STORIES: [&str; 2] = ["push_and_back::", "broken_off::"];
+
+/// The stories on as many servers as asked for: with systemd, or plain ones.
 pub fn fleet(words: &[&str]) -> Result<(), String> {
-    let hosts = match words {
-        ["--hosts", hosts] => *hosts,
+    let stories = if words.contains(&"--plain") { &PLAIN_STORIES[..] } else { &["systemd::"] };
+    let words: Vec<&str> = words.iter().copied().filter(|word| *word != "--plain").collect();
+    let hosts = match words[..] {
+        ["--hosts", hosts] => hosts,
         [] => "16",
-        _ => return Err("usage: cargo xtask fleet-test [--hosts N]".to_owned()),
+        _ => return Err("usage: cargo xtask fleet-test [--hosts N] [--plain]".to_owned()),
     };
     let count: usize = hosts.parse().map_err(|_| format!("`{hosts}` is no number of hosts"))?;
     if !(2..=200).contains(&count) {
@@ -69,7 +74,7 @@ pub fn fleet(words: &[&str]) -> Result<(), String> {
     let mut tests = workspace::cargo();
     tests.args(["test", "--package", "friday", "--test", "real"]);
     // One fleet at a time: all of them share this machine.
-    tests.args(["--", "--test-threads", "1", "systemd::"]);
+    tests.args(["--", "--test-threads", "1"]).args(stories);
     workspace::run(tests.env("FRIDAY_TEST_HOSTS", hosts))
 }
 

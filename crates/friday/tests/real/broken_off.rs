@@ -5,10 +5,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::bed::Bed;
 use crate::project::{Project, Quality};
-use crate::servers::Servers;
+use crate::servers::{Servers, hosts_or};
 use crate::truth::{all_run, current, names, page_inside, until};
 
-const HOSTS: usize = 6;
+/// Enough for three waves.
+fn hosts() -> usize {
+    hosts_or(6)
+}
 
 /// A prepared fleet that runs `v1`, and its laptop.
 pub fn fleet_with_v1(servers: Servers, hosts: usize) -> (Bed, Project) {
@@ -46,7 +49,7 @@ pub fn ended_with(mut friday: Child) -> Option<i32> {
 
 #[test]
 fn a_host_that_dies_in_mid_push_is_put_right_when_it_returns() {
-    dies_in_mid_push(Servers::Plain, HOSTS);
+    dies_in_mid_push(Servers::Plain, hosts());
 }
 
 /// A host loses its power in mid-push; the push comes back, and a sweep puts the host right.
@@ -66,7 +69,7 @@ pub fn dies_in_mid_push(servers: Servers, hosts: usize) {
 
 #[test]
 fn a_host_cut_off_before_its_confirm_undoes_alone() {
-    cut_off_before_its_confirm(Servers::Plain, HOSTS);
+    cut_off_before_its_confirm(Servers::Plain, hosts());
 }
 
 /// A host that nobody can reach any more goes back by itself.
@@ -88,7 +91,7 @@ pub fn cut_off_before_its_confirm(servers: Servers, hosts: usize) {
 
 #[test]
 fn a_reboot_with_an_armed_timer_starts_the_old_release() {
-    let hosts = HOSTS;
+    let hosts = hosts();
     let (mut bed, laptop) = fleet_with_v1(Servers::Plain, hosts);
     laptop.release("v2", Quality::SlowOutside);
     for host in names(hosts) {
@@ -122,7 +125,7 @@ fn forward(bed: &Bed, laptop: &Project) -> std::process::Output {
 /// Points in time are spread over the length of a whole push; each is jittered by the clock.
 #[test]
 fn friday_killed_at_thirty_points_resumes_or_goes_back() {
-    killed_at_points(Servers::Plain, HOSTS, 30);
+    killed_at_points(Servers::Plain, hosts(), 30);
 }
 
 /// friday is killed at so many points of a push, and then goes on or back.

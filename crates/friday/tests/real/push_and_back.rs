@@ -1,34 +1,38 @@
-//! The plain stories on six hosts: push, a bad release, a rollback by hand, two laptops.
+//! The plain stories on six hosts or as many as asked for: push, a bad release, a rollback by hand, two laptops.
 
 use crate::project::{Project, Quality};
-use crate::servers::Servers;
+use crate::servers::{Servers, hosts_or};
 use crate::truth::{all_run, names, page};
 
+fn hosts() -> usize {
+    hosts_or(6)
+}
+
 #[test]
-fn a_push_reaches_six_hosts_and_a_bad_release_comes_back() {
-    let bed = Servers::Plain.up(6);
-    let laptop = Project::new(&bed, "laptop", 6);
+fn a_push_reaches_every_host_and_a_bad_release_comes_back() {
+    let bed = Servers::Plain.up(hosts());
+    let laptop = Project::new(&bed, "laptop", hosts());
     laptop.release("v1", Quality::Good);
     laptop.release("v2", Quality::Good);
     laptop.release("v3", Quality::BadOutside);
     laptop.ends_with(&bed, 0, &["push", "v1"]);
-    all_run(&bed, &names(6), "v1");
+    all_run(&bed, &names(hosts()), "v1");
     laptop.ends_with(&bed, 0, &["push", "v2"]);
-    all_run(&bed, &names(6), "v2");
+    all_run(&bed, &names(hosts()), "v2");
 
     laptop.ends_with(&bed, 5, &["push", "v3"]);
-    all_run(&bed, &names(6), "v2");
+    all_run(&bed, &names(hosts()), "v2");
     laptop.ends_with(&bed, 4, &["push", "v3"]);
-    all_run(&bed, &names(6), "v2");
+    all_run(&bed, &names(hosts()), "v2");
 
     laptop.ends_with(&bed, 0, &["rollback", "--reason", "a test"]);
-    all_run(&bed, &names(6), "v1");
+    all_run(&bed, &names(hosts()), "v1");
     laptop.ends_with(&bed, 0, &["log", "verify"]);
 }
 
 #[test]
 fn two_laptops_push_in_turn_and_one_rolls_the_other_back() {
-    two_laptops(Servers::Plain, 6);
+    two_laptops(Servers::Plain, hosts());
 }
 
 /// Two people with a journal each, and one fleet.

@@ -85,3 +85,9 @@ fn type_fixes(bed: &Bed, doctor: &Output) {
         }
     }
 }
+
+/// As many hosts as `cargo xtask fleet-test --hosts N` asks for; in other runs the story's usual count.
+pub fn hosts_or(usual: usize) -> usize {
+    let asked = std::env::var("FRIDAY_TEST_HOSTS").ok();
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(usual)
+}

@@ -6,15 +6,12 @@ use crate::broken_off::{
 };
 use crate::project::{Project, Quality};
 use crate::push_and_back::two_laptops;
-use crate::servers::Servers;
+use crate::servers::{Servers, hosts_or};
 use crate::truth::{all_run, current, names, page_inside, until};
 
-/// Enough for waves; each has a whole systemd. `cargo xtask fleet-test --hosts N` takes more.
-const HOSTS: usize = 3;
-
+/// Enough for waves; each has a whole systemd.
 fn hosts() -> usize {
-    let asked = std::env::var("FRIDAY_TEST_HOSTS").ok();
-    asked.and_then(|asked| asked.parse().ok()).unwrap_or(HOSTS)
+    hosts_or(3)
 }
 
 fn units(bed: &Bed, servers: Servers) -> String {
