@@ -77,7 +77,8 @@ async fn stopped_it_may_tidy_up_and_nothing_of_it_is_left() {
     let (fifo, tidied) = (directory.path().join("alive"), directory.path().join("tidied"));
     // The grandchild does not listen, and holds the fifo open for writing.
     let command = format!(
-        "trap 'echo yes >{1}; exit 1' TERM; mkfifo {0}; (trap '' TERM; exec sleep 600) >{0} & echo up; wait",
+        "trap 'echo yes >{1}; exit 1' TERM; mkfifo {0}; \
+         (trap '' TERM; exec >{0}; echo up >&2; exec sleep 600) & wait",
         fifo.display(),
         tidied.display()
     );
