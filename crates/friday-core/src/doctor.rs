@@ -119,6 +119,25 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// What a person types where a login prints: the commonest place, and the others by name.
+const HUSH: &str = "\
+# what prints stands in ~/.bashrc, ~/.zshenv, ~/.config/fish/config.fish or ~/.ssh/rc; in ~/.bashrc, this line
+# in front of everything ends it where nobody reads:
+sed -i '1i case $- in *i*) ;; *) return ;; esac' ~/.bashrc";
+
+/// A login's profile that prints before anybody's program does; `printed` is its first line. friday looks past
+/// it, within bounds, and rsync, scp and git do not.
+pub fn profile(host: &HostName, printed: Option<&str>) -> Finding {
+    const CHECK: &str = "profile";
+    let Some(line) = printed else {
+        return Finding::good(Some(host), CHECK, "a login without a terminal prints nothing");
+    };
+    let says = format!(
+        "a login without a terminal prints `{line}`: friday looks past that, and rsync, scp and git fail on it"
+    );
+    Finding::warning(Some(host), CHECK, says).mended(As::Login, HUSH)
+}
+
 /// Judges what a host found; `now_ms` is our wall clock.
 pub fn judge(
     host: &HostName,

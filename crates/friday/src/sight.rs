@@ -120,7 +120,16 @@ pub fn hosts(context: &Context, chronicle: &Chronicle) -> Result<Vec<HostView>, 
 }
 
 /// What a host finds when it looks at itself, or why it was not asked.
-pub type Examined = Result<Box<Examination>, String>;
+pub type Examined = Result<Found, String>;
+
+/// What a host found when it looked at itself, and what was seen on the way there.
+#[derive(Debug)]
+pub struct Found {
+    /// The host's findings.
+    pub examination: Box<Examination>,
+    /// The first line that the login's profile printed.
+    pub printed: Option<String>,
+}
 
 /// Has every host look at itself, all at once.
 ///
@@ -135,7 +144,10 @@ pub fn examine(context: &Context) -> Result<BTreeMap<HostName, Examined>, Comman
             let fleet = fleet.clone();
             asked.spawn(async move {
                 let answer = fleet.ask(&host, &Request::Examine, deadline).await;
-                (host, examined(answer))
+                // The connection that was just used.
+                let connection = fleet.connect(&host, deadline).await.ok();
+                let printed = connection.and_then(|open| open.hello().printed.clone());
+                (host, examined(answer, printed))
             });
         }
         let mut all = BTreeMap::new();
@@ -148,9 +160,9 @@ pub fn examine(context: &Context) -> Result<BTreeMap<HostName, Examined>, Comman
     })
 }
 
-fn examined(answer: Result<Answer, AskError>) -> Examined {
+fn examined(answer: Result<Answer, AskError>, printed: Option<String>) -> Examined {
     match answer {
-        Ok(Answer::Examined(examination)) => Ok(examination),
+        Ok(Answer::Examined(examination)) => Ok(Found { examination, printed }),
         Ok(Answer::Error { why }) => Err(why),
         Ok(other) => Err(format!("it answered with {other:?}")),
         Err(AskError::NotSent(error)) => Err(error.told()),

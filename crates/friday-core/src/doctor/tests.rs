@@ -123,3 +123,13 @@ fn a_journal_that_cannot_be_read_matters_only_to_units() {
     let own = judge(&HostName::new("h1"), &wanted(&fleet, Supervisor::Own), &seen, 0);
     assert!(own.iter().all(|finding| finding.check != "journal"));
 }
+
+#[test]
+fn a_profile_that_prints_is_a_warning_with_its_words_and_what_hushes_it() {
+    let host = HostName::new("h1");
+    assert_eq!(profile(&host, None).verdict, Verdict::Good);
+    let told = profile(&host, Some("Welcome to h1!"));
+    assert_eq!((told.verdict, told.fix[0].who), (Verdict::Warning, As::Login));
+    assert!(told.says.contains("`Welcome to h1!`"), "{}", told.says);
+    assert!(told.fix[0].commands.contains("~/.bashrc"), "{}", told.fix[0].commands);
+}

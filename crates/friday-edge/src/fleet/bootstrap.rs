@@ -27,6 +27,9 @@ use crate::progress::Progress;
 /// A shell profile may say so much before friday-host speaks.
 const NOISE_LEN_MAX: u64 = 64 * 1024;
 
+/// So much of a line that a profile printed is told.
+const PRINTED_LEN_MAX: usize = 60;
+
 /// Room for lines of ours after that much.
 const MARK_LEN_MAX: u64 = 64 * 1024;
 
@@ -106,6 +109,7 @@ pub(super) async fn open(
         stdout: BufReader::with_capacity(64 * 1024, stdout),
         stderr: Stderr::watch(stderr),
         skipped: 0,
+        printed: None,
     };
     match timeout_at(deadline, opening.shake_hands()).await {
         Ok(Ok(hello)) => Ok(opening.into_connection(hello)),
@@ -161,6 +165,8 @@ struct Opening<'a> {
     stderr: Stderr,
     /// Bytes before frames so far.
     skipped: u64,
+    /// The first line before frames that is not ours.
+    printed: Option<String>,
 }
 
 impl Opening<'_> {
@@ -189,7 +195,11 @@ impl Opening<'_> {
                 let too_much = got.is_ok() && line.len() as u64 == most;
                 return Err(if too_much { garbage(&seen) } else { self.ended(&seen).await });
             }
-            let Some(nul) = line.iter().rposition(|byte| *byte == 0) else { continue };
+            let nul = line.iter().rposition(|byte| *byte == 0);
+            if self.printed.is_none() {
+                self.printed = printed(&line[..nul.unwrap_or(line.len())]);
+            }
+            let Some(nul) = nul else { continue };
             let text = String::from_utf8_lossy(&line[nul + 1..]);
             match text.trim_end() {
                 "friday-host/1" => return Ok(Mark::Preamble),
@@ -297,7 +307,7 @@ impl Opening<'_> {
                     let ours = format!("{WIRE_VERSION_MIN} to {WIRE_VERSION}");
                     return Err(ConnectError::Incompatible { version, wire, ours });
                 }
-                Ok(HostHello { wire, version, program })
+                Ok(HostHello { wire, version, program, printed: self.printed.take() })
             }
             Answer::Error { why } => Err(ConnectError::Refused { why: shown(&why) }),
             _ => Err(garbage(&body)),
@@ -330,6 +340,12 @@ async fn in_time<T>(
 ) -> Result<T, ConnectError> {
     let late = ConnectError::TimedOut { doing: "starting friday-host there" };
     timeout(WORD_LIMIT, word).await.unwrap_or(Err(late))
+}
+
+/// A line that is worth telling: not an empty one.
+fn printed(line: &[u8]) -> Option<String> {
+    let text: String = String::from_utf8_lossy(line).trim().chars().take(PRINTED_LEN_MAX).collect();
+    (!text.is_empty()).then(|| shown(&text))
 }
 
 fn garbage(seen: &[u8]) -> ConnectError {

@@ -34,6 +34,8 @@ pub struct HostHello {
     pub version: String,
     /// BLAKE3 of the program that runs there.
     pub program: Digest,
+    /// The first line that something else printed before friday-host spoke: a login's profile.
+    pub printed: Option<String>,
 }
 
 /// A call without an answer.

@@ -43,6 +43,15 @@ async fn a_talkative_profile_is_skipped() {
     let fleet = fleet(&bench, &script);
     let connection = fleet.connect(&HostName::new("a"), soon()).await.expect("open");
     assert_eq!(connection.hello().version, "9.9.9");
+    assert_eq!(connection.hello().printed.as_deref(), Some("Welcome"));
+}
+
+#[tokio::test]
+async fn a_silent_profile_printed_nothing() {
+    let bench = Bench::new();
+    let fleet = fleet(&bench, &format!("{PREAMBLE}; {}; cat >/dev/null", hello(1)));
+    let connection = fleet.connect(&HostName::new("a"), soon()).await.expect("open");
+    assert_eq!(connection.hello().printed, None);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 use friday_core::config::settings::Address;
-use friday_core::doctor::{As, Finding, Fix, Verdict, Wanted, judge};
+use friday_core::doctor::{As, Finding, Fix, Verdict, Wanted, judge, profile};
 use friday_core::view::words::{count, names};
 use friday_wire::HostName;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::cli::Global;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::sight::{self, Examined};
+use crate::sight::{self, Examined, Found};
 use crate::ui::{Ink, Text, Ui, now};
 
 /// What to look at.
@@ -47,9 +47,10 @@ pub fn run(ui: &Ui, global: &Global, args: &DoctorArgs) -> Result<Exit, CommandE
     let mut silent = 0;
     for host in &context.settings.hosts {
         match examined.get(&host.name) {
-            Some(Ok(seen)) => {
+            Some(Ok(Found { examination: seen, printed })) => {
                 findings.push(Finding::good(Some(&host.name), "reach", "friday-host answers"));
                 let mut wanted = Wanted::of(&context.settings);
+                findings.push(profile(&host.name, printed.as_deref()));
                 // What plays a host here needs no boot of its own.
                 wanted.runs &= matches!(host.address, Address::Ssh { .. });
                 findings.extend(judge(&host.name, &wanted, seen, now().0));
