@@ -173,6 +173,16 @@ pub enum Reason {
         /// What is missing.
         why: String,
     },
+    /// Nobody whom a host trusts has signed the release.
+    Unsigned {
+        /// The host.
+        host: HostName,
+        /// The release.
+        release: ReleaseId,
+        /// Who did, and who would have had to.
+        #[serde(flatten)]
+        signing: Box<Signing>,
+    },
     /// Too little room.
     Full {
         /// The host.
@@ -187,6 +197,17 @@ pub enum Reason {
         /// What stands in the way.
         why: String,
     },
+}
+
+/// How a release is signed that a host does not take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signing {
+    /// The host's file of allowed signers.
+    pub signers: String,
+    /// The key that signed it, as `SHA256:…`, where one did.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub why: String,
 }
 
 impl fmt::Display for Reason {
@@ -249,9 +270,19 @@ impl fmt::Display for Reason {
             Self::Supervisor { host, supervisor, why } => {
                 write!(f, "`{host}` cannot run it as {supervisor}: {why}")
             }
+            Self::Unsigned { host, release, signing } => {
+                let says = unsigned(&signing.signers, signing.key.as_deref(), &signing.why);
+                write!(f, "`{host}` does not take release {}{says}", release.short())
+            }
             Self::Full { host, why } => write!(f, "`{host}` has no room: {why}"),
         }
     }
+}
+
+/// Which key signed a release that is not taken, what is wrong, and whose file says so.
+pub(crate) fn unsigned(signers: &str, key: Option<&str>, why: &str) -> String {
+    let signed = key.map(|key| format!(", signed with the key `{key}`")).unwrap_or_default();
+    format!("{signed}: {why} (`{signers}` there says who may sign)")
 }
 
 impl Reason {
@@ -309,6 +340,9 @@ impl Reason {
             Self::HostProgramOld { .. } => "`friday hosts upgrade` replaces it",
             Self::IsKeeper { .. } => "`friday hosts keeper HOST` names another one first",
             Self::Supervisor { .. } => "`friday doctor` prints what mends it",
+            Self::Unsigned { .. } => {
+                "name an allowed key as `key` in `[release.sign]`, or have the public half of yours put into that file there; then push again"
+            }
             Self::Full { .. } => {
                 "`friday hosts` shows the room; `keep` in the configuration says what is kept"
             }

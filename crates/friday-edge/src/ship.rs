@@ -9,7 +9,7 @@ mod packs;
 mod whole_files;
 
 use friday_wire::{
-    Answer, HostName, ReleaseId, Request, SecretsVersion, WIRE_PACKS, WIRE_PROCESSES,
+    Answer, HostName, Refusal, ReleaseId, Request, SecretsVersion, WIRE_PACKS, WIRE_PROCESSES,
     WIRE_SIGNATURES, WIRE_VERSION,
 };
 use tokio::time::Instant;
@@ -60,6 +60,9 @@ pub enum ShipError {
     /// The host could not be asked, or did not answer.
     #[error(transparent)]
     Ask(AskError),
+    /// The host does not take what nobody it trusts has signed.
+    #[error("it takes no release that nobody it trusts has signed")]
+    Unsigned(Box<Refusal>),
     /// The host says it cannot: its disk is full.
     #[error("{why}")]
     Host {
@@ -209,6 +212,9 @@ fn lost(error: CallError) -> ShipError {
 fn not_ok(answer: &Answer) -> ShipError {
     let why = match answer {
         Answer::Error { why } => shown(why),
+        Answer::Refused(refusal @ Refusal::Unsigned { .. }) => {
+            return ShipError::Unsigned(Box::new(refusal.clone()));
+        }
         Answer::Refused(refusal) => format!("it refuses: {refusal:?}"),
         _ => "it answered something else than was asked".to_owned(),
     };

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use friday_wire::signature::{SIGNATURE_LEN_MAX, SIGNATURE_NAMESPACE, signed_text};
-use friday_wire::{FleetName, ReleaseId};
+use friday_wire::{Refusal, ReleaseId};
 
 use crate::place::{Place, write_durably};
 
@@ -29,75 +29,80 @@ const POLL: Duration = Duration::from_millis(5);
 const SAID_MAX: u64 = 4_096;
 
 /// Why a release is not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum SignatureError {
-    /// None came with it.
-    #[error(
-        "release {release} is not signed, and this host takes only what a signer in `{signers}` has signed"
-    )]
-    Missing {
-        /// The release.
-        release: String,
-        /// The file of allowed signers.
-        signers: String,
-    },
-    /// Nobody in the file made it, or not for this release and fleet.
-    #[error("release {release} is not signed by anybody in `{signers}`: {why}")]
-    Refused {
-        /// The release.
-        release: String,
-        /// The file of allowed signers.
-        signers: String,
-        /// What ssh-keygen says.
-        why: String,
-    },
-    /// It could not be checked; then it is not taken either.
-    #[error("the signature of release {release} could not be checked: {why}")]
-    Unchecked {
-        /// The release.
-        release: String,
-        /// Why.
-        why: String,
-    },
-    /// It is too long, or could not be stored.
-    #[error("the signature is not taken: {0}")]
-    NotTaken(String),
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("release {} is not taken: {why} (`{signers}` says who may sign)", release.short())]
+pub struct Unsigned {
+    /// The release.
+    release: ReleaseId,
+    /// The file of allowed signers.
+    signers: String,
+    /// The key that signed it, as `SHA256:…`, where one did.
+    key: Option<String>,
+    /// What is wrong.
+    why: String,
 }
+
+impl From<Unsigned> for Refusal {
+    fn from(Unsigned { release, signers, key, why }: Unsigned) -> Self {
+        Self::Unsigned { release, signers, key, why }
+    }
+}
+
+/// Why a signature is not stored: it is too long, or the disk.
+#[derive(Debug, thiserror::Error)]
+#[error("the signature is not taken: {0}")]
+pub struct NotTaken(String);
 
 /// Stores the signature of a release that is about to come.
 ///
 /// # Errors
-/// `NotTaken`.
-pub fn put(place: &Place, release: ReleaseId, signature: &str) -> Result<(), SignatureError> {
+/// When it is too long, or cannot be stored.
+pub fn put(place: &Place, release: ReleaseId, signature: &str) -> Result<(), NotTaken> {
     if signature.len() > SIGNATURE_LEN_MAX {
-        return Err(SignatureError::NotTaken("it is too long to be one".to_owned()));
+        return Err(NotTaken("it is too long to be one".to_owned()));
     }
     let path = place.signature(release);
     path.parent()
         .map_or(Ok(()), fs::create_dir_all)
         .and_then(|()| write_durably(&path, signature.as_bytes()))
-        .map_err(|error| SignatureError::NotTaken(error.to_string()))
+        .map_err(|error| NotTaken(error.to_string()))
 }
 
-/// Whether a release that is not held yet may be taken.
+/// Whether a release that is not held yet may be taken. One that is held was taken before.
 ///
 /// # Errors
 /// Why it may not.
-pub fn check(place: &Place, release: ReleaseId) -> Result<(), SignatureError> {
+pub fn check(place: &Place, release: ReleaseId) -> Result<(), Unsigned> {
+    if place.manifest(release).exists() {
+        return Ok(());
+    }
     let own = place.join("allowed_signers");
     let Some(signers) = [PathBuf::from(OF_ROOT), own].into_iter().find(|path| is_there(path))
     else {
         return Ok(());
     };
-    let unchecked = |why: String| SignatureError::Unchecked { release: release.short(), why };
+    let not_taken = |key: Option<String>, why: String| Unsigned {
+        release,
+        signers: signers.display().to_string(),
+        key,
+        why,
+    };
     let path = place.signature(release);
     if !path.exists() {
-        let (release, signers) = (release.short(), signers.display().to_string());
-        return Err(SignatureError::Missing { release, signers });
+        return Err(not_taken(None, "it is not signed".to_owned()));
     }
-    let owner = place.owner().map_err(|error| unchecked(error.to_string()))?;
-    let owner = owner.ok_or_else(|| unchecked("this directory belongs to no fleet".to_owned()))?;
-    verify(&signers, &path, &owner.fleet, release)
+    let owner = place.owner().map_err(|error| error.to_string());
+    let owner = owner.and_then(|owner| owner.ok_or("this directory is no fleet's".to_owned()));
+    let owner = owner.map_err(|why| not_taken(None, unchecked(&why)))?;
+    let text = signed_text(&owner.fleet, &release);
+    match verify(&signers, &path, &text) {
+        Ok(()) => Ok(()),
+        Err(why) => Err(not_taken(signed_with(&path, &text), why)),
+    }
+}
+
+fn unchecked(why: &str) -> String {
+    format!("its signature could not be checked: {why}")
 }
 
 /// Also where it cannot be looked at: a file that is there and not readable must not mean "take all".
@@ -105,30 +110,29 @@ fn is_there(path: &Path) -> bool {
     !matches!(path.try_exists(), Ok(false))
 }
 
-fn verify(
-    signers: &Path,
-    signature: &Path,
-    fleet: &FleetName,
-    release: ReleaseId,
-) -> Result<(), SignatureError> {
-    let text = signed_text(fleet, &release);
-    let refused = |why: String| SignatureError::Refused {
-        release: release.short(),
-        signers: signers.display().to_string(),
-        why,
-    };
-    let unchecked = |why: String| SignatureError::Unchecked { release: release.short(), why };
+fn verify(signers: &Path, signature: &Path, text: &str) -> Result<(), String> {
     let mut find = Command::new("ssh-keygen");
     find.args(["-Y", "find-principals", "-f"]).arg(signers).arg("-s").arg(signature);
-    let (found, said) = run(&mut find, &text).map_err(unchecked)?;
+    let (found, said) = run(&mut find, text).map_err(|why| unchecked(&why))?;
     let signer = said.lines().next().unwrap_or_default().split(',').next().unwrap_or_default();
     if !found || signer.is_empty() || signer.starts_with('-') {
-        return Err(refused("its key is not listed there".to_owned()));
+        return Err("its key is not listed there".to_owned());
     }
     let mut verify = Command::new("ssh-keygen");
     verify.args(["-Y", "verify", "-n", SIGNATURE_NAMESPACE, "-I", signer, "-f"]).arg(signers);
-    let (good, said) = run(verify.arg("-s").arg(signature), &text).map_err(unchecked)?;
-    if good { Ok(()) } else { Err(refused(said.lines().next().unwrap_or("no").to_owned())) }
+    verify.arg("-s").arg(signature);
+    let (good, said) = run(&mut verify, text).map_err(|why| unchecked(&why))?;
+    if good { Ok(()) } else { Err(said.lines().next().unwrap_or("no").to_owned()) }
+}
+
+/// The key that made a signature, whoever may sign; `None` where it is another text's, or none.
+fn signed_with(signature: &Path, text: &str) -> Option<String> {
+    let mut look = Command::new("ssh-keygen");
+    look.args(["-Y", "check-novalidate", "-n", SIGNATURE_NAMESPACE, "-s"]).arg(signature);
+    let (good, said) = run(&mut look, text).ok()?;
+    // `Good "friday-release" signature with ED25519 key SHA256:…`
+    let key = said.split_whitespace().find(|word| word.starts_with("SHA256:"))?;
+    good.then(|| key.to_owned())
 }
 
 /// Runs it with a text to read; whether it went well, and what it said.

@@ -70,7 +70,7 @@ pub enum ManifestStoreError {
     },
     /// It is not signed as this host wants it.
     #[error(transparent)]
-    Signature(#[from] crate::signature::SignatureError),
+    Unsigned(#[from] crate::signature::Unsigned),
     /// None is here.
     #[error("release {0} is not known on this host")]
     Unknown(String),
@@ -200,9 +200,7 @@ impl Store {
         manifest: &Manifest,
     ) -> Result<(), ManifestStoreError> {
         check_manifest(release, manifest)?;
-        if !self.place.manifest(release).exists() {
-            crate::signature::check(&self.place, release)?;
-        }
+        crate::signature::check(&self.place, release)?;
         write_json(&self.place.manifest(release), manifest)
             .map_err(|error| ManifestStoreError::Disk(release.short(), error.to_string()))
     }

@@ -192,6 +192,18 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// Nobody whom this host trusts has signed the release. To `Offer` and `Pack` only, which nobody asks who
+    /// does not know it.
+    Unsigned {
+        /// It.
+        release: ReleaseId,
+        /// The host's file of allowed signers.
+        signers: String,
+        /// The key that signed it, as `SHA256:…`, where one did.
+        key: Option<String>,
+        /// What is wrong, one sentence.
+        why: String,
+    },
 }
 
 /// A host as seen at one moment.

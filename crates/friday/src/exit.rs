@@ -15,7 +15,8 @@ pub enum Exit {
     Usage = 2,
     /// The configuration is invalid. Every mistake is shown.
     Configuration = 3,
-    /// Refused by a gate, a lock, a lease or a quarantine. Nothing was changed.
+    /// Refused by a gate, a lock, a lease, a quarantine or a host's signers, or stopped before it began. Nothing
+    /// was changed.
     Refused = 4,
     /// The push failed and was taken back. The fleet is converged and safe.
     TakenBack = 5,
@@ -55,7 +56,7 @@ impl Exit {
             }
             Self::Configuration => "the configuration is invalid; every mistake is shown",
             Self::Refused => {
-                "refused by a gate, a lock, a lease or a quarantine; nothing was changed"
+                "refused by a gate, a lock, a lease, a quarantine or a host's signers, or stopped before it began; nothing was changed"
             }
             Self::TakenBack => {
                 "the push failed and was taken back; the fleet is converged and safe"

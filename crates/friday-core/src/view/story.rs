@@ -13,6 +13,7 @@ use crate::journal::event::{
     End, Event, Fact, GateResult, HostAnswer, Intent, MemberChange, Requested, RoundAsk,
     StepAnswer, Watcher, Work,
 };
+use crate::reason::unsigned;
 use crate::time::Timestamp;
 
 /// How a line is meant.
@@ -345,6 +346,11 @@ pub fn refused(chronicle: &Chronicle, refusal: &Refusal) -> String {
             format!("it does not hold {}", chronicle.release_says(release))
         }
         Refusal::Locked { person, reason } => format!("{person} locked the fleet: {reason}"),
+        Refusal::Unsigned { release, signers, key, why } => format!(
+            "{} is not taken{}",
+            chronicle.release_says(release),
+            unsigned(signers, key.as_deref(), why)
+        ),
     }
 }
 

@@ -386,3 +386,23 @@ fn hosts_that_failed_within_the_budget_are_tried_once_more_in_a_wave_of_their_ow
         assert_eq!(waves, last as usize, "each wave begins once");
     }
 }
+
+#[test]
+fn a_release_that_a_host_finds_unsigned_is_refused_and_not_called_bad() {
+    let mut scene = Scene::with_hosts(3);
+    let unsigned = Refusal::Unsigned {
+        release: release(2),
+        signers: "/etc/friday/allowed_signers".to_owned(),
+        key: None,
+        why: "it is not signed".to_owned(),
+    };
+    scene.script("web-2", "ship", answers(Answer::Refused(unsigned)));
+    let plan = scene.plan();
+    let _ = scene.push("push", plan);
+    scene.run();
+    let End::Refused { reasons } = scene.end("push") else { panic!("{:?}", scene.end("push")) };
+    assert!(matches!(&reasons[..], [Reason::Unsigned { .. }]), "{reasons:?}");
+    assert_eq!((scene.count_all("stage"), scene.count_all("switch")), (0, 0));
+    assert_eq!(scene.count_all("close"), 3, "nothing stays open");
+    assert!(scene.controller.state().quarantine.is_empty());
+}

@@ -83,6 +83,9 @@ impl World {
         match timeout_at(deadline, shipped).await {
             Ok(Ok(())) => Outcome::Done,
             Ok(Err(ShipError::Ask(error))) => from_ask(&error),
+            Ok(Err(ShipError::Unsigned(refusal))) => {
+                Outcome::Answered(Box::new(Answer::Refused(*refusal)))
+            }
             // Nothing is wrong with the connection: the host, or our own stock, says no.
             Ok(Err(error)) => Outcome::Answered(Box::new(Answer::Error { why: error.to_string() })),
             Err(_) => Outcome::Unknown { why: "it was not there in time".to_owned() },

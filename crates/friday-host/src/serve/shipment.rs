@@ -17,7 +17,7 @@ use super::event::{Event, ReplyTo};
 use crate::host::Host;
 use crate::store::offer::{OfferError, Offered};
 use crate::store::unpacking::Unpacking;
-use crate::store::{check_inodes, check_room};
+use crate::store::{ManifestStoreError, check_inodes, check_room};
 
 /// Frames of a pack that wait for the disk. A frame has at most a mebibyte.
 const FRAMES_QUEUED_MAX: usize = 8;
@@ -116,6 +116,10 @@ impl Shipments {
             }
             Err(error) => return Some(Answer::Error { why: error.to_string() }),
         };
+        // Before anything travels, and once more when it is all here: the file may change meanwhile.
+        if let Err(unsigned) = crate::signature::check(&self.host.place, *release) {
+            return Some(Answer::Refused(unsigned.into()));
+        }
         let offered = Arc::new(offered);
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&offered));
         self.conclude(&offered, lacks, reply)
@@ -127,8 +131,12 @@ impl Shipments {
             return Some(Answer::Lacks(lacks));
         }
         let Offered { release, manifest, .. } = offered;
-        if let Err(error) = self.host.store.put_manifest(*release, manifest) {
-            return Some(Answer::Error { why: error.to_string() });
+        match self.host.store.put_manifest(*release, manifest) {
+            Ok(()) => {}
+            Err(ManifestStoreError::Unsigned(unsigned)) => {
+                return Some(Answer::Refused(unsigned.into()));
+            }
+            Err(error) => return Some(Answer::Error { why: error.to_string() }),
         }
         let request = Request::PutManifest { release: *release, manifest: manifest.clone() };
         let asked = Event::Asked { request: Box::new(request), reply: reply.clone() };

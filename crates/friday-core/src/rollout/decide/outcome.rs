@@ -8,6 +8,7 @@ use super::View;
 use crate::controller::input::Outcome;
 use crate::journal::Event;
 use crate::journal::event::{HostAnswer, StepAnswer, Watcher};
+use crate::reason::unsigned;
 use crate::rollout::run::WatcherKey;
 
 /// Looks in a row without an answer after which a host counts as not answering.
@@ -189,6 +190,13 @@ pub fn refusal_says(refusal: &Refusal) -> String {
         Refusal::NotStopped => "it is not stopped for the migration any more".to_owned(),
         Refusal::NotHeld { release } => format!("it does not hold release {}", release.short()),
         Refusal::Locked { person, reason } => format!("{person} locked the fleet: {reason}"),
+        Refusal::Unsigned { release, signers, key, why } => {
+            format!(
+                "release {} is not taken{}",
+                release.short(),
+                unsigned(signers, key.as_deref(), why)
+            )
+        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! A push: what follows what, from the raise to stable.
 
-use friday_wire::{Answer, Migration, OpenRollout, RolloutId, RolloutKind, StepState};
+use friday_wire::{Answer, Migration, OpenRollout, Refusal, RolloutId, RolloutKind, StepState};
 
 use super::gate::{facts, judge_push};
 use super::{View, once, outcome, round, stop_all, wave};
 use crate::controller::input::{BackTo, Outcome};
 use crate::fleet::truth::further;
 use crate::journal::Event;
-use crate::journal::event::{End, Fact, Intent, RoundAsk, Work};
-use crate::reason::Reason;
+use crate::journal::event::{End, Fact, HostAnswer, Intent, RoundAsk, Work};
+use crate::reason::{Reason, Signing};
 use crate::rollout::budget::failures_allowed;
 use crate::rollout::plan::{MigrationBack, Plan};
 use crate::rollout::run::{Baked, HookState, HostState, Phase, Round, Swept};
@@ -133,6 +133,12 @@ pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
     if let Some(highest) = round::fenced_by(done) {
         return vec![view.end(End::Fenced { by: highest })];
     }
+    let unsigned = unsigned(done);
+    let untouched = !view.rollout.has_switched() && view.rollout.migration == Migration::NotBegun;
+    if !unsigned.is_empty() && untouched {
+        // Nothing is wrong with the release, and nothing was changed: it is let be.
+        return view.wind_up(End::Refused { reasons: unsigned });
+    }
     let not_ok = || round::not_ok(done).filter(|(host, _)| view.rollout.takes(host));
     let mut events: Vec<Event> = not_ok().map(|(host, why)| failed(view, host, why)).collect();
     let failed_now = events.len();
@@ -156,6 +162,25 @@ pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
         _ => after_staging(view, plan),
     });
     events
+}
+
+/// Hosts that do not take the release because nobody they trust has signed it.
+fn unsigned(done: &Round) -> Vec<Reason> {
+    let refusals = done.answers().filter_map(|(host, answer)| match answer {
+        Some(HostAnswer::Refused { refusal: Refusal::Unsigned { release, signers, key, why } }) => {
+            Some(Reason::Unsigned {
+                host: host.clone(),
+                release: *release,
+                signing: Box::new(Signing {
+                    signers: signers.clone(),
+                    key: key.clone(),
+                    why: why.clone(),
+                }),
+            })
+        }
+        _ => None,
+    });
+    refusals.collect()
 }
 
 /// A failure: back if any host was switched, else just put away. After a one-way migration began, a

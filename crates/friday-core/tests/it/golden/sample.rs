@@ -86,6 +86,7 @@ pub fn records() -> Vec<Record> {
     unsupervised(&mut book);
     hooked(&mut book);
     once(&mut book);
+    unsigned(&mut book);
     book.records
 }
 
@@ -613,4 +614,27 @@ fn once(book: &mut Book) {
         None,
     );
     book.end("once-1", End::Done);
+}
+
+/// A push whose release a host does not take.
+fn unsigned(book: &mut Book) {
+    book.begin("push-12", Intent::Push { plan: nouns::plain_plan() }, None);
+    let id = rollout("push-12");
+    let (signers, why) =
+        ("/etc/friday/allowed_signers".to_owned(), "its key is not listed".to_owned());
+    let key = Some("SHA256:5bkJ".to_owned());
+    let (deadline, hosts) = (book.at.plus_ms(20_000), vec![host("web-1")]);
+    let ask = RoundAsk::Ship;
+    book.write(&Event::RoundBegun { rollout: id.clone(), round: 1, ask, hosts, deadline });
+    let refusal = Refusal::Unsigned {
+        release: release(2),
+        signers: signers.clone(),
+        key: key.clone(),
+        why: why.clone(),
+    };
+    let answer = HostAnswer::Refused { refusal };
+    book.write(&Event::HostAnswered { rollout: id, round: 1, host: host("web-1"), answer });
+    let signing = Box::new(friday_core::reason::Signing { signers, key, why });
+    let reason = Reason::Unsigned { host: host("web-1"), release: release(2), signing };
+    book.end("push-12", End::Refused { reasons: vec![reason] });
 }

@@ -58,9 +58,9 @@ lists! {
     Reason: Unreachable Locked Leased LeaseLost Fenced Keeper Quarantined RolloutOpen HeadsChanged
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
         StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full HeldBy RunsApart
-        HostProgramOld IsKeeper NotToldStable Supervisor Once;
+        HostProgramOld IsKeeper NotToldStable Supervisor Once Unsigned;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
-        NotHeld Locked NotStopped;
+        NotHeld Locked NotStopped Unsigned;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;
     Migration: NotBegun Begun Unknown Done;
     FenceKind: Push Rollback Sweep;
