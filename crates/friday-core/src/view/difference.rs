@@ -163,7 +163,34 @@ fn settings(run: &RunSpec) -> BTreeMap<String, String> {
     if let Some(command) = flat.remove("command") {
         flat.insert("run".to_owned(), command);
     }
-    flat
+    flat.into_iter().map(|(path, value)| as_written(path, value)).collect()
+}
+
+/// What is said of processes, under the names that the configuration has for it.
+fn as_written(path: String, value: String) -> (String, String) {
+    if path == "processes.run_in" {
+        return ("release.roles".to_owned(), value);
+    }
+    let Some((process, key)) =
+        path.strip_prefix("processes.named.").and_then(|rest| rest.split_once('.'))
+    else {
+        return (path, value);
+    };
+    match key {
+        "command" => (format!("process.{process}.run"), value),
+        "spread" => (format!("process.{process}.once"), (value == "once").to_string()),
+        key => (format!("process.{process}.{key}"), value),
+    }
+}
+
+/// Whether a setting is of the health of what was not there before: the numbers are the configuration's,
+/// and no news.
+fn is_health_of_new(name: &str, before: &BTreeMap<String, String>) -> bool {
+    let process = name.strip_prefix("process.").and_then(|rest| rest.split_once(".health."));
+    match process {
+        Some((process, _)) => !before.contains_key(&format!("process.{process}.run")),
+        None => before.is_empty() && name.starts_with("health."),
+    }
 }
 
 fn flatten(path: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
@@ -192,7 +219,6 @@ fn settings_between(
     before: &BTreeMap<String, String>,
     now: &BTreeMap<String, String>,
 ) -> Vec<SettingChange> {
-    let first = before.is_empty();
     let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let changed = names.into_iter().filter_map(|name| {
         let (old, new) = (before.get(name), now.get(name));
@@ -202,8 +228,7 @@ fn settings_between(
             (None, _) => Change::Added,
             (_, None) => Change::Removed,
         };
-        // Of a first release the numbers of its health are the configuration's, and no news.
-        if first && name.starts_with("health.") {
+        if is_health_of_new(name, before) {
             return None;
         }
         let is_variable = name.starts_with("env.") || name.contains(".env.");

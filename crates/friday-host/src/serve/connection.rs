@@ -442,7 +442,10 @@ fn log(
             [one] => Part::Process(one.clone()),
             several => {
                 let names: Vec<&str> = several.iter().map(ProcessName::as_str).collect();
-                return error(format!("several processes wrote: {}; name one", names.join(", ")));
+                return error(format!(
+                    "several processes wrote: {}; name one with --process",
+                    names.join(", ")
+                ));
             }
         },
     };

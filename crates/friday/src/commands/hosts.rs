@@ -375,6 +375,10 @@ fn health(seen: &Seen) -> Text {
 }
 
 fn rotation(seen: &Seen) -> &'static str {
+    // Where `run` does not run, nothing takes traffic.
+    if !seen.processes.is_empty() && seen.processes.iter().all(|one| !one.part.is_run()) {
+        return "";
+    }
     match (&seen.current, seen.in_rotation) {
         (None, _) => "",
         (Some(_), true) => "in",

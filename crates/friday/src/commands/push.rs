@@ -3,7 +3,7 @@
 use clap::Args;
 use friday_core::controller::input;
 use friday_core::rollout::plan::Plan;
-use friday_wire::Ports;
+use friday_wire::{Part, Ports, RoleName};
 
 use crate::cli::Global;
 use crate::commands::plan::takes;
@@ -76,7 +76,12 @@ fn addresses(context: &Context, plan: &Plan) -> Vec<String> {
                 Ports::Fixed { port } => port,
                 Ports::None | Ports::PerRelease { .. } => return None,
             };
-            let address = context.settings.host(&host.name)?.address.in_url();
+            let settings = context.settings.host(&host.name)?;
+            let parts = context.settings.processes.parts(Some(&RoleName::new(&settings.role)));
+            if !parts.contains(&Part::Run) {
+                return None;
+            }
+            let address = settings.address.in_url();
             Some(format!("http://{address}:{port}/"))
         })
         .take(5)

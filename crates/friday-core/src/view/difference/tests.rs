@@ -1,6 +1,9 @@
 //! Differences of small releases.
 
-use friday_wire::{Digest, Entry, EntryKind, HealthSpec, HttpCheck, Manifest, RunSpec};
+use friday_wire::{
+    Digest, Entry, EntryKind, HealthSpec, HttpCheck, Manifest, ProcessName, ProcessSpec, RoleName,
+    RunSpec, Spread,
+};
 
 use super::{Change, Difference};
 
@@ -99,4 +102,34 @@ fn against_nothing_everything_is_new_and_the_numbers_of_health_are_no_news() {
     let difference = Difference::between(None, &now);
     assert_eq!(says(&difference), ["+ a - 1", "+ env.LOG [] []", "+ run [] [bin/app]"]);
     assert!(difference.files.iter().all(|file| file.change == Change::Added));
+}
+
+#[test]
+fn processes_are_told_as_the_configuration_writes_them() {
+    let before = manifest(Vec::new());
+    let mut now = before.clone();
+    let spec = ProcessSpec {
+        roles: [RoleName::new("jobs")].into(),
+        command: "bin/app mail".to_owned(),
+        env: [("TOKEN".to_owned(), "secret".to_owned())].into(),
+        health: HealthSpec::default(),
+        port: None,
+        spread: Spread::Once,
+    };
+    now.run.processes.named.insert(ProcessName::new("mailer"), spec);
+    now.run.processes.run_in = Some([RoleName::new("web")].into());
+    let mut wanted = [
+        "+ process.mailer.env.TOKEN [] []",
+        "+ process.mailer.once [] [true]",
+        "+ process.mailer.roles [] [jobs]",
+        "+ process.mailer.run [] [bin/app mail]",
+        "+ release.roles [] [web]",
+    ];
+    assert_eq!(says(&Difference::between(Some(&before), &now)), wanted);
+    let mut later = now.clone();
+    if let Some(mailer) = later.run.processes.named.get_mut(&ProcessName::new("mailer")) {
+        mailer.health.failures = 7;
+    }
+    wanted[0] = "~ process.mailer.health.failures [3] [7]";
+    assert_eq!(says(&Difference::between(Some(&now), &later)), wanted[..1]);
 }
