@@ -623,7 +623,7 @@ fn unsigned(book: &mut Book) {
     let (signers, why) =
         ("/etc/friday/allowed_signers".to_owned(), "its key is not listed".to_owned());
     let key = Some("SHA256:5bkJ".to_owned());
-    let (deadline, hosts) = (book.at.plus_ms(20_000), vec![host("web-1")]);
+    let (deadline, hosts) = (book.at.plus_ms(18_000), vec![host("web-1")]);
     let ask = RoundAsk::Ship;
     book.write(&Event::RoundBegun { rollout: id.clone(), round: 1, ask, hosts, deadline });
     let refusal = Refusal::Unsigned {
