@@ -204,6 +204,7 @@ impl Fleet {
             .links
             .get(host)
             .ok_or_else(|| ConnectError::UnknownHost { host: host.clone() })?;
+        link.opening.want();
         let asked_at = Instant::now();
         let timed_out = |_| link.opening.too_late();
         let locked = timeout_at(deadline, Arc::clone(&link.state).lock_owned()).await;
@@ -233,7 +234,7 @@ impl Fleet {
         mut state: OwnedMutexGuard<LinkState>,
     ) -> Result<Arc<Connection>, ConnectError> {
         state.connection = None;
-        match self.open(&host, Route::Usual, Instant::now() + CONNECTING_LIMIT).await {
+        match self.open_link(&host, Route::Usual, Instant::now() + CONNECTING_LIMIT).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 state.connection = Some(Arc::clone(&connection));
@@ -245,6 +246,19 @@ impl Fleet {
                 state.failures = state.failures.saturating_add(1);
                 state.last_failure = Some((Instant::now(), error.clone()));
                 Err(error)
+            }
+        }
+    }
+
+    /// Begins to connect to every host, for a driver that will ask them all and is not ready yet: a handshake
+    /// takes longer than anything friday does meanwhile. Nothing is put on a host before it is asked. Must be
+    /// called inside a runtime.
+    pub fn reach_out(&self) {
+        for (host, link) in &self.inner.links {
+            if let Ok(state) = Arc::clone(&link.state).try_lock_owned()
+                && state.connection.is_none()
+            {
+                tokio::spawn(self.clone().make(host.clone(), state));
             }
         }
     }
@@ -283,6 +297,18 @@ impl Fleet {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn open(
+        &self,
+        host: &HostName,
+        route: Route,
+        deadline: Instant,
+    ) -> Result<Connection, ConnectError> {
+        if let Some(link) = self.inner.links.get(host) {
+            link.opening.want();
+        }
+        self.open_link(host, route, deadline).await
+    }
+
+    async fn open_link(
         &self,
         host: &HostName,
         route: Route,

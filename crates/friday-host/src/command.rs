@@ -4,15 +4,18 @@
 //! still holds. So its process is written down, and the next serving process ends it in time.
 
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use friday_wire::BootIdentity;
-use rustix::process::Signal;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
@@ -27,6 +30,9 @@ const OUTPUT_KEPT: usize = 64 * 1024;
 
 /// By this variable a command's processes are found again.
 const MARK: &str = "FRIDAY_COMMAND";
+
+/// The longest wait for the kernel's word that a command has ended.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How often a command left behind is looked at.
 const LEFT_LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
@@ -69,11 +75,11 @@ pub fn run(
         .map_err(failed)?;
     let deadline = Instant::now() + timeout;
     let (output, read) = collect(reader);
-    let mut pause = Duration::from_millis(2);
+    let mut watch = EndWatch::of(&child);
     let ended = loop {
         match child.try_wait() {
             Ok(Some(status)) => break Some(status),
-            Ok(None) if Instant::now() < deadline => thread::sleep(pause),
+            Ok(None) if Instant::now() < deadline => watch.wait(deadline),
             Ok(None) => {
                 crate::process::send_to_group(i32::try_from(child.id()).unwrap_or(0), Signal::KILL);
                 let _ = child.wait();
@@ -81,7 +87,6 @@ pub fn run(
             }
             Err(error) => return Err(failed(error)),
         }
-        pause = (pause * 2).min(Duration::from_millis(50));
     };
     if ended.is_some_and(|status| status.success()) {
         return Ok(());
@@ -97,6 +102,43 @@ pub fn run(
         |status| format!("the command ended with {status}"),
     );
     Err(CommandFailure { why, log })
+}
+
+/// Waits for the end of a child of this process: told by the kernel where it can, else by looking.
+enum EndWatch {
+    Told(OwnedFd),
+    Looks { pause: Duration },
+}
+
+impl EndWatch {
+    fn of(child: &Child) -> Self {
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        match pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) {
+            Some(told) => Self::Told(told),
+            None => Self::Looks { pause: Duration::from_millis(2) },
+        }
+    }
+
+    /// Until it may have ended, at most until then.
+    fn wait(&mut self, deadline: Instant) {
+        match self {
+            Self::Told(told) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let limit = Timespec::try_from(left.min(WAIT_MAX)).ok();
+                let mut ends = [PollFd::new(told, PollFlags::IN)];
+                // A signal, or nothing in time: whoever waits looks again.
+                if let Err(error) = poll(&mut ends, limit.as_ref())
+                    && error != Errno::INTR
+                {
+                    *self = Self::Looks { pause: Duration::from_millis(2) };
+                }
+            }
+            Self::Looks { pause } => {
+                thread::sleep(*pause);
+                *pause = (*pause * 2).min(Duration::from_millis(50));
+            }
+        }
+    }
 }
 
 /// As [`run`], for a command that must end in time whatever becomes of this process. The record is
@@ -207,6 +249,17 @@ mod tests {
         while crate::process::read(child).is_some_and(|process| !process.zombie) {
             assert!(Instant::now() < deadline, "the child still lives");
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn without_the_kernels_word_the_end_is_seen_by_looking() {
+        let mut child = Command::new("/bin/sh").args(["-c", "exit 0"]).spawn().expect("started");
+        let mut watch = EndWatch::Looks { pause: Duration::from_millis(1) };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while child.try_wait().expect("asked").is_none() {
+            assert!(Instant::now() < deadline, "it ended long ago");
+            watch.wait(deadline);
         }
     }
 

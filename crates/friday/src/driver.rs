@@ -6,6 +6,7 @@
 //!
 //! Long because the loop reads from top to bottom; what it calls for has modules of its own.
 
+mod early;
 mod handover;
 pub(crate) mod interrupt;
 mod interrupted;
@@ -32,7 +33,7 @@ use friday_edge::driver_lock::{DriverLock, DriverLockError, driver_here};
 use friday_edge::fleet::Fleet;
 use friday_edge::identity;
 use friday_edge::journal_file::SqliteStore;
-use friday_edge::progress::{Progress, ProgressSender};
+use friday_edge::progress::Progress;
 use friday_edge::secrets::SecretStore;
 use friday_edge::state_directory::StateDirectory;
 use friday_edge::stock::Stock;
@@ -44,8 +45,8 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::journal::{damaged, not_opened};
-use crate::sight;
 use crate::ui::{Board, Ui, now};
+pub use early::Early;
 use interrupt::Interrupt;
 pub use interrupted::{Telling, look_after, settle, tell};
 use kept::Kept;
@@ -63,9 +64,6 @@ const INPUTS_A_TURN_MAX: usize = 256;
 
 /// Between two drawings of the board: more often nobody can read it.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
-
-/// Progress that nobody has drawn yet; then it is dropped.
-const PROGRESS_MAX: usize = 1_024;
 
 /// How long the thread sleeps at most before it draws again.
 const POLL: Duration = Duration::from_millis(200);
@@ -105,6 +103,19 @@ pub fn drive(
     purpose: Purpose,
     command: impl FnOnce(RolloutId, input::Driver) -> Command,
 ) -> Result<Exit, CommandError> {
+    drive_over(ui, context, (purpose, None), command)
+}
+
+/// As [`drive`], over connections that may have been begun.
+///
+/// # Errors
+/// As [`drive`].
+pub fn drive_over(
+    ui: &Ui,
+    context: &Context,
+    (purpose, early): (Purpose, Option<Early>),
+    command: impl FnOnce(RolloutId, input::Driver) -> Command,
+) -> Result<Exit, CommandError> {
     let id = identity::new_rollout_id(now())
         .map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
     let command = command(id.clone(), context.driver()?);
@@ -133,7 +144,7 @@ pub fn drive(
         }
         Err(DriverLockError::File { .. }) => None,
     };
-    match Session::begin(ui, context, purpose, lock) {
+    match Session::begin(ui, context, (purpose, early), lock) {
         Ok(session) => {
             // Nobody drives the push: then its way back is driven from here.
             let command = match command {
@@ -200,27 +211,29 @@ impl<'a> Session<'a> {
     fn begin(
         ui: &'a Ui,
         context: &Context,
-        purpose: Purpose,
+        (purpose, early): (Purpose, Option<Early>),
         lock: Option<DriverLock>,
     ) -> Result<Self, CommandError> {
+        let early = early.map_or_else(|| Early::begin(context), Ok)?;
         let store = SqliteStore::open_or_create(context.state.path())
             .map_err(|error| not_opened(&error))?;
         let without_file = match purpose {
             Purpose::Rollback => WithoutFile::GoOn,
             Purpose::Act | Purpose::Abort => WithoutFile::Stop,
         };
-        Self::on(ui, context, Place::file(store, without_file), &context.state, lock)
+        Self::on(ui, context, (Place::file(store, without_file), early), &context.state, lock)
     }
 
     /// In memory only: no lock, no journal.
     fn alone(ui: &'a Ui, context: &Context) -> Result<Self, CommandError> {
-        Self::on(ui, context, Place::memory(), &scratch(context)?, None)
+        let early = Early::begin(context)?;
+        Self::on(ui, context, (Place::memory(), early), &scratch(context)?, None)
     }
 
     fn on(
         ui: &'a Ui,
         context: &Context,
-        mut place: Place,
+        (mut place, early): (Place, Early),
         state: &StateDirectory,
         lock: Option<DriverLock>,
     ) -> Result<Self, CommandError> {
@@ -233,16 +246,13 @@ impl<'a> Session<'a> {
         let controller = Controller::replay(&records).map_err(|error| damaged(&error))?;
         let chronicle = history(context, &records)?;
         place.take_fresh();
-        let runtime = sight::runtime()?;
-        let (progress_in, progress) = sync_channel(PROGRESS_MAX);
+        let Early { fleet, progress, progress_in, runtime } = early;
         let (inputs, inbox) = sync_channel(INBOX_MAX);
-        let progress_in = ProgressSender::new(progress_in);
         let kept = Kept {
             stock: Stock::open(state).map_err(|error| internal(&error))?,
             secrets: SecretStore::open(state).map_err(|error| internal(&error))?,
             most: context.settings.keep,
         };
-        let fleet = sight::fleet(context, progress_in.clone());
         let setup = DispatcherSetup {
             fleet: fleet.clone(),
             stock: kept.stock.clone(),

@@ -41,7 +41,7 @@ pub struct ReleaseArgs {
 /// Whether commands of the configuration are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Commands {
-    /// Build, and get secrets.
+    /// Get secrets.
     Run,
     /// Take what is there.
     Leave,
@@ -68,12 +68,23 @@ impl Prepared {
     }
 }
 
-/// Makes a release ready. No host is contacted.
+/// Runs the command that builds the release, where there is one and no other release is named.
 ///
 /// # Errors
-/// When the build fails, the release cannot be read, or a secret cannot be had.
+/// When it fails, or a host is named that is none.
+pub fn build(ui: &Ui, context: &Context, args: &ReleaseArgs) -> Result<(), CommandError> {
+    named_hosts(context, &args.only)?;
+    match (&context.settings.build, &args.path) {
+        (Some(build), None) => run_build(ui, &Preparation::begin()?, build, &context.base),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a release ready, once it is built.
+///
+/// # Errors
+/// When the release cannot be read, or a secret cannot be had.
 pub fn prepare(
-    ui: &Ui,
     context: &Context,
     args: &ReleaseArgs,
     commands: Commands,
@@ -83,9 +94,6 @@ pub fn prepare(
     let only = named_hosts(context, &args.only)?;
     context.state.make().map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
     let preparation = Preparation::begin()?;
-    if let (Commands::Run, Some(build), None) = (commands, &settings.build, &args.path) {
-        run_build(ui, &preparation, build, &context.base)?;
-    }
     let path = match &args.path {
         Some(path) => path.clone(),
         None => context.resolve(&settings.path),

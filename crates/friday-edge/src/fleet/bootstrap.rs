@@ -174,8 +174,13 @@ impl Opening<'_> {
         loop {
             match in_time(self.next_mark()).await? {
                 Mark::Preamble => return in_time(self.hello()).await,
-                Mark::Need(Taking::Whole) => self.send_program().await?,
-                Mark::Need(Taking::Pieces) => self.send_pieces().await?,
+                Mark::Need(taking) => {
+                    self.known.wanted().await;
+                    match taking {
+                        Taking::Whole => self.send_program().await?,
+                        Taking::Pieces => self.send_pieces().await?,
+                    }
+                }
                 Mark::Got => return Err(garbage(b"a piece that was not sent")),
                 Mark::Fail(what) => return Err(self.failed(&what).await),
             }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::watch;
+
 use super::failure::ConnectError;
 
 /// One host's connection in the making.
@@ -11,9 +13,22 @@ pub(super) struct Opening {
     bytes: AtomicU64,
     /// Bytes that are under way.
     sent: AtomicU64,
+    /// Somebody has a question for the host. Before that, nothing is put there.
+    wanted: watch::Sender<bool>,
 }
 
 impl Opening {
+    /// Somebody has a question for the host.
+    pub(super) fn want(&self) {
+        self.wanted.send_if_modified(|wanted| !std::mem::replace(wanted, true));
+    }
+
+    /// Until somebody has.
+    pub(super) async fn wanted(&self) {
+        // The sender is part of this, and so still there.
+        let _ = self.wanted.subscribe().wait_for(|wanted| *wanted).await;
+    }
+
     /// The program is wanted there.
     pub(super) fn put_program(&self, bytes: u64) {
         self.sent.store(0, Ordering::Relaxed);

@@ -69,6 +69,29 @@ async fn a_host_gets_its_program_once_and_answers_many_calls_on_one_connection()
 }
 
 #[tokio::test]
+async fn connections_begun_early_put_nothing_before_somebody_asks() {
+    let bench = Bench::new();
+    let fleet = bench.fleet(&["a"]);
+    fleet.reach_out();
+    // As soon as the shell wants the program it has made a directory to put it in.
+    let bin = bench.host_directory("a").join("bin");
+    let late = soon();
+    while !bin.exists() {
+        assert!(tokio::time::Instant::now() < late, "no shell came");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let lengths = |bin: &std::path::Path| -> Vec<u64> {
+        let files = fs::read_dir(bin).expect("there");
+        files.map(|file| file.expect("read").metadata().expect("there").len()).collect()
+    };
+    assert_eq!(lengths(&bin).iter().sum::<u64>(), 0, "nobody asked yet");
+    fleet.ask(&HostName::new("a"), &Request::Read, soon()).await.expect("answered");
+    // One shell was enough: its unfinished file became the program.
+    assert_eq!(lengths(&bin).len(), 2, "the program and its mark");
+}
+
+#[tokio::test]
 async fn a_changed_program_is_not_run_but_put_again() {
     let bench = Bench::new();
     let bin = bench.host_directory("a").join("bin");

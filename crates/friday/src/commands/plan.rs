@@ -102,7 +102,10 @@ const FILES_MAX: usize = 20;
 pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandError> {
     let context = Context::load(global)?;
     let commands = if args.build { Commands::Run } else { Commands::Leave };
-    let prepared = release::prepare(ui, &context, &args.release, commands, None)?;
+    if args.build {
+        release::build(ui, &context, &args.release)?;
+    }
+    let prepared = release::prepare(&context, &args.release, commands, None)?;
     let journal = Journal::read_whole(&context)?;
     let chronicle = &journal.chronicle;
     let hosts = if args.offline { None } else { Some(sight::hosts(&context, chronicle)?) };

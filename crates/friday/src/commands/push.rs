@@ -8,7 +8,7 @@ use friday_wire::{Part, Ports, RoleName};
 use crate::cli::Global;
 use crate::commands::plan::takes;
 use crate::context::Context;
-use crate::driver::{self, Purpose};
+use crate::driver::{self, Early, Purpose};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::journal::Journal;
@@ -37,8 +37,10 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
     let context = Context::load(global)?;
     driver::refuse_beside_another(&context)?;
     driver::settle(ui, &context)?;
-    let prepared =
-        release::prepare(ui, &context, &args.release, Commands::Run, args.fixed.clone())?;
+    release::build(ui, &context, &args.release)?;
+    // Handshakes go on while the release is read.
+    let early = Early::begin(&context)?;
+    let prepared = release::prepare(&context, &args.release, Commands::Run, args.fixed.clone())?;
     let plan = prepared.plan;
     release::sign(ui, &context, &plan.release)?;
     // A push that will be refused takes no time at all.
@@ -53,7 +55,8 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
         }
     }
     let addresses = addresses(&context, &plan);
-    let exit = driver::drive(ui, &context, Purpose::Act, |rollout, driver| input::Command::Push {
+    let over = (Purpose::Act, Some(early));
+    let exit = driver::drive_over(ui, &context, over, |rollout, driver| input::Command::Push {
         rollout,
         driver,
         plan: Box::new(plan),

@@ -38,7 +38,7 @@ pub fn look_after(ui: &Ui, context: &Context, telling: Telling) -> Result<(), Co
     let Ok(lock) = DriverLock::acquire(&context.state) else {
         return Ok(());
     };
-    let mut session = Session::begin(ui, context, Purpose::Act, Some(lock))?;
+    let mut session = Session::begin(ui, context, (Purpose::Act, None), Some(lock))?;
     session.telling = telling;
     if telling == Telling::Silent {
         session.board = Board::off();
