@@ -11,9 +11,6 @@ use crate::command::{self, CommandFailure};
 use crate::environment;
 use crate::host::Host;
 
-/// How far behind others a prune stands.
-const PRUNE_NICE: i32 = 10;
-
 /// Performs one action to its end.
 pub fn perform(host: &'static Host, action: Action) -> ActionResult {
     match action {
@@ -36,9 +33,6 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
             ActionResult::Sampled(crate::probe::probe(host, app, &part, port, &health))
         }
         Action::Prune { keep } => {
-            // Nobody waits for it, and on a small machine it stands beside whoever waits for an answer. This
-            // thread's alone; where it may not, it is as good without.
-            let _ = rustix::process::nice(PRUNE_NICE);
             let _alone = host.building.lock().unwrap_or_else(PoisonError::into_inner);
             let state = std::fs::read_to_string(host.place.join("state.json"));
             match state {
