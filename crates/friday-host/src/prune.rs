@@ -16,6 +16,9 @@ use crate::tree::remove_tree;
 /// What is younger may belong to a release that is just being sent: it is kept.
 const YOUNG: Duration = Duration::from_secs(3_600);
 
+/// A wall clock is put back by so much at most; what seems to be from still later is just wrong.
+const PUT_BACK_MAX: Duration = Duration::from_secs(26 * 3_600);
+
 /// Why it stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
@@ -67,6 +70,7 @@ pub fn prune(
         let release = name.split('.').next().unwrap_or(name);
         if kept_output.contains(release) { Ok(()) } else { remove_tree(path) }
     })?;
+    let no_manifest_comes = store.clearing();
     let needed = needed_files(place, store)?;
     let store_dir = place.join("store");
     each(&store_dir, |name, shelf| {
@@ -77,6 +81,7 @@ pub fn prune(
             if needed.contains(file) || is_young(path) { Ok(()) } else { remove_tree(path) }
         })
     })?;
+    drop(no_manifest_comes);
     each(
         &store_dir.join("tmp"),
         |_, path| if is_young(path) { Ok(()) } else { remove_tree(path) },
@@ -129,8 +134,15 @@ fn each_io(dir: &Path, mut visit: impl FnMut(&str, &Path) -> io::Result<()>) -> 
     Ok(())
 }
 
+/// What was written later than now was written before the wall clock was put back: it is young, too, but
+/// not for ever.
 fn is_young(path: &Path) -> bool {
-    fs::symlink_metadata(path)
-        .and_then(|found| found.modified())
-        .is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age < YOUNG))
+    let changed = fs::symlink_metadata(path).and_then(|found| found.modified());
+    changed.is_ok_and(|changed| match changed.elapsed() {
+        Ok(age) => age < YOUNG,
+        Err(later) => later.duration() < PUT_BACK_MAX,
+    })
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use friday_wire::{Chunker, Digest, Manifest, Recipe, ReleaseId};
+use friday_wire::{Chunker, Digest, Lacks, Manifest, Recipe, ReleaseId};
 
 use crate::place::{Place, write_json};
 use receiving::{ReceiveError, Receiving};
@@ -88,6 +88,8 @@ pub struct Store {
     place: Place,
     transfers: Mutex<BTreeMap<Digest, Transfer>>,
     packs: PackTurns,
+    /// Held while files go that no manifest names, and while a manifest comes that may name them.
+    clearing: Mutex<()>,
     /// What was found right lately; see [`offer`].
     verified: Mutex<BTreeMap<Digest, (offer::Stamp, Instant)>>,
 }
@@ -121,6 +123,7 @@ impl Store {
             place,
             transfers: Mutex::default(),
             packs: PackTurns::default(),
+            clearing: Mutex::default(),
             verified: Mutex::default(),
         }
     }
@@ -203,6 +206,28 @@ impl Store {
         crate::signature::check(&self.place, release)?;
         write_json(&self.place.manifest(release), manifest)
             .map_err(|error| ManifestStoreError::Disk(release.short(), error.to_string()))
+    }
+
+    /// Keeps manifests from coming while files go.
+    pub fn clearing(&self) -> MutexGuard<'_, ()> {
+        self.clearing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores the manifest of an offer of which nothing was lacking. A prune may have taken a file since,
+    /// which only a release needed that is not kept: then the answer says what is lacking now.
+    ///
+    /// # Errors
+    /// The disk, or the manifest is not taken.
+    pub fn take_manifest(&self, offered: &offer::Offered) -> Result<Lacks, offer::OfferError> {
+        let _nothing_goes = self.clearing();
+        let mut lacks = Lacks::default();
+        if self.lacking_files(offered) > 0 {
+            lacks = self.lacks(offered)?;
+        }
+        if lacks.is_empty() {
+            self.put_manifest(offered.release, &offered.manifest)?;
+        }
+        Ok(lacks)
     }
 
     /// Bytes that are lacking of an offer, by a quick look.

@@ -130,14 +130,15 @@ impl Shipments {
         if !lacks.is_empty() {
             return Some(Answer::Lacks(lacks));
         }
-        let Offered { release, manifest, .. } = offered;
-        match self.host.store.put_manifest(*release, manifest) {
-            Ok(()) => {}
-            Err(ManifestStoreError::Unsigned(unsigned)) => {
+        match self.host.store.take_manifest(offered) {
+            Ok(lacks) if lacks.is_empty() => {}
+            Ok(lacks) => return Some(Answer::Lacks(lacks)),
+            Err(OfferError::Manifest(ManifestStoreError::Unsigned(unsigned))) => {
                 return Some(Answer::Refused(unsigned.into()));
             }
             Err(error) => return Some(Answer::Error { why: error.to_string() }),
         }
+        let Offered { release, manifest, .. } = offered;
         let request = Request::PutManifest { release: *release, manifest: manifest.clone() };
         let asked = Event::Asked { request: Box::new(request), reply: reply.clone() };
         let handed = self.host.inbox.send(asked);

@@ -253,3 +253,22 @@ proptest::proptest! {
         }
     }
 }
+
+/// A prune takes what only a release needed that is not kept, also from under an offer.
+#[test]
+fn what_a_prune_took_after_the_offer_is_lacking_and_no_manifest_is_stored() {
+    let bench = bench();
+    bench.keep(b"old");
+    let mut offered = offered(&[b"old"], &[]);
+    offered.release = ReleaseId(digest(&offered.manifest.identity_bytes()));
+    assert!(bench.store.lacks(&offered).expect("looked").is_empty());
+    fs::remove_file(bench.store.place.stored(digest(b"old"))).expect("as a prune does");
+    let lacks = bench.store.take_manifest(&offered).expect("looked");
+    assert_eq!(lacks, Lacks { runs: vec![(0, 1)], begun: vec![] });
+    assert!(bench.store.manifest(offered.release).is_err(), "its tree could not be built");
+
+    let whole = [Item::Group { files: vec![0], packed: &packed(b"old", &[]) }];
+    assert!(bench.take(&offered, &whole).expect("taken").is_empty());
+    assert!(bench.store.take_manifest(&offered).expect("stored").is_empty());
+    assert!(bench.store.manifest(offered.release).is_ok());
+}
