@@ -14,8 +14,9 @@ use super::{POLL, Session};
 use crate::error::CommandError;
 use crate::exit::Exit;
 
-/// How long a host that says nothing is waited for here; the round that asks it then waits on.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a host that says nothing is waited for here; the round that asks it then waits on. A login on a
+/// busy server takes seconds, and what wants friday-host after this has only the round's time for it.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How often it is told how far the programs are, where nothing draws it live.
 const TELL_EVERY: Duration = Duration::from_secs(10);
