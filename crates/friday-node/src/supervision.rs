@@ -197,7 +197,8 @@ impl Node {
             progress |= self.drive_probe(now_ms, placed);
             progress |= self.drive_restart(now_ms, placed);
         }
-        progress | self.drive_strays(now_ms) || self.drive_missing(now_ms)
+        progress | self.drive_pointer(now_ms) | self.drive_strays(now_ms)
+            || self.drive_missing(now_ms)
     }
 
     fn drive_probe(&mut self, now_ms: u64, placed: &Placed) -> bool {
@@ -328,6 +329,24 @@ impl Node {
         self.dirty = true;
     }
 
+    /// What serves between operations while `current` points elsewhere: a pointing that was given up may end
+    /// long after another release was put back.
+    fn misses_pointer(&self) -> Option<ReleaseId> {
+        let serving = self.durable.serving.and_then(|it| self.durable.placed(it))?.app.release;
+        let idle = self.durable.operation.is_none();
+        (idle && self.durable.head.current != Some(serving)).then_some(serving)
+    }
+
+    /// Between operations `current` points to what serves.
+    fn drive_pointer(&mut self, now_ms: u64) -> bool {
+        if self.flight(Lane::App).is_some() || now_ms < self.strays_after_ms {
+            return false;
+        }
+        let Some(release) = self.misses_pointer() else { return false };
+        self.issue(now_ms, Action::Point { to: Some(release) }, Owner::Nobody);
+        true
+    }
+
     /// Between operations nothing runs but the current release and the warm one.
     fn drive_strays(&mut self, now_ms: u64) -> bool {
         let idle = self.durable.operation.is_none();
@@ -361,7 +380,8 @@ impl Node {
     }
 
     pub(crate) fn pause_strays(&mut self, now_ms: u64, flight: &Flight) {
-        if matches!(flight.action, Action::Stop { .. }) && flight.owner == Owner::Nobody {
+        let again = matches!(flight.action, Action::Stop { .. } | Action::Point { .. });
+        if again && flight.owner == Owner::Nobody {
             self.strays_after_ms = now_ms.saturating_add(STRAY_PAUSE_MS);
         }
     }
@@ -392,8 +412,8 @@ impl Node {
         let goes = |placed: &Placed| {
             !self.may_run(&placed.app.release, &placed.part) || (idle && self.is_stray(placed))
         };
-        let strays = (self.flight(Lane::App).is_none() && self.durable.apps.iter().any(goes))
-            .then_some(self.strays_after_ms);
+        let astray = self.durable.apps.iter().any(goes) || self.misses_pointer().is_some();
+        let strays = (self.flight(Lane::App).is_none() && astray).then_some(self.strays_after_ms);
         of_apps.chain(strays).min()
     }
 

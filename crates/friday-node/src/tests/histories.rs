@@ -75,3 +75,22 @@ proptest! {
         history.settle();
     }
 }
+
+#[test]
+fn a_pointing_that_ends_after_it_was_given_up_is_put_right() {
+    let mut history = History::new(Setting::page());
+    for op in [
+        Op::Raise(FenceKind::Push, 0),
+        Op::Open(RolloutKind::Push, 2),
+        Op::Stop(1, 7075),
+        Op::Hanging(4),
+        Op::Wait(35_000),
+        Op::Switch { n: 2, undo: 0, attempt: 1 },
+        Op::Back { to: 1, leaves: 0, pace: BackPace::AtOnce, attempt: 1 },
+        Op::Wait(30_000),
+    ] {
+        history.take(&op);
+        history.check();
+    }
+    history.settle();
+}

@@ -323,8 +323,10 @@ impl World {
                 assert_eq!(entered.app.release, *release);
             }
             Action::Point { to } => {
-                let op = operation.expect("on disk first");
-                assert_eq!(op.to, *to);
+                // Between operations it is put right.
+                let serving = self.disk.serving.and_then(|it| self.disk.placed(it));
+                let meant = operation.map_or(serving.map(|it| it.app.release), |op| op.to);
+                assert_eq!(meant, *to);
             }
             Action::Build { .. } | Action::Command { .. } => {
                 let task = self.disk.task.as_ref().expect("on disk first");
