@@ -355,8 +355,12 @@ impl Node {
             self.advance(now_ms, Event::Done);
             return true;
         }
-        let all_run =
-            self.runs(target) && self.unit(target).all(|placed| self.runs(placed.app.generation));
+        if self.start_missing(now_ms, target) {
+            return true;
+        }
+        let all_run = self.runs(target)
+            && self.unit(target).all(|placed| self.runs(placed.app.generation))
+            && !self.misses_part(target);
         let over = !all_run && !self.may_restart(&to);
         if now_ms < until_ms && !over {
             return false;

@@ -112,6 +112,11 @@ impl Node {
             .find(|part| self.unit(generation).all(|placed| placed.part != *part))
     }
 
+    /// Whether something that should run here with this leader was not placed.
+    pub(crate) fn misses_part(&self, leader: u64) -> bool {
+        self.durable.placed(leader).is_some_and(|leader| self.missing_part(leader).is_some())
+    }
+
     /// The port of a part that has a name.
     pub(crate) fn own_port(&self, release: &ReleaseId, part: &Part) -> Option<u16> {
         let held = self.durable.releases.get(release)?;
@@ -179,11 +184,17 @@ impl Node {
 
     /// Between operations: what the serving release should run here and does not is started.
     pub(crate) fn drive_missing(&mut self, now_ms: u64) -> bool {
-        if self.durable.operation.is_some() || self.flight(Lane::App).is_some() {
+        let serving = self.durable.serving.filter(|_| self.durable.operation.is_none());
+        serving.is_some_and(|leader| self.start_missing(now_ms, leader))
+    }
+
+    /// Starts what the leader's release should run here and does not: a host may be told to be the one that
+    /// runs a once process after its other processes were started. Says whether it did.
+    pub(crate) fn start_missing(&mut self, now_ms: u64, leader: u64) -> bool {
+        if self.flight(Lane::App).is_some() {
             return false;
         }
-        let Some(leader) = self.durable.serving.and_then(|it| self.durable.placed(it)).cloned()
-        else {
+        let Some(leader) = self.durable.placed(leader).cloned() else {
             return false;
         };
         let Some(part) = self.missing_part(&leader) else {

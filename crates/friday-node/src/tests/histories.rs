@@ -53,7 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 256,
+        cases: 1024,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -89,6 +89,26 @@ fn a_pointing_that_ends_after_it_was_given_up_is_put_right() {
         Op::Back { to: 1, leaves: 0, pace: BackPace::AtOnce, attempt: 1 },
         Op::Wait(30_000),
     ] {
+        history.take(&op);
+        history.check();
+    }
+    history.settle();
+}
+
+#[test]
+fn who_is_told_to_run_a_once_process_while_it_boots_starts_it() {
+    let mut history = History::new(Setting::page().of_role("web").once());
+    for op in [Op::Once(false), Op::Reboot, Op::Once(true)] {
+        history.take(&op);
+        history.check();
+    }
+    history.settle();
+}
+
+#[test]
+fn what_must_not_start_any_more_keeps_no_boot_waiting() {
+    let mut history = History::new(Setting::plain().of_role("jobs"));
+    for op in [Op::Reboot, Op::Quarantine(1, true), Op::Once(true)] {
         history.take(&op);
         history.check();
     }
