@@ -285,19 +285,20 @@ impl Node {
         let target = op.target.and_then(|t| self.durable.placed(t).cloned());
         let begun =
             target.as_ref().filter(|placed| self.watches.contains_key(&placed.app.generation));
+        let starts_more = begun.is_none_or(|target| self.has_unstarted(target));
+        let stays = matches!(&op.course, Course::Undo(armed) if armed.undo == Undo::Stay);
+        if starts_more && self.durable.head.refuses(&to) && !stays && !self.stays_open(&to) {
+            // Quarantined since the operation began.
+            let why = format!("release {} is quarantined", to.short());
+            self.phase_failed(now_ms, why, Vec::new(), Cause::Other);
+            return true;
+        }
         if let Some(target) = begun {
             return self.drive_followers(now_ms, op, target).unwrap_or_else(|| {
                 let event = if self.phase_issued { Event::Done } else { Event::Skipped };
                 self.advance(now_ms, event);
                 true
             });
-        }
-        let stays = matches!(&op.course, Course::Undo(armed) if armed.undo == Undo::Stay);
-        if self.durable.head.refuses(&to) && !stays && !self.stays_open(&to) {
-            // Quarantined since the operation began.
-            let why = format!("release {} is quarantined", to.short());
-            self.phase_failed(now_ms, why, Vec::new(), Cause::Other);
-            return true;
         }
         let Some(target) = target else {
             return self.place_target(now_ms, op, to);

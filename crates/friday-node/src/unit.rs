@@ -117,6 +117,13 @@ impl Node {
         self.durable.placed(leader).is_some_and(|leader| self.missing_part(leader).is_some())
     }
 
+    /// Whether something of the leader's release is still to be started here, after its leader was.
+    pub(crate) fn has_unstarted(&self, leader: &Placed) -> bool {
+        let begun = |placed: &Placed| self.watches.contains_key(&placed.app.generation);
+        self.missing_part(leader).is_some()
+            || self.unit(leader.app.generation).skip(1).any(|placed| !begun(placed))
+    }
+
     /// The port of a part that has a name.
     pub(crate) fn own_port(&self, release: &ReleaseId, part: &Part) -> Option<u16> {
         let held = self.durable.releases.get(release)?;

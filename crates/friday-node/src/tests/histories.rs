@@ -114,3 +114,23 @@ fn what_must_not_start_any_more_keeps_no_boot_waiting() {
     }
     history.settle();
 }
+
+#[test]
+fn no_process_of_a_release_is_started_after_it_was_quarantined() {
+    let mut history = History::new(Setting::page().of_role("web").once());
+    let back = |to, leaves| Op::Back { to, leaves, pace: BackPace::AtOnce, attempt: 1 };
+    for op in [
+        Op::Hanging(3),
+        Op::Open(RolloutKind::Push, 1),
+        back(0, 2),
+        Op::Open(RolloutKind::Push, 1),
+        Op::Wait(0),
+        back(1, 0),
+        Op::Wait(30_000),
+        Op::Quarantine(1, true),
+    ] {
+        history.take(&op);
+        history.check();
+    }
+    history.settle();
+}
