@@ -8,21 +8,18 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use friday_node::Direction;
 use friday_wire::{Answer, Fence, Rotation};
 
+use crate::handover::stand_still;
 use crate::host::Host;
 use crate::note::note;
 use crate::place::Place;
-use crate::serve::event::{Event, ReplyTo};
+use crate::serve::event::ReplyTo;
 use crate::tree::remove_tree;
-
-/// How long the state machine may take to stand still.
-const IDLE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The longest drain and the longest grace that anybody may ask for.
 const WAIT_MAX: Duration = Duration::from_secs(900);
@@ -73,12 +70,6 @@ pub fn begin(host: &'static Host, fence: &Fence, waits_ms: (u64, u64), reply: Re
         reply.send(Answer::Error { why: "no thread could be made".to_owned() });
         crate::restart::restart(host);
     }
-}
-
-fn stand_still(host: &Host) -> Result<(), String> {
-    let (answer, idle) = mpsc::sync_channel(1);
-    host.inbox.send(Event::HandOver { answer }).map_err(|_| "friday-host is ending".to_owned())?;
-    idle.recv_timeout(IDLE_DEADLINE).map_err(|_| "friday-host is too busy".to_owned())?
 }
 
 fn leave(host: &'static Host, drain: Duration, grace: Duration, reply: &ReplyTo) {

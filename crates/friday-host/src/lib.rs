@@ -6,8 +6,8 @@
 //!
 //! Reading order: [`arguments`], [`connect`], [`serve`] with [`serve::owner`] and
 //! [`serve::connection`], then [`perform`] and what it calls: [`tree`], [`app`] and [`shim`],
-//! [`adopted`], [`probe`], [`page`], [`prune`]. [`upgrade`] replaces the program itself, [`leave`] takes it off. [`place`] says where
-//! everything lies.
+//! [`adopted`], [`probe`], [`page`], [`prune`]. [`upgrade`] replaces the program itself, [`leave`] takes it
+//! off; both begin with a [`handover`]. [`place`] says where everything lies.
 
 mod adopted;
 mod app;
@@ -19,6 +19,7 @@ mod environment;
 mod examine;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod handover;
 mod host;
 mod journald;
 mod leave;

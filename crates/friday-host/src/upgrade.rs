@@ -1,7 +1,7 @@
 //! The upgrade of friday-host itself, commit-confirmed like every other change.
 //!
 //! 1. The new program was put into the store. The old process copies it to `bin/friday-host-DIGEST`,
-//!    tries whether it runs at all, and stops acting; it refuses while an operation is at work.
+//!    tries whether it runs at all, and stops acting; it refuses while an operation stays at work.
 //! 2. It gives up socket, health pages and lock, starts the new program, and answers `Ok` once that
 //!    one greets. Then it closes its connections and stays behind as the guardian.
 //! 3. A connection to the new program confirms: the new one renames `upgrade.pending` to
@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use friday_wire::{Answer, Digest, Fence, Refusal};
 
 use crate::connect::dial;
+use crate::handover::stand_still;
 use crate::host::Host;
 use crate::note::note;
 use crate::place::{Place, sync_directory, write_durably};
@@ -190,9 +191,7 @@ fn prepare(host: &Host, program: Digest) -> Result<PathBuf, String> {
     let path = install(&host.place, &host.place.stored(program), program)
         .map_err(|error| format!("the program could not be put in place: {error}"))?;
     try_out(&path)?;
-    let (answer, idle) = mpsc::sync_channel(1);
-    host.inbox.send(Event::HandOver { answer }).map_err(|_| "friday-host is ending".to_owned())?;
-    idle.recv_timeout(GREET_DEADLINE).map_err(|_| "friday-host is too busy".to_owned())??;
+    stand_still(host)?;
     Ok(path)
 }
 

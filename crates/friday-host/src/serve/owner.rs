@@ -2,7 +2,8 @@
 //! the order that everything rests on: persist, then act, then answer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -86,15 +87,20 @@ impl Loop {
             Event::Admits { fence, answer } => {
                 let _ = answer.try_send(self.node.admits(&fence));
             }
-            Event::HandOver { answer } => {
-                let idle = if self.working.is_empty() {
-                    self.host.handed_over.store(true, std::sync::atomic::Ordering::SeqCst);
-                    Ok(())
-                } else {
-                    Err("an operation is at work on this host".to_owned())
-                };
-                let _ = answer.try_send(idle);
-            }
+            Event::HandOver { answer } => self.hand_over(&answer),
+        }
+    }
+
+    /// Whoever asked may have given up meanwhile: then nobody takes over, and everything goes on.
+    fn hand_over(&self, answer: &SyncSender<Result<(), String>>) {
+        let stands = if self.working.is_empty() {
+            Ok(())
+        } else {
+            Err("an operation is at work on this host".to_owned())
+        };
+        self.host.handed_over.store(stands.is_ok(), Ordering::SeqCst);
+        if answer.try_send(stands).is_err() {
+            self.host.handed_over.store(false, Ordering::SeqCst);
         }
     }
 

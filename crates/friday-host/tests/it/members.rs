@@ -1,8 +1,8 @@
 //! A host leaves its fleet, or is called something else.
 
-use friday_wire::{Answer, FenceKind, HostName, Request, Undo};
+use friday_wire::{Answer, FenceKind, HostName, Request, RolloutId, StepKey, Undo};
 
-use crate::support::connection::{fence, hello};
+use crate::support::connection::{fence, hello, migrate};
 use crate::support::release::serving;
 use crate::support::{Server, until};
 
@@ -32,6 +32,33 @@ fn a_host_that_leaves_stops_what_runs_and_removes_what_is_fridays() {
     let Answer::Observed(seen) = again.ask(Request::Read) else { panic!("it is observed") };
     assert_eq!((seen.head.current, seen.head.stable), (None, None));
     assert!(seen.head.held.is_empty());
+}
+
+#[test]
+fn who_leaves_waits_for_small_work_and_is_refused_for_long_work() {
+    let server = Server::new();
+    let mut connection = server.connect();
+    let made = serving("1");
+    connection.stage(&made);
+    let (started, end) = (server.dir.join("started"), server.dir.join("end"));
+    let (touch, wait_for) = (started.display(), end.display());
+    let command = format!("touch {touch}; until [ -e {wait_for} ]; do sleep 0.05; done");
+    let step = migrate(&made, &command, 60_000);
+    let key = StepKey { rollout: RolloutId::new("r1"), step: step.name(), attempt: 1 };
+    connection.send(Request::Do { fence: fence(1, FenceKind::Push), key, step });
+    until("it runs", || started.exists().then_some(()));
+
+    let mut other = server.connect();
+    match other.ask(leave(9)) {
+        Answer::Error { why } => assert!(why.contains("at work"), "{why}"),
+        answer => panic!("it leaves in the middle of a migration: {answer:?}"),
+    }
+    assert!(server.dir.join("state.json").exists(), "nothing has changed");
+
+    // It ends while somebody asks.
+    let asked = other.send(leave(9));
+    std::fs::write(&end, "").expect("it is our directory");
+    assert_eq!(other.answer_to(asked), Answer::Ok);
 }
 
 #[test]

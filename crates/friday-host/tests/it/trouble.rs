@@ -6,10 +6,10 @@ use std::process::Command;
 
 use friday_wire::{Answer, FenceKind, HealthSpec, Request, Rotation, Step, StepState, Undo};
 
-use crate::support::connection::{fence, switch};
+use crate::support::connection::{fence, migrate, switch};
 use crate::support::release::{Made, http_health, running, serving};
 use crate::support::server::PROGRAM;
-use crate::support::{Connection, Server, until};
+use crate::support::{Server, until};
 
 #[test]
 fn a_state_that_cannot_be_written_is_no_state() {
@@ -35,24 +35,12 @@ fn a_state_that_cannot_be_written_is_no_state() {
     until("one serves", || (server.processes("serve").len() == 1).then_some(()));
 }
 
-/// Staged under an open push, not switched to.
-fn staged(connection: &mut Connection, made: &Made) {
-    let push = fence(1, FenceKind::Push);
-    connection.open(&push, "r1", Some(made.id));
-    connection.send_release(made);
-    assert_eq!(connection.step(&push, "r1", Step::Stage { release: made.id }), StepState::Done);
-}
-
-fn migrate(made: &Made, command: &str, timeout_ms: u64) -> Step {
-    Step::Migrate { release: made.id, command: command.to_owned(), timeout_ms, secrets: None }
-}
-
 #[test]
 fn a_migration_runs_in_its_tree_and_its_failure_is_told() {
     let server = Server::new();
     let mut connection = server.connect();
     let made = serving("1");
-    staged(&mut connection, &made);
+    connection.stage(&made);
     let command = "echo $FRIDAY_HOST $GREETING; cat version; sleep 600";
     let state = connection.step(&fence(1, FenceKind::Push), "r1", migrate(&made, command, 2_000));
     let StepState::Failed { why, log } = state else { panic!("no failure: {state:?}") };
@@ -65,7 +53,7 @@ fn a_migration_that_nobody_saw_end_is_lost_and_not_run_again() {
     let server = Server::new();
     let mut connection = server.connect();
     let made = serving("1");
-    staged(&mut connection, &made);
+    connection.stage(&made);
     let runs = server.dir.join("runs");
     let command = format!("echo $$ >>{}; exec sleep 600", runs.display());
     let (push, step) = (fence(1, FenceKind::Push), migrate(&made, &command, 5_000));
@@ -90,7 +78,7 @@ fn rotation_commands_are_told_what_to_point_to() {
     let mut connection = server.connect();
     let health = HealthSpec { http: None, tcp: true, ..http_health() };
     let made = running("1", "exec ./server", health);
-    staged(&mut connection, &made);
+    connection.stage(&made);
     let told = server.dir.join("told");
     let command = |way: &str| {
         format!("echo {way} $FRIDAY_PORT $FRIDAY_RELEASE $FRIDAY_HOST >>{}", told.display())

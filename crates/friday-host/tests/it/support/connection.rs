@@ -180,6 +180,14 @@ impl Connection {
     }
 
     /// Begins a step and waits for its answer.
+    /// Staged under an open push, not switched to.
+    pub fn stage(&mut self, made: &Made) {
+        let push = fence(1, FenceKind::Push);
+        self.open(&push, "r1", Some(made.id));
+        self.send_release(made);
+        assert_eq!(self.step(&push, "r1", Step::Stage { release: made.id }), StepState::Done);
+    }
+
     pub fn step(&mut self, fence: &Fence, rollout: &str, step: Step) -> StepState {
         let key = key(rollout, &step);
         match self.ask(Request::Do { fence: fence.clone(), key, step }) {
@@ -259,6 +267,10 @@ pub fn fence(number: u64, kind: FenceKind) -> Fence {
 
 fn key(rollout: &str, step: &Step) -> StepKey {
     StepKey { rollout: RolloutId::new(rollout), step: step.name(), attempt: 1 }
+}
+
+pub fn migrate(made: &Made, command: &str, timeout_ms: u64) -> Step {
+    Step::Migrate { release: made.id, command: command.to_owned(), timeout_ms, secrets: None }
 }
 
 pub fn clocks() -> Clocks {
