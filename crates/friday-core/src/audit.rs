@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use friday_wire::{HostName, ReleaseId, RolloutId};
 use serde::Serialize;
 
-use crate::journal::event::{End, Fact, Gate, GateResult, HostAnswer, Intent, RoundAsk, Work};
+use crate::journal::event::End;
+use crate::journal::finding::{Fact, Gate, GateResult};
+use crate::journal::intent::Intent;
+use crate::journal::round::{HostAnswer, RoundAsk, Work};
 use crate::journal::{Event, Record, RecordError};
 use crate::rollout::budget::out_allowed;
 

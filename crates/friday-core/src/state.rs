@@ -8,7 +8,9 @@ use friday_wire::{
 };
 
 use crate::fleet::truth::merge_quarantine;
-use crate::journal::event::{End, Fact, Intent, MemberChange, Requested};
+use crate::journal::event::{End, Requested};
+use crate::journal::finding::Fact;
+use crate::journal::intent::{Intent, MemberChange};
 use crate::journal::{Event, Position};
 use crate::rollout::apply::apply_to_rollout;
 use crate::rollout::run::{HostState, Phase, Rollout};

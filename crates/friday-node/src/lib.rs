@@ -5,8 +5,8 @@
 //! Nothing here reads a clock, a file or a random number.
 //!
 //! Reading order: [`input`], [`action`], [`durable`], [`node`]; then what requests do (`admission`,
-//! `rollout`, `steps`), how operations go ([`operation`], `motion`, `unit`, `stop`, `ending`, [`task`]), and what the
-//! host does by itself (`supervision`, `boot`, `retention`).
+//! `rollout`, `steps`), how operations go ([`operation`], `motion`, `phase`, `outcome`, `unit`,
+//! `stop`, `ending`, [`task`]), and what the host does by itself (`supervision`, `boot`, `retention`).
 
 pub mod action;
 mod admission;
@@ -22,6 +22,8 @@ mod motion;
 pub mod node;
 mod once;
 pub mod operation;
+mod outcome;
+mod phase;
 mod report;
 mod retention;
 mod rollout;

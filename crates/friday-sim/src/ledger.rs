@@ -175,7 +175,7 @@ impl Summary {
         match event {
             Event::RolloutBegun { rollout, intent, .. } => {
                 self.open.push(rollout.clone());
-                if matches!(**intent, friday_core::journal::event::Intent::Push { .. }) {
+                if matches!(**intent, friday_core::journal::intent::Intent::Push { .. }) {
                     self.pushes.insert(rollout.clone());
                 }
             }

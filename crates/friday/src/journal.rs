@@ -1,6 +1,7 @@
 //! The journal for commands that look: opened without writing, folded for people.
 
-use friday_core::journal::event::{Event, Intent};
+use friday_core::journal::event::Event;
+use friday_core::journal::intent::Intent;
 use friday_core::journal::{Position, Record, RecordError, Store as _};
 use friday_core::time::Timestamp;
 use friday_core::view::chronicle::ReleaseView;

@@ -9,7 +9,8 @@ use super::effect::{Effect, EffectId};
 use super::input::{Input, Outcome};
 use super::turn::Reply;
 use super::{Controller, command};
-use crate::journal::event::{StepAnswer, Watcher};
+use crate::journal::event::Watcher;
+use crate::journal::round::StepAnswer;
 use crate::journal::{Event, Record};
 use crate::rollout::decide::{self, Memory, View, outcome, push, rollback, stop_all, wave};
 use crate::rollout::owed::{self, Purpose};
@@ -191,7 +192,7 @@ impl Draft {
         let Some(round) = &rollout.round else { return };
         let answer = outcome::of_round(outcome);
         if host == round.keeper.0
-            && matches!(answer, crate::journal::event::HostAnswer::Head { .. })
+            && matches!(answer, crate::journal::round::HostAnswer::Head { .. })
         {
             self.memory.renewed.insert(rollout.id.clone(), self.now);
         }
@@ -209,7 +210,7 @@ impl Draft {
             host: host.clone(),
             answer: answer.clone(),
         });
-        let is_push = matches!(*rollout.intent, crate::journal::event::Intent::Push { .. });
+        let is_push = matches!(*rollout.intent, crate::journal::intent::Intent::Push { .. });
         let events = self.view(&rollout.id).map(|view| {
             if rollout.stops_all() {
                 stop_all::answered(view, host, &answer)

@@ -3,7 +3,7 @@
 use friday_wire::{Answer, HostName, Lock, ProcessName, ReleaseId, RolloutId, Sample, StartId};
 
 use super::effect::EffectId;
-use crate::journal::event::MemberChange;
+use crate::journal::intent::MemberChange;
 use crate::rollout::plan::{FleetPlan, Plan};
 
 /// One input. Time and ids come in with it.

@@ -12,7 +12,8 @@ use super::run::{
     Stopped, Swept, WatcherKey,
 };
 use crate::journal::Event;
-use crate::journal::event::{HostAnswer, Intent, RoundAsk, StepAnswer, Work};
+use crate::journal::intent::Intent;
+use crate::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use crate::time::Timestamp;
 
 impl Rollout {

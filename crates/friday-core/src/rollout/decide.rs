@@ -23,7 +23,9 @@ use super::run::{Phase, Rollout};
 use crate::fleet::Truth;
 use crate::fleet::truth::merge_quarantine;
 use crate::journal::Event;
-use crate::journal::event::{End, Intent, Requested, Work};
+use crate::journal::event::{End, Requested};
+use crate::journal::intent::Intent;
+use crate::journal::round::Work;
 use crate::reason::Reason;
 use crate::shared::{SharedMap, SharedSet};
 use crate::state::State;
@@ -141,10 +143,10 @@ impl View<'_> {
         let hosts = self.answering();
         let mut events = vec![Event::EndDecided { rollout: self.id(), end: end.clone() }];
         if self.rollout.bound.is_some() && !hosts.is_empty() {
-            events.push(round::begin(*self, crate::journal::event::RoundAsk::Close, hosts));
+            events.push(round::begin(*self, crate::journal::round::RoundAsk::Close, hosts));
         } else if self.answers_keeper() {
             let keeper = vec![self.rollout.keeper_host()];
-            events.push(round::begin(*self, crate::journal::event::RoundAsk::Release, keeper));
+            events.push(round::begin(*self, crate::journal::round::RoundAsk::Release, keeper));
         } else {
             events.push(self.end(end));
         }

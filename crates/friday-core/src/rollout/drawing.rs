@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::journal::event::Intent;
+use crate::journal::intent::Intent;
 use crate::rollout::run::Rollout;
 
 /// Before the first phase.

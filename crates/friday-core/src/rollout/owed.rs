@@ -12,7 +12,9 @@ use super::decide::wave::upcoming;
 use super::plan::MigrationBack;
 use super::run::{HostState, Phase, Rollout};
 use crate::controller::effect::{Effect, EffectId, Owed};
-use crate::journal::event::{End, Intent, MemberChange, RoundAsk, Work};
+use crate::journal::event::End;
+use crate::journal::intent::{Intent, MemberChange};
+use crate::journal::round::{RoundAsk, Work};
 use crate::state::State;
 use crate::time::Timestamp;
 

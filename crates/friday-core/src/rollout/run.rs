@@ -15,7 +15,10 @@ use friday_wire::{
 };
 
 use super::plan::{FleetPlan, PlannedHost};
-use crate::journal::event::{End, Gate, GateResult, Intent, MemberChange, RoundAsk, Work};
+use crate::journal::event::End;
+use crate::journal::finding::{Gate, GateResult};
+use crate::journal::intent::{Intent, MemberChange};
+use crate::journal::round::{RoundAsk, Work};
 use crate::reason::Reason;
 use crate::shared::{SharedMap, SharedSet};
 use crate::time::Timestamp;

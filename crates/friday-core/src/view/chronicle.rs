@@ -11,7 +11,10 @@ use serde::Serialize;
 
 use super::rollout::{RolloutView, RolloutWord};
 use super::story::{self, Line, News};
-use crate::journal::event::{End, Event, Fact, HostAnswer, Intent, MemberChange, Requested};
+use crate::journal::event::{End, Event, Requested};
+use crate::journal::finding::Fact;
+use crate::journal::intent::{Intent, MemberChange};
+use crate::journal::round::HostAnswer;
 use crate::time::Timestamp;
 
 /// A release as the journal knows it.

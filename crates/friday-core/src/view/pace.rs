@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use friday_wire::{HostName, RolloutId};
 use serde::Serialize;
 
-use crate::journal::event::{End, Event, Intent};
+use crate::journal::event::{End, Event};
+use crate::journal::intent::Intent;
 use crate::rollout::budget::out_allowed;
 use crate::rollout::plan::Plan;
 use crate::time::Timestamp;

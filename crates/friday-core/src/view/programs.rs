@@ -37,7 +37,8 @@ pub fn programs(upgrade: &RolloutView) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::journal::Event;
-    use crate::journal::event::{HostAnswer, Intent, RoundAsk};
+    use crate::journal::intent::Intent;
+    use crate::journal::round::{HostAnswer, RoundAsk};
     use crate::rollout::plan::{FleetPlan, PlannedHost};
     use crate::time::Timestamp;
     use friday_wire::{Clocks, HostName, Ports, RolloutId, Rotation};

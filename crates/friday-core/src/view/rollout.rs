@@ -6,7 +6,9 @@ use friday_wire::{HostName, ReleaseId, RolloutId, StepState};
 use serde::Serialize;
 
 use crate::controller::input::{BackTo, Way};
-use crate::journal::event::{End, Event, HostAnswer, Intent, RoundAsk, StepAnswer, Work};
+use crate::journal::event::{End, Event};
+use crate::journal::intent::Intent;
+use crate::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use crate::reason::Reason;
 use crate::rollout::decide::outcome::refusal_says;
 use crate::rollout::plan::PlannedHost;

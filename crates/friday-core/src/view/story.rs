@@ -9,10 +9,10 @@ use super::rollout::{RolloutView, RolloutWord};
 use super::sentences::sentences;
 use super::words::{count, duration, names};
 use crate::controller::input::{BackTo, Way};
-use crate::journal::event::{
-    End, Event, Fact, GateResult, HostAnswer, Intent, MemberChange, Requested, RoundAsk,
-    StepAnswer, Watcher, Work,
-};
+use crate::journal::event::{End, Event, Requested, Watcher};
+use crate::journal::finding::{Fact, GateResult};
+use crate::journal::intent::{Intent, MemberChange};
+use crate::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use crate::reason::unsigned;
 use crate::time::Timestamp;
 

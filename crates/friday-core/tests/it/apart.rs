@@ -2,7 +2,8 @@
 //! it has an end.
 
 use friday_core::controller::input::{BackTo, Command, Outcome};
-use friday_core::journal::event::{End, RoundAsk};
+use friday_core::journal::event::End;
+use friday_core::journal::round::RoundAsk;
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::Plan;
 use friday_wire::{HostName, RolloutId};

@@ -2,7 +2,9 @@
 
 use friday_core::audit::audit;
 use friday_core::controller::input::Way;
-use friday_core::journal::event::{End, Fact, Gate, GateResult, HostAnswer, RoundAsk};
+use friday_core::journal::event::End;
+use friday_core::journal::finding::{Fact, Gate, GateResult};
+use friday_core::journal::round::{HostAnswer, RoundAsk};
 use friday_core::journal::{Event, Position, Record};
 use friday_core::time::Timestamp;
 use friday_wire::{Fence, HostName, Quarantined, RolloutId, StartId};

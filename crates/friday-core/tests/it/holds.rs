@@ -3,7 +3,8 @@
 use friday_core::controller::input::{Command, Way};
 use friday_core::controller::turn::Reply;
 use friday_core::journal::Event;
-use friday_core::journal::event::{End, Intent};
+use friday_core::journal::event::End;
+use friday_core::journal::intent::Intent;
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan};
 use friday_core::rollout::run::Phase;

@@ -2,7 +2,8 @@
 
 use friday_core::controller::input::{BackTo, Command};
 use friday_core::controller::turn::Reply;
-use friday_core::journal::event::{End, MemberChange};
+use friday_core::journal::event::End;
+use friday_core::journal::intent::MemberChange;
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::FleetPlan;
 use friday_wire::{Fence, HostName, RolloutId, Stamped};

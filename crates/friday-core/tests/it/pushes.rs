@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use friday_core::controller::input::Outcome;
 use friday_core::journal::Event;
-use friday_core::journal::event::{End, RoundAsk};
+use friday_core::journal::event::End;
+use friday_core::journal::round::RoundAsk;
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan};
 use friday_core::rollout::run::{HostState, Phase};

@@ -3,7 +3,8 @@
 use friday_core::controller::input::{Command, Outcome, Way};
 use friday_core::controller::turn::Reply;
 use friday_core::journal::Event;
-use friday_core::journal::event::{End, Requested, RoundAsk};
+use friday_core::journal::event::{End, Requested};
+use friday_core::journal::round::RoundAsk;
 use friday_core::journal::{Record, Store};
 use friday_core::reason::Reason;
 use friday_core::rollout::run::Phase;

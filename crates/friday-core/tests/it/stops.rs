@@ -1,7 +1,8 @@
 //! Pushes that stop every host for their migration.
 
 use friday_core::journal::Event;
-use friday_core::journal::event::{End, Work};
+use friday_core::journal::event::End;
+use friday_core::journal::round::Work;
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan};
 use friday_core::rollout::run::Phase;

@@ -1,7 +1,8 @@
 //! Stories of friday-host being replaced: one host first, then the others, each once.
 
 use friday_core::controller::input::{Command, Outcome};
-use friday_core::journal::event::{End, RoundAsk};
+use friday_core::journal::event::End;
+use friday_core::journal::round::RoundAsk;
 use friday_wire::RolloutId;
 
 use crate::scene::Scene;

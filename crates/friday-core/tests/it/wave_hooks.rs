@@ -3,7 +3,8 @@
 use friday_core::controller::effect::Effect;
 use friday_core::controller::input::{Input, Outcome};
 use friday_core::journal::Event;
-use friday_core::journal::event::{End, Watcher, Work};
+use friday_core::journal::event::{End, Watcher};
+use friday_core::journal::round::Work;
 use friday_core::reason::Reason;
 use friday_core::rollout::run::Phase;
 

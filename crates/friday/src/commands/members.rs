@@ -3,7 +3,7 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use friday_core::controller::input::{self, Command};
-use friday_core::journal::event::MemberChange;
+use friday_core::journal::intent::MemberChange;
 use friday_core::view::Chronicle;
 use friday_core::view::words::names;
 use friday_wire::{HostName, Observation};

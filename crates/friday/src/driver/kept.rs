@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use friday_core::controller::input::BackTo;
-use friday_core::journal::event::Intent;
+use friday_core::journal::intent::Intent;
 use friday_core::rollout::run::Rollout;
 use friday_core::state::{State, WasStable};
 use friday_core::time::Timestamp;

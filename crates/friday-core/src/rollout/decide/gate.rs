@@ -7,7 +7,8 @@ use friday_wire::{HostFacts, HostName, Quarantined, Refusal, ReleaseId, Supervis
 use super::{View, round};
 use crate::fleet::{OpenFound, Truth};
 use crate::journal::Event;
-use crate::journal::event::{Fact, Gate, GateResult, HostAnswer};
+use crate::journal::finding::{Fact, Gate, GateResult};
+use crate::journal::round::HostAnswer;
 use crate::reason::Reason;
 use crate::rollout::budget::failures_allowed;
 use crate::rollout::plan::Plan;

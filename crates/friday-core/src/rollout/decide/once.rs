@@ -10,7 +10,8 @@ use friday_wire::{Head, Holder, HostName, ProcessName};
 
 use super::{View, round};
 use crate::journal::Event;
-use crate::journal::event::{End, RoundAsk};
+use crate::journal::event::End;
+use crate::journal::round::RoundAsk;
 use crate::reason::Reason;
 use crate::rollout::plan::Plan;
 use crate::rollout::run::Round;

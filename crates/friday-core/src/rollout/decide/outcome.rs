@@ -7,7 +7,8 @@ use friday_wire::{
 use super::View;
 use crate::controller::input::Outcome;
 use crate::journal::Event;
-use crate::journal::event::{HostAnswer, StepAnswer, Watcher};
+use crate::journal::event::Watcher;
+use crate::journal::round::{HostAnswer, StepAnswer};
 use crate::reason::unsigned;
 use crate::rollout::run::WatcherKey;
 

@@ -7,7 +7,10 @@ use super::{View, once, outcome, round, stop_all, wave};
 use crate::controller::input::{BackTo, Outcome};
 use crate::fleet::truth::further;
 use crate::journal::Event;
-use crate::journal::event::{End, Fact, HostAnswer, Intent, RoundAsk, Work};
+use crate::journal::event::End;
+use crate::journal::finding::Fact;
+use crate::journal::intent::Intent;
+use crate::journal::round::{HostAnswer, RoundAsk, Work};
 use crate::reason::{Reason, Signing};
 use crate::rollout::budget::failures_allowed;
 use crate::rollout::plan::{MigrationBack, Plan};
@@ -439,7 +442,7 @@ pub fn observed(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
     let mut reasons = Vec::new();
     for host in to_be_observed(view, plan) {
         let why = match (view.rollout.seen.get(&host), done.answer(&host)) {
-            (Some(seen), Some(crate::journal::event::HostAnswer::Seen { .. })) => {
+            (Some(seen), Some(crate::journal::round::HostAnswer::Seen { .. })) => {
                 outcome::unproven(view, seen)
             }
             _ => Some("it was not observed".to_owned()),

@@ -4,7 +4,9 @@ use friday_wire::{Fence, FenceKind, HostName, Refusal};
 
 use super::{View, act, push, rollback, sweep, wave};
 use crate::journal::Event;
-use crate::journal::event::{End, HostAnswer, Intent, RoundAsk};
+use crate::journal::event::End;
+use crate::journal::intent::Intent;
+use crate::journal::round::{HostAnswer, RoundAsk};
 use crate::reason::Reason;
 use crate::rollout::run::Round;
 

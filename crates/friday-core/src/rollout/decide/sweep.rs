@@ -5,7 +5,8 @@ use friday_wire::{HostName, Migration, OpenRollout, RolloutKind};
 use super::gate::{self, facts, kind_of};
 use super::{View, outcome, rollback, round};
 use crate::journal::Event;
-use crate::journal::event::{End, RoundAsk, Work};
+use crate::journal::event::End;
+use crate::journal::round::{RoundAsk, Work};
 use crate::reason::Reason;
 use crate::rollout::run::{HostState, Phase, Round};
 

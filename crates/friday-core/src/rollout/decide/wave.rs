@@ -5,7 +5,8 @@ use friday_wire::{HealthState, HostName, Refusal, StepState};
 use super::push::{self, stop};
 use super::{View, outcome, round};
 use crate::journal::Event;
-use crate::journal::event::{End, RoundAsk, StepAnswer, Work};
+use crate::journal::event::End;
+use crate::journal::round::{RoundAsk, StepAnswer, Work};
 use crate::reason::Reason;
 use crate::rollout::budget::failures_allowed;
 use crate::rollout::plan::Plan;
@@ -52,7 +53,9 @@ pub fn raised(view: View<'_>, done: &Round) -> Vec<Event> {
         events.extend(stop(view, reasons));
         return events;
     }
-    let crate::journal::event::Intent::Push { plan } = &*view.rollout.intent else { return events };
+    let crate::journal::intent::Intent::Push { plan } = &*view.rollout.intent else {
+        return events;
+    };
     if push::has_baked(view) && view.rollout.hosts.tally().done >= view.rollout.size() {
         return vec![round::begin(view, RoundAsk::Observe, push::to_be_observed(view, plan))];
     }

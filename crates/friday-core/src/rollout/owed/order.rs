@@ -6,7 +6,7 @@ use friday_wire::{
 
 use super::{LOOK_EVERY_MS, key};
 use crate::controller::effect::Effect;
-use crate::journal::event::Intent;
+use crate::journal::intent::Intent;
 use crate::rollout::run::{Pace, Rollout};
 
 /// A switch or a back. It stands, because a host that is busy is asked again with the same key, under

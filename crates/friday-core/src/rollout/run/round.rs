@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use friday_wire::{Fence, HostName, Witness};
 
-use crate::journal::event::{HostAnswer, RoundAsk};
+use crate::journal::round::{HostAnswer, RoundAsk};
 use crate::shared::SharedMap;
 use crate::time::Timestamp;
 

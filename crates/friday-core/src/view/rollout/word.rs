@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::journal::event::{Intent, MemberChange};
+use crate::journal::intent::{Intent, MemberChange};
 
 /// What was asked for, as the command is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -4,11 +4,11 @@
 mod nouns;
 
 use friday_core::controller::input::{BackTo, Way};
-use friday_core::journal::event::{
-    End, Fact, Gate, GateResult, HostAnswer, Intent, MemberChange, Requested, RoundAsk, StepAnswer,
-    Watcher, Work,
-};
+use friday_core::journal::event::{End, Requested, Watcher};
+use friday_core::journal::finding::{Fact, Gate, GateResult};
+use friday_core::journal::intent::{Intent, MemberChange};
 use friday_core::journal::record::JOURNAL_FORMAT;
+use friday_core::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use friday_core::journal::{Event, Position, Record};
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::Traffic;

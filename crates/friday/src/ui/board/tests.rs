@@ -1,7 +1,7 @@
 //! The board of a small fleet, of fifty hosts and of ten thousand.
 
 use friday_core::journal::Event;
-use friday_core::journal::event::Intent;
+use friday_core::journal::intent::Intent;
 use friday_core::rollout::plan::{FleetPlan, PlannedHost};
 use friday_wire::{Clocks, HostName, Ports, RolloutId, Rotation};
 
