@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`input`], [`action`], [`durable`], [`node`]; then what requests do (`admission`,
 //! `rollout`, `steps`), how operations go ([`operation`], `motion`, `phase`, `outcome`, `unit`,
-//! `stop`, `ending`, [`task`]), and what the host does by itself (`supervision`, `boot`, `retention`).
+//! `stop`, `ending`, [`task`]), and what the host does by itself (`supervision`, `stray`, `boot`, `retention`).
 
 pub mod action;
 mod admission;
@@ -29,6 +29,7 @@ mod retention;
 mod rollout;
 mod steps;
 mod stop;
+mod stray;
 mod supervision;
 pub mod task;
 #[cfg(any(test, fuzzing))]

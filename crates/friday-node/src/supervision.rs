@@ -8,7 +8,7 @@ use crate::action::{Action, ActionId, App};
 use crate::durable::Placed;
 use crate::ending::Cause;
 use crate::input::ActionResult;
-use crate::lane::{Flight, Lane, Owner};
+use crate::lane::{Lane, Owner};
 use crate::node::Node;
 use crate::operation::{Course, Phase, Route};
 use crate::unit::{named, start_of};
@@ -24,9 +24,6 @@ const CRASHES_MAX: usize = 5;
 
 /// See above.
 const CRASH_WINDOW_MS: u64 = 60_000;
-
-/// A leftover that cannot be stopped is tried again after this.
-const STRAY_PAUSE_MS: u64 = 60_000;
 
 /// What is known of one app since this process looks after it. Not durable: health is proven anew.
 #[derive(Debug, Clone, Default)]
@@ -329,61 +326,8 @@ impl Node {
         self.dirty = true;
     }
 
-    /// What serves between operations while `current` points elsewhere: a pointing that was given up may end
-    /// long after another release was put back.
-    fn misses_pointer(&self) -> Option<ReleaseId> {
-        let serving = self.durable.serving.and_then(|it| self.durable.placed(it))?.app.release;
-        let idle = self.durable.operation.is_none();
-        (idle && self.durable.head.current != Some(serving)).then_some(serving)
-    }
-
-    /// Between operations `current` points to what serves.
-    fn drive_pointer(&mut self, now_ms: u64) -> bool {
-        if self.flight(Lane::App).is_some() || now_ms < self.strays_after_ms {
-            return false;
-        }
-        let Some(release) = self.misses_pointer() else { return false };
-        self.issue(now_ms, Action::Point { to: Some(release) }, Owner::Nobody);
-        true
-    }
-
-    /// Between operations nothing runs but the current release and the warm one.
-    fn drive_strays(&mut self, now_ms: u64) -> bool {
-        let idle = self.durable.operation.is_none();
-        if !idle || self.flight(Lane::App).is_some() || now_ms < self.strays_after_ms {
-            return false;
-        }
-        let stray = self.durable.apps.iter().find(|placed| self.is_stray(placed));
-        let Some((app, has_process)) = stray.map(|stray| (stray.app, self.has_process(stray)))
-        else {
-            return false;
-        };
-        if has_process {
-            let grace_ms =
-                self.durable.manner.as_ref().map_or(10_000, |manner| manner.clocks.stop_ms);
-            self.issue(now_ms, Action::Stop { app, grace_ms }, Owner::Nobody);
-        } else {
-            self.remove_app(app.generation);
-        }
-        true
-    }
-
-    /// Whether an app belongs neither to what serves nor to what is warm, or may not run here any more.
-    fn is_stray(&self, placed: &Placed) -> bool {
-        let leader = Some(self.leader_of(placed.app.generation));
-        (leader != self.durable.serving && leader != self.durable.warm)
-            || !self.may_run(&placed.app.release, &placed.part)
-    }
-
     fn part_of(&self, generation: u64) -> Part {
         self.durable.placed(generation).map(|placed| placed.part.clone()).unwrap_or_default()
-    }
-
-    pub(crate) fn pause_strays(&mut self, now_ms: u64, flight: &Flight) {
-        let again = matches!(flight.action, Action::Stop { .. } | Action::Point { .. });
-        if again && flight.owner == Owner::Nobody {
-            self.strays_after_ms = now_ms.saturating_add(STRAY_PAUSE_MS);
-        }
     }
 
     /// When a probe, a restart or a proof of health is due.
@@ -408,13 +352,7 @@ impl Node {
             });
             (proving && !watch.steady).then(|| watch.steady_at_ms(&spec))
         });
-        let idle = self.durable.operation.is_none();
-        let goes = |placed: &Placed| {
-            !self.may_run(&placed.app.release, &placed.part) || (idle && self.is_stray(placed))
-        };
-        let astray = self.durable.apps.iter().any(goes) || self.misses_pointer().is_some();
-        let strays = (self.flight(Lane::App).is_none() && astray).then_some(self.strays_after_ms);
-        of_apps.chain(strays).min()
+        of_apps.chain(self.strays_wakeup()).min()
     }
 
     /// The host's own page shows what a new process cannot remember.
