@@ -1,14 +1,16 @@
 //! A release's tree: built from the store beside the others, verified while it is copied (or just
-//! before), and then put in place by one rename. Files are copies, or share their blocks where the
-//! file system can; never hard links: an application that writes into its own tree must not change
-//! the store, and it can always make its own files writable.
+//! before), and then put in place by one rename. Files share their blocks with the store's where the file
+//! system can. Elsewhere the store lends each file to the first tree that wants it, as a hard link, and
+//! other trees get copies. So no two trees ever share a file: an application that writes into its own tree
+//! changes no other release. It may change what the store lent, which is why the store believes no file
+//! without its hash, and why what is lent is hashed while it is copied.
 
 pub mod copy;
 pub mod drift;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use friday_wire::{Digest, Entry, EntryKind, Manifest, ReleaseId};
@@ -75,15 +77,28 @@ pub fn build(place: &Place, store: &Store, release: ReleaseId) -> Result<(), Bui
     let scaffold = with_suffix(&home, ".tmp");
     remove_tree(&scaffold).map_err(|error| failed(&scaffold, error))?;
     private_directory(&scaffold).map_err(|error| failed(&scaffold, error))?;
+    let lending = match copy::shares_blocks(&scaffold) {
+        true => Lending::NotNeeded,
+        false => Lending::ToOneTree,
+    };
     let kept = manifest.tree.iter().filter(|entry| !is_shared(&manifest, &entry.path));
     for entry in kept {
-        place_entry(place, store, &scaffold, entry)?;
+        place_entry(place, store, (&scaffold, lending), entry)?;
     }
     share(place, &scaffold, &manifest)?;
     settle(&scaffold, &manifest).map_err(|error| failed(&scaffold, error))?;
     drift::note_built(place, release, &scaffold, &manifest)
         .map_err(|error| failed(&scaffold, error))?;
     put_in_place(&scaffold, &home).map_err(|error| failed(&home, error))
+}
+
+/// How a file of the store gets into a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lending {
+    /// A copy shares its blocks with the store's, and costs nothing.
+    NotNeeded,
+    /// The first tree gets the store's own file, every other one a copy.
+    ToOneTree,
 }
 
 fn failed(path: &Path, error: io::Error) -> BuildError {
@@ -111,7 +126,12 @@ pub(crate) fn is_shared(manifest: &Manifest, path: &str) -> bool {
     })
 }
 
-fn place_entry(place: &Place, store: &Store, root: &Path, entry: &Entry) -> Result<(), BuildError> {
+fn place_entry(
+    place: &Place,
+    store: &Store,
+    (root, lending): (&Path, Lending),
+    entry: &Entry,
+) -> Result<(), BuildError> {
     let path = root.join(&entry.path);
     let error = |error| BuildError::Io(entry.path.clone(), error);
     match &entry.kind {
@@ -122,18 +142,17 @@ fn place_entry(place: &Place, store: &Store, root: &Path, entry: &Entry) -> Resu
         EntryKind::Link { target } => symlink(target, &path).map_err(error),
         EntryKind::File { digest, executable, .. } => {
             let mode = if *executable { 0o755 } else { 0o644 };
-            copy_verified(place, store, &entry.path, *digest, &path, mode)
+            place_file(place, store, (&entry.path, *digest), (&path, lending))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(error)
         }
     }
 }
 
-fn copy_verified(
+fn place_file(
     place: &Place,
     store: &Store,
-    name: &str,
-    digest: Digest,
-    to: &Path,
-    mode: u32,
+    (name, digest): (&str, Digest),
+    (to, lending): (&Path, Lending),
 ) -> Result<(), BuildError> {
     let error = |error| BuildError::Io(name.to_owned(), error);
     let from = place.stored(digest);
@@ -143,16 +162,24 @@ fn copy_verified(
         }
         _ => error(found),
     })?;
+    let found = source.metadata().map_err(error)?;
+    // What a tree has may be changed at any moment: nothing that was seen of it before counts.
+    let is_lent = found.nlink() > 1;
+    let is_verified = !is_lent && store.was_verified(digest, &found);
+    // A file system without hard links, or with too many of them: then it is a copy.
+    if is_verified && lending == Lending::ToOneTree && fs::hard_link(&from, to).is_ok() {
+        return Ok(());
+    }
     let target =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(error)?;
-    let found = source.metadata().map_err(error)?;
-    if store.was_verified(digest, &found) {
-        copy::plain(&source, &target, &found).map_err(error)?;
-    } else if copy::hashing(&source, &target, &found).map_err(error)? != digest {
+    if is_verified {
+        return copy::plain(&source, &target, &found).map_err(error);
+    }
+    if copy::hashing(&source, &target, &found).map_err(error)? != digest {
         fs::remove_file(&from).map_err(error)?;
         return Err(BuildError::Damaged { path: name.to_owned(), digest: digest.short() });
     }
-    target.set_permissions(fs::Permissions::from_mode(mode)).map_err(error)
+    Ok(())
 }
 
 /// Links each shared path to its directory of the host.

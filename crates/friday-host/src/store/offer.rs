@@ -160,6 +160,14 @@ impl Store {
         verified.insert(digest, (Stamp::of(found), Instant::now()));
     }
 
+    /// As if a file had just been found right.
+    #[cfg(test)]
+    pub(crate) fn note_right(&self, digest: Digest) {
+        if let Ok(found) = fs::metadata(self.place.stored(digest)) {
+            self.note_verified(digest, &found);
+        }
+    }
+
     /// Whether it was found right a short while ago, and was not touched since.
     pub fn was_verified(&self, digest: Digest, found: &fs::Metadata) -> bool {
         self.verified()

@@ -1,9 +1,10 @@
 //! Copying one file: sharing its blocks where the file system can, else inside the kernel, else by
 //! hand. Holes stay holes. What is copied is not judged here.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
 use friday_wire::Digest;
 use rustix::fs::SeekFrom;
@@ -11,6 +12,19 @@ use rustix::io::Errno;
 
 /// Bytes read at once.
 const BUFFER_LEN: usize = 256 * 1024;
+
+/// Whether copies in this directory share blocks with what they are copies of. Leaves nothing there.
+pub fn shares_blocks(directory: &Path) -> bool {
+    let (one, other) = (directory.join(".one"), directory.join(".other"));
+    let shares = || -> io::Result<bool> {
+        fs::write(&one, b"x")?;
+        Ok(rustix::fs::ioctl_ficlone(File::create(&other)?, File::open(&one)?).is_ok())
+    };
+    let shares = shares().unwrap_or(false);
+    // What was not made need not go.
+    let _ = (fs::remove_file(&one), fs::remove_file(&other));
+    shares
+}
 
 /// Copies a file whose content was verified before.
 ///

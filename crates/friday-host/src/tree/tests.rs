@@ -94,3 +94,65 @@ fn a_shared_path_under_a_file_is_an_error() {
     let (id, _) = release(&place, &store, &["bin/app/deep"]);
     assert!(matches!(build(&place, &store, id), Err(BuildError::Shared(_))));
 }
+
+#[test]
+fn no_two_trees_share_a_file() {
+    let (_dir, place, store) = place();
+    let digest = store_file(&place, b"hello");
+    let (size, executable) = (5, false);
+    let manifest = |path: &str| Manifest {
+        tree: vec![Entry {
+            path: path.to_owned(),
+            kind: EntryKind::File { digest, size, executable },
+        }],
+        run: RunSpec {
+            command: None,
+            env: BTreeMap::new(),
+            health: HealthSpec::default(),
+            shared: Vec::new(),
+            unit: UnitSpec::default(),
+            processes: friday_wire::Processes::default(),
+        },
+    };
+    let stage = |path: &str| {
+        let manifest = manifest(path);
+        let id = ReleaseId(Digest(*blake3::hash(&manifest.identity_bytes()).as_bytes()));
+        store.put_manifest(id, &manifest).expect("is well-formed");
+        store.note_right(digest);
+        build(&place, &store, id).map(|()| place.tree(id).join(path))
+    };
+    let mut built = Vec::new();
+    for path in ["one", "two", "three"] {
+        built.push(stage(path).expect("builds"));
+    }
+    let inode = |path: &Path| fs::metadata(path).expect("is there").ino();
+    let inodes: std::collections::BTreeSet<u64> = built.iter().map(|path| inode(path)).collect();
+    assert_eq!(inodes.len(), 3);
+    // The tree's own file may change; then the store knows that it has not got it any more.
+    fs::write(&built[0], b"jello").expect("writes");
+    assert_eq!(fs::read(&built[1]).expect("reads"), b"hello");
+    if inode(&place.stored(digest)) == inode(&built[0]) {
+        assert!(matches!(stage("four"), Err(BuildError::Damaged { .. })));
+        assert!(!store.has(digest));
+        assert!(matches!(stage("four"), Err(BuildError::NotStored { .. })));
+        store_file(&place, b"hello");
+    }
+    let four = stage("four").expect("builds");
+    assert_eq!(fs::read(&four).expect("reads"), b"hello");
+    assert_eq!(fs::read(&built[0]).expect("reads"), b"jello");
+}
+
+#[test]
+fn a_file_is_lent_again_when_the_tree_that_had_it_is_gone() {
+    let (_dir, place, store) = place();
+    let (id, digest) = release(&place, &store, &[]);
+    for _ in 0..2 {
+        store.note_right(digest);
+        build(&place, &store, id).expect("builds");
+        let links = fs::metadata(place.stored(digest)).expect("is there").nlink();
+        let shares_blocks = copy::shares_blocks(place.dir());
+        assert_eq!(links, if shares_blocks { 1 } else { 2 });
+        remove_tree(&place.tree(id)).expect("goes");
+    }
+    assert_eq!(fs::metadata(place.stored(digest)).expect("is there").nlink(), 1);
+}
