@@ -148,11 +148,19 @@ impl Fleet {
         request: &Request,
         deadline: Instant,
     ) -> Result<Answer, AskError> {
+        let asked_at = Instant::now();
+        if let (Request::Read { .. }, Some(link)) = (request, self.inner.links.get(host)) {
+            link.opening.read_first(request);
+        }
         // A connection may turn out dead just when it is used: then there is one more try.
         let mut last = ConnectError::TimedOut { doing: "connecting" };
         for _ in 0..2 {
             let connection = self.connect(host, deadline).await.map_err(AskError::NotSent)?;
-            match connection.call(request, deadline).await {
+            let answer = match connection.take_first(request, asked_at) {
+                Some(mut first) => first.wait(deadline).await,
+                None => connection.call(request, deadline).await,
+            };
+            match answer {
                 Ok(answer) => {
                     self.note_known(host, &answer);
                     return Ok(answer);

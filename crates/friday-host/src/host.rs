@@ -7,13 +7,13 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use friday_wire::{BootHook, Digest, HostFacts, HostName, ReleaseId};
+use friday_wire::{BootHook, Digest, HostFacts, HostName, ReleaseId, Scrutiny};
 
 use crate::app::Apps;
 use crate::page::Pages;
 use crate::place::{Owner, Place, write_json};
 use crate::serve::connections::Connections;
-use crate::serve::event::{Event, Scrutiny};
+use crate::serve::event::Event;
 use crate::store::Store;
 
 /// How long an answer about the boot hook holds: asking starts a process.
@@ -118,10 +118,10 @@ impl Host {
         self.handed_over.load(Ordering::SeqCst)
     }
 
-    /// What starts friday-host after a boot; asked anew once a minute.
-    pub fn boot_hook(&self) -> BootHook {
+    /// What starts friday-host after a boot; asked anew once a minute, for a close look.
+    pub fn boot_hook(&self, scrutiny: Scrutiny) -> BootHook {
         let mut kept = self.boot_hook.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.0.elapsed() > BOOT_HOOK_KEPT {
+        if scrutiny == Scrutiny::Close && kept.0.elapsed() > BOOT_HOOK_KEPT {
             *kept = (Instant::now(), crate::boot_hook::find(self.place.dir()));
         }
         kept.1
@@ -131,7 +131,7 @@ impl Host {
     pub fn facts(&self, current: Option<ReleaseId>, scrutiny: Scrutiny) -> HostFacts {
         let closely = scrutiny == Scrutiny::Close;
         let disk = crate::examine::disk(self.place.dir());
-        let boot = self.boot_hook();
+        let boot = self.boot_hook(scrutiny);
         HostFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             program: self.program.to_string(),

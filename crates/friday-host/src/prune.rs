@@ -44,6 +44,7 @@ pub fn prune(
     let kept: BTreeSet<String> = keep.iter().map(ToString::to_string).collect();
     let kept_output: BTreeSet<String> = keep.iter().map(ReleaseId::short).collect();
     let mut gone = BTreeSet::new();
+    let mut forgotten = 0;
     each(&place.join("releases"), |name, path| {
         let release = name.split('.').next().unwrap_or(name);
         if kept.contains(release) {
@@ -56,7 +57,11 @@ pub fn prune(
     each(&place.join("manifests"), |name, path| {
         let release = name.strip_suffix(".json").unwrap_or(name);
         let stays = kept.contains(release) || !gone.contains(release) && is_young(path);
-        if stays { Ok(()) } else { remove_tree(path) }
+        if stays {
+            return Ok(());
+        }
+        forgotten += 1;
+        remove_tree(path)
     })?;
     let signatures = place.join("signatures");
     // An older friday-host made this directory without it.
@@ -70,6 +75,18 @@ pub fn prune(
         let release = name.split('.').next().unwrap_or(name);
         if kept_output.contains(release) { Ok(()) } else { remove_tree(path) }
     })?;
+    if forgotten > 0 || store.was_cleared_before(YOUNG) {
+        clear(place, store)?;
+    }
+    each(&place.join("secrets"), |name, path| {
+        let version = name.strip_suffix(".json").unwrap_or(name);
+        if state.contains(version) || is_young(path) { Ok(()) } else { remove_tree(path) }
+    })
+}
+
+/// Removes what no manifest names from the store. It looks at every file, on each host of a fleet at the same
+/// time, and mostly finds nothing: who calls it knows that something may have come to be too much.
+fn clear(place: &Place, store: &Store) -> Result<(), PruneError> {
     let no_manifest_comes = store.clearing();
     let needed = needed_files(place, store)?;
     let store_dir = place.join("store");
@@ -86,10 +103,8 @@ pub fn prune(
         &store_dir.join("tmp"),
         |_, path| if is_young(path) { Ok(()) } else { remove_tree(path) },
     )?;
-    each(&place.join("secrets"), |name, path| {
-        let version = name.strip_suffix(".json").unwrap_or(name);
-        if state.contains(version) || is_young(path) { Ok(()) } else { remove_tree(path) }
-    })
+    store.note_cleared();
+    Ok(())
 }
 
 /// Files of every release whose manifest is still here. A file with the wrong length is damaged:

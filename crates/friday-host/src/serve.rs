@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use friday_node::{Input, Node};
-use friday_wire::BootHook;
+use friday_wire::{BootHook, Scrutiny};
 
 use crate::app;
 use crate::arguments::Turn;
@@ -100,7 +100,11 @@ pub fn run(dir: &Path, guard: Guard, turn: Turn) -> Result<(), ServeError> {
         .map_err(|error| ServeError::Io("listener", error))?;
     // A unit's systemd now knows which process to look after, also after an upgrade.
     unit::tell(&format!("MAINPID={}\nREADY=1\nSTATUS=serves", std::process::id()));
-    let first = Input::Started { boot, alive, boot_hook: host.boot_hook() != BootHook::None };
+    let first = Input::Started {
+        boot,
+        alive,
+        boot_hook: host.boot_hook(Scrutiny::Brief) != BootHook::None,
+    };
     owner::Loop::new(host, Node::new(durable)).run(first, &events)
 }
 

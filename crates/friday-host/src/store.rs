@@ -11,7 +11,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use friday_wire::{Chunker, Digest, Lacks, Manifest, Recipe, ReleaseId};
 
@@ -90,6 +90,8 @@ pub struct Store {
     packs: PackTurns,
     /// Held while files go that no manifest names, and while a manifest comes that may name them.
     clearing: Mutex<()>,
+    /// When that was done last, by this process.
+    cleared: Mutex<Option<Instant>>,
     /// What was found right lately; see [`offer`].
     verified: Mutex<BTreeMap<Digest, (offer::Stamp, Instant)>>,
 }
@@ -124,6 +126,7 @@ impl Store {
             transfers: Mutex::default(),
             packs: PackTurns::default(),
             clearing: Mutex::default(),
+            cleared: Mutex::default(),
             verified: Mutex::default(),
         }
     }
@@ -211,6 +214,17 @@ impl Store {
     /// Keeps manifests from coming while files go.
     pub fn clearing(&self) -> MutexGuard<'_, ()> {
         self.clearing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What no manifest named went just now.
+    pub fn note_cleared(&self) {
+        *self.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether that was longer ago than this, or never in this process's life.
+    pub fn was_cleared_before(&self, age: Duration) -> bool {
+        let cleared = *self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        cleared.is_none_or(|at| at.elapsed() > age)
     }
 
     /// Stores the manifest of an offer of which nothing was lacking. A prune may have taken a file since,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use friday_wire::{Answer, Fence, ProcessName, Refusal, Request, StepKey};
+use friday_wire::{Answer, Fence, ProcessName, Refusal, Request, RolloutKind, StepKey};
 
 use crate::action::{Action, ActionId, Turn};
 use crate::durable::Durable;
@@ -151,7 +151,7 @@ impl Node {
 
     fn answered_at_once(&mut self, now_ms: u64, request: Request) -> Result<Answer, Refusal> {
         match request {
-            Request::Read => Ok(Answer::Observed(Box::new(self.observation(now_ms)))),
+            Request::Read { .. } => Ok(Answer::Observed(Box::new(self.observation(now_ms)))),
             Request::Raise { fence, lease, keeper, keeper_fence, witness } => {
                 // A driver that is refused for its fence changes nothing here.
                 self.admits(&fence)?;
@@ -161,11 +161,18 @@ impl Node {
             Request::Renew { fence } => self.renew(now_ms, &fence),
             Request::Release { fence } => Ok(self.release_lease(&fence)),
             Request::Open { fence, rollout, once } => {
+                let kind = rollout.kind;
                 let answer = self.open(fence.clone(), rollout)?;
                 for (process, host) in once {
                     self.note_holder(&fence, process, host);
                 }
-                Ok(answer)
+                // Whoever goes back wants to know next what runs here.
+                Ok(match kind {
+                    RolloutKind::Rollback => {
+                        Answer::Observed(Box::new(self.observation_of(now_ms, None)))
+                    }
+                    RolloutKind::Push | RolloutKind::Sweep => answer,
+                })
             }
             Request::Migration { fence, rollout, migration } => {
                 self.migration(fence, &rollout, migration)

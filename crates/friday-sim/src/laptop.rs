@@ -320,7 +320,9 @@ impl World {
                 None => Outcome::Unknown { why },
             },
             (Outcome::Answered(answer), Switch::OwnRaise) => match (*answer, request) {
-                (Answer::Observed(seen), Some((host, request))) if *request == Request::Read => {
+                (Answer::Observed(seen), Some((host, request)))
+                    if *request == Request::Read { .. } =>
+                {
                     self.first_reads.insert((caller.laptop, host), seen.head.clone());
                     Outcome::Answered(Box::new(Answer::Observed(seen)))
                 }

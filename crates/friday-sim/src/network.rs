@@ -170,7 +170,7 @@ impl World {
 fn fence_of(request: &mut Request) -> Option<&mut Fence> {
     match request {
         Request::Hello { .. }
-        | Request::Read
+        | Request::Read { .. }
         | Request::Missing { .. }
         | Request::Put { .. }
         | Request::PutManifest { .. }

@@ -44,7 +44,7 @@ pub use id::{
 pub use manifest::{Entry, EntryKind, Manifest, ManifestError, Ports, RunSpec};
 pub use process::{Part, ProcessSpec, Processes, Spread};
 pub use recipe::{Chunk, Chunker, Recipe, RecipeError};
-pub use request::{LeaseAsk, Request};
+pub use request::{LeaseAsk, Request, Scrutiny};
 pub use rotation::Rotation;
 pub use step::{BackPace, Step, StepKey, StepName, StepReport, StepState};
 pub use supervisor::{Limits, StopSignal, Supervisor, UnitSpec};

@@ -26,6 +26,24 @@ pub struct LeaseAsk {
     pub supersedes: Vec<StartId>,
 }
 
+/// How closely a host looks at itself for an observation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scrutiny {
+    /// For a person, and for a push's gates: every file of the current release, and whom systemd obeys.
+    #[default]
+    Close,
+    /// For a rollout that goes by none of that. On fifty hosts such looks cost a rollback more than its
+    /// switch.
+    Brief,
+}
+
+impl Scrutiny {
+    fn is_close(&self) -> bool {
+        *self == Self::Close
+    }
+}
+
 /// One request; exactly one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
@@ -45,7 +63,11 @@ pub enum Request {
         host: HostName,
     },
     /// The head and the facts, nothing raised. Answer: `Observed`.
-    Read,
+    Read {
+        /// How closely the host looks at itself. An older host looks closely, whatever is asked.
+        #[serde(default, skip_serializing_if = "Scrutiny::is_close")]
+        scrutiny: Scrutiny,
+    },
     /// Raises the fence; takes the lease in the same persist where asked. Answer: `Raised` with the
     /// head as it is after the raise, or `Refused`. The same fence again is answered the same.
     Raise {
@@ -75,7 +97,8 @@ pub enum Request {
     },
     /// Stores the open rollout; steps are accepted only for it. A rollback replaces whatever is open,
     /// a push never replaces an open rollback. A migration that began is kept whatever is written
-    /// later. Answer: `Ok` or `Refused`.
+    /// later. Answer: `Ok`, or to a rollback `Observed` with what it finds, which spares it a question (an
+    /// older host says `Ok`); or `Refused`.
     Open {
         /// The fence.
         fence: Fence,
@@ -299,6 +322,9 @@ pub enum Request {
 }
 
 impl Request {
+    /// A read with the closest look.
+    pub const READ: Self = Self::Read { scrutiny: Scrutiny::Close };
+
     /// Shows the host nothing of the caller's journal: what never came into its file would later look
     /// as if somebody had taken it out.
     pub fn show_no_journal(&mut self) {
@@ -311,7 +337,7 @@ impl Request {
     pub fn fence(&self) -> Option<&Fence> {
         match self {
             Self::Hello { .. }
-            | Self::Read
+            | Self::Read { .. }
             | Self::Missing { .. }
             | Self::Put { .. }
             | Self::PutManifest { .. }

@@ -84,7 +84,7 @@ pub fn look(context: &Context) -> Result<BTreeMap<HostName, Look>, CommandError>
         for host in fleet.hosts().cloned() {
             let fleet = fleet.clone();
             asked.spawn(async move {
-                let answer = fleet.ask(&host, &Request::Read, deadline).await;
+                let answer = fleet.ask(&host, &Request::READ, deadline).await;
                 (host, seen(answer))
             });
         }

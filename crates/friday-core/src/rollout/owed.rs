@@ -2,7 +2,8 @@
 //! owed: starting, recovering and the normal step are the same code.
 
 use friday_wire::{
-    Fence, FenceKind, Holder, HostName, LeaseAsk, Request, RolloutId, Step, StepKey, StepName,
+    Fence, FenceKind, Holder, HostName, LeaseAsk, Request, RolloutId, Scrutiny, Step, StepKey,
+    StepName,
 };
 
 mod order;
@@ -350,7 +351,12 @@ fn round_request(
     host: &HostName,
 ) -> Option<Request> {
     if ask == RoundAsk::Read {
-        return Some(Request::Read);
+        // A push's gates go by what a close look finds.
+        let scrutiny = match &*rollout.intent {
+            Intent::Rollback { .. } => Scrutiny::Brief,
+            _ => Scrutiny::Close,
+        };
+        return Some(Request::Read { scrutiny });
     }
     let fence = rollout.fence.clone()?;
     let fleet = rollout.fleet();

@@ -371,7 +371,7 @@ pub fn named(effect: &Effect) -> (String, &'static str) {
         Effect::Hook { .. } => "hook",
         Effect::Watch { .. } => "watch",
         Effect::Ask { request, .. } | Effect::Follow { request, .. } => match &**request {
-            Request::Read => "read",
+            Request::Read { .. } => "read",
             Request::Raise { .. } => "raise",
             Request::Open { .. } => "open",
             Request::Migration { .. } => "migration",

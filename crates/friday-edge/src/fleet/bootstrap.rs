@@ -52,6 +52,9 @@ const END_GRACE: Duration = Duration::from_secs(2);
 /// The number of the `Hello` on every connection; later calls count on from it.
 pub(super) const HELLO_NUMBER: u64 = 0;
 
+/// The number of the read that goes with it, if one does.
+const FIRST_NUMBER: u64 = HELLO_NUMBER + 1;
+
 /// What the far end says before frames begin.
 enum Mark {
     /// Frames begin.
@@ -110,6 +113,7 @@ pub(super) async fn open(
         stderr: Stderr::watch(stderr),
         skipped: 0,
         printed: None,
+        first: None,
     };
     match timeout_at(deadline, opening.shake_hands()).await {
         Ok(Ok(hello)) => Ok(opening.into_connection(hello)),
@@ -167,6 +171,8 @@ struct Opening<'a> {
     skipped: u64,
     /// The first line before frames that is not ours.
     printed: Option<String>,
+    /// The read that went with the hello, and when.
+    first: Option<(Call, Instant)>,
 }
 
 impl Opening<'_> {
@@ -292,7 +298,13 @@ impl Opening<'_> {
             host: self.host.clone(),
         };
         let broken = |error: frame::FrameError| ConnectError::Garbage { got: error.to_string() };
-        let call = frame::json_frame(&Call { number: HELLO_NUMBER, request }).map_err(broken)?;
+        let mut call =
+            frame::json_frame(&Call { number: HELLO_NUMBER, request }).map_err(broken)?;
+        if let Some(request) = self.known.take_first() {
+            let first = Call { number: FIRST_NUMBER, request };
+            call.extend(frame::json_frame(&first).map_err(broken)?);
+            self.first = Some((first, Instant::now()));
+        }
         if self.stdin.write_all(&call).await.is_err() {
             return Err(self.ended(&[]).await);
         }
@@ -334,7 +346,7 @@ impl Opening<'_> {
         let ends =
             Ends { child: self.child, stdin: self.stdin, stdout: self.stdout, stderr: self.stderr };
         let (host, progress) = (self.host.clone(), self.setup.progress.clone());
-        Connection::start(ends, hello, move |why| {
+        Connection::start(ends, hello, self.first, move |why| {
             progress.tell(Progress::Disconnected { host: host.clone(), why: why.to_owned() });
         })
     }

@@ -78,6 +78,8 @@ pub struct PutFile {
 #[derive(Debug)]
 pub struct Connection {
     hello: HostHello,
+    /// The call that was sent with the hello, until somebody asks for it.
+    first: Mutex<Option<First>>,
     waiting: Arc<Waiting>,
     calls: mpsc::Sender<Vec<u8>>,
     pieces: mpsc::Sender<Vec<u8>>,
@@ -103,19 +105,22 @@ impl Connection {
     pub(super) fn start(
         ends: Ends,
         hello: HostHello,
+        first: Option<(Call, Instant)>,
         on_close: impl Fn(&str) + Send + 'static,
     ) -> Self {
         let (calls, call_queue) = mpsc::channel(CALLS_QUEUED_MAX);
         let (pieces, piece_queue) = mpsc::channel(PIECES_QUEUED_MAX);
         let waiting = Arc::new(Waiting::default());
         waiting.lock().last_number = HELLO_NUMBER;
+        let first =
+            first.map(|(call, at)| First { place: expect(&waiting, call.number), call, at });
         let Ends { child, stdin, stdout, stderr } = ends;
         let tasks = [
             tokio::spawn(write_all(stdin, call_queue, piece_queue)),
             tokio::spawn(read_all(child, stdout, stderr, Arc::clone(&waiting), on_close)),
         ];
-        let file_turn = Arc::default();
-        Self { hello, waiting, calls, pieces, file_turn, tasks }
+        let (file_turn, first) = (Arc::default(), Mutex::new(first));
+        Self { hello, first, waiting, calls, pieces, file_turn, tasks }
     }
 
     /// What the host said of itself.
@@ -126,6 +131,14 @@ impl Connection {
     /// Whether it can still be used, as far as is known.
     pub fn is_open(&self) -> bool {
         self.waiting.lock().closed.is_none() && !self.calls.is_closed()
+    }
+
+    /// The answer to the call that was sent with the hello, if it is this one and was sent after that time: an
+    /// older answer says nothing about now.
+    pub(super) fn take_first(&self, request: &Request, after: Instant) -> Option<AnswerPlace> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = first.take()?;
+        (first.call.request == *request && first.at >= after).then_some(first.place)
     }
 
     /// Asks and waits for the answer.
@@ -248,15 +261,33 @@ async fn queue(
     }
 }
 
+/// The call that was sent with the hello.
+#[derive(Debug)]
+struct First {
+    call: Call,
+    at: Instant,
+    place: AnswerPlace,
+}
+
+/// A place for the answer to a call that has its number already.
+fn expect(waiting: &Arc<Waiting>, number: u64) -> AnswerPlace {
+    let (sender, receiver) = oneshot::channel();
+    let mut calls = waiting.lock();
+    calls.last_number = number;
+    calls.by_number.insert(number, sender);
+    AnswerPlace { number, receiver, waiting: Arc::clone(waiting) }
+}
+
 /// Where a call's answer will be. Dropped, the answer is ignored.
-struct AnswerPlace {
+#[derive(Debug)]
+pub(super) struct AnswerPlace {
     number: u64,
     receiver: oneshot::Receiver<Answer>,
     waiting: Arc<Waiting>,
 }
 
 impl AnswerPlace {
-    async fn wait(&mut self, deadline: Instant) -> Result<Answer, CallError> {
+    pub(super) async fn wait(&mut self, deadline: Instant) -> Result<Answer, CallError> {
         let lost = |why: String| Err(CallError::Lost { why });
         match timeout_at(deadline, &mut self.receiver).await {
             Ok(Ok(answer)) => Ok(answer),

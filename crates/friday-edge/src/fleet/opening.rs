@@ -1,7 +1,9 @@
 //! What is known of a connection while it is being made, so that whoever waits in vain can say for what.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use friday_wire::Request;
 use tokio::sync::watch;
 
 use super::failure::ConnectError;
@@ -15,6 +17,8 @@ pub(super) struct Opening {
     sent: AtomicU64,
     /// Somebody has a question for the host. Before that, nothing is put there.
     wanted: watch::Sender<bool>,
+    /// A read that waits for the connection.
+    first: Mutex<Option<Request>>,
 }
 
 impl Opening {
@@ -27,6 +31,17 @@ impl Opening {
     pub(super) async fn wanted(&self) {
         // The sender is part of this, and so still there.
         let _ = self.wanted.subscribe().wait_for(|wanted| *wanted).await;
+    }
+
+    /// Somebody waits for the connection in order to read. That changes nothing and every version knows it, so it
+    /// is sent behind the hello: a round trip less.
+    pub(super) fn read_first(&self, read: &Request) {
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(read.clone());
+    }
+
+    /// The read that is to be sent with the hello.
+    pub(super) fn take_first(&self) -> Option<Request> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The program is wanted there.

@@ -191,7 +191,7 @@ fn deadlines_are_kept_and_failures_are_told() {
     let told: Vec<Progress> = desk.progress.try_iter().collect();
     let line = Progress::HookSays { name: "before".to_owned(), line: "what".to_owned() };
     assert!(told.contains(&line), "{told:?}");
-    let nobody = desk.outcome("ask", ask("nobody", Request::Read));
+    let nobody = desk.outcome("ask", ask("nobody", Request::READ));
     assert!(matches!(nobody, Outcome::Failed { .. }), "{nobody:?}");
     let id = EffectId("late".to_owned());
     let deadline = clock::now().plus_ms(300);
@@ -208,7 +208,7 @@ fn deadlines_are_kept_and_failures_are_told() {
 #[test]
 fn standing_effects_stand_until_they_are_no_longer_owed() {
     let mut desk = Desk::new();
-    let request = Box::new(Request::Read);
+    let request = Box::new(Request::READ);
     let host = HostName::new("b");
     let id = desk.owe("follow", Effect::Follow { host, request, every_ms: 1, timeout_ms: 60_000 });
     for _ in 0..3 {

@@ -47,7 +47,7 @@ async fn a_host_gets_its_program_once_and_answers_many_calls_on_one_connection()
     let host = HostName::new("a");
     let calls = (0..20).map(|_| {
         let (fleet, host) = (fleet.clone(), host.clone());
-        tokio::spawn(async move { fleet.ask(&host, &Request::Read, soon()).await })
+        tokio::spawn(async move { fleet.ask(&host, &Request::READ, soon()).await })
     });
     for call in calls.collect::<Vec<_>>() {
         let answer = call.await.expect("joined").expect("answered");
@@ -57,7 +57,7 @@ async fn a_host_gets_its_program_once_and_answers_many_calls_on_one_connection()
     let hello = fleet.connect(&host, soon()).await.expect("open").hello().clone();
     assert_eq!(hello.program, host_program().digest());
     fleet.disconnect(&host).await;
-    fleet.ask(&host, &Request::Read, soon()).await.expect("answered");
+    fleet.ask(&host, &Request::READ, soon()).await.expect("answered");
     let told: Vec<Progress> = progress.try_iter().collect();
     let count = |wanted: fn(&Progress) -> bool| told.iter().filter(|told| wanted(told)).count();
     assert_eq!(count(|told| matches!(told, Progress::Connected { .. })), 2, "{told:?}");
@@ -86,7 +86,7 @@ async fn connections_begun_early_put_nothing_before_somebody_asks() {
         files.map(|file| file.expect("read").metadata().expect("there").len()).collect()
     };
     assert_eq!(lengths(&bin).iter().sum::<u64>(), 0, "nobody asked yet");
-    fleet.ask(&HostName::new("a"), &Request::Read, soon()).await.expect("answered");
+    fleet.ask(&HostName::new("a"), &Request::READ, soon()).await.expect("answered");
     let program = bin.join(format!("friday-host-{}", host_program().sha256()));
     assert_eq!(fs::read(&program).expect("there"), host_program().bytes());
 }
@@ -102,7 +102,7 @@ async fn a_changed_program_is_not_run_but_put_again() {
     fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700))
         .expect("set");
     let fleet = bench.fleet(&["a"]);
-    fleet.ask(&HostName::new("a"), &Request::Read, soon()).await.expect("answered");
+    fleet.ask(&HostName::new("a"), &Request::READ, soon()).await.expect("answered");
     assert!(!witness.exists());
     assert_eq!(fs::read(&program).expect("there"), host_program().bytes());
 }
@@ -111,10 +111,10 @@ async fn a_changed_program_is_not_run_but_put_again() {
 async fn a_directory_of_another_fleet_is_refused_in_words() {
     let bench = Bench::new();
     let host = HostName::new("a");
-    bench.fleet(&["a"]).ask(&host, &Request::Read, soon()).await.expect("answered");
+    bench.fleet(&["a"]).ask(&host, &Request::READ, soon()).await.expect("answered");
     let mut setup = bench.setup(&["a"], host_program());
     setup.fleet = FleetName::new("other");
-    let error = Fleet::new(setup).ask(&host, &Request::Read, soon()).await.expect_err("refused");
+    let error = Fleet::new(setup).ask(&host, &Request::READ, soon()).await.expect_err("refused");
     let AskError::NotSent(ConnectError::Refused { why }) = &error else { panic!("{error:?}") };
     assert!(why.contains("shop"), "{why}");
 }
@@ -252,7 +252,7 @@ async fn a_stock_that_lost_a_file_says_so() {
 async fn a_program_that_was_changed_after_it_was_checked_is_put_again() {
     let bench = Bench::new();
     let host = HostName::new("a");
-    bench.fleet(&["a"]).ask(&host, &Request::Read, soon()).await.expect("answered");
+    bench.fleet(&["a"]).ask(&host, &Request::READ, soon()).await.expect("answered");
     let bin = bench.host_directory("a").join("bin");
     let program = bin.join(format!("friday-host-{}", host_program().sha256()));
     let mark = bin.join(format!("friday-host-{}.ok", host_program().sha256()));
@@ -263,6 +263,6 @@ async fn a_program_that_was_changed_after_it_was_checked_is_put_again() {
     fs::set_permissions(&changed, std::os::unix::fs::PermissionsExt::from_mode(0o700))
         .expect("set");
     fs::rename(&changed, &program).expect("renamed");
-    bench.fleet(&["a"]).ask(&host, &Request::Read, soon()).await.expect("answered again");
+    bench.fleet(&["a"]).ask(&host, &Request::READ, soon()).await.expect("answered again");
     assert_eq!(fs::read(&program).expect("there"), host_program().bytes());
 }

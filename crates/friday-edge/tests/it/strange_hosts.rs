@@ -85,7 +85,7 @@ async fn silence_ends_at_the_deadline_and_was_not_sent() {
     let bench = Bench::new();
     let fleet = fleet(&bench, "exec cat >/dev/null");
     let deadline = Instant::now() + Duration::from_millis(800);
-    let error = fleet.ask(&HostName::new("a"), &Request::Read, deadline).await.expect_err("late");
+    let error = fleet.ask(&HostName::new("a"), &Request::READ, deadline).await.expect_err("late");
     assert!(matches!(error, AskError::NotSent(ConnectError::TimedOut { .. })), "{error:?}");
 }
 
@@ -96,7 +96,7 @@ async fn no_answer_in_time_or_a_lost_connection_is_unknown() {
     let silent = fleet(&bench, &format!("{PREAMBLE}; {}; exec cat >/dev/null", hello(1)));
     silent.connect(&host, soon()).await.expect("open");
     let deadline = Instant::now() + Duration::from_millis(500);
-    let error = silent.ask(&host, &Request::Read, deadline).await.expect_err("late");
+    let error = silent.ask(&host, &Request::READ, deadline).await.expect_err("late");
     assert!(matches!(error, AskError::Unknown { .. }), "{error:?}");
     let bench = Bench::new();
     // Takes the hello and one byte of the next call, then dies.
@@ -105,7 +105,7 @@ async fn no_answer_in_time_or_a_lost_connection_is_unknown() {
          head -c $l >/dev/null; head -c 1 >/dev/null; echo gone >&2",
         hello(1)
     );
-    let error = fleet(&bench, &dies).ask(&host, &Request::Read, soon()).await.expect_err("gone");
+    let error = fleet(&bench, &dies).ask(&host, &Request::READ, soon()).await.expect_err("gone");
     let AskError::Unknown { why } = &error else { panic!("{error:?}") };
     assert!(why.contains("gone"), "{why}");
 }

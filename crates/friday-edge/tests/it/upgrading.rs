@@ -32,7 +32,7 @@ async fn a_host_is_upgraded_and_keeps_its_state() {
     assert!(matches!(upgraded, Upgraded::Now { .. }));
     let hello = fleet.connect(&host, soon()).await.expect("open").hello().clone();
     assert_eq!(hello.program, newer.digest());
-    let answer = fleet.ask(&host, &Request::Read, soon()).await.expect("answered");
+    let answer = fleet.ask(&host, &Request::READ, soon()).await.expect("answered");
     let Answer::Observed(observed) = answer else { panic!("{answer:?}") };
     assert_eq!(observed.head.fence, fence);
 }

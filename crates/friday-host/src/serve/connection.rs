@@ -8,11 +8,11 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
 use friday_wire::frame::{self, Call, Frame, FrameError, Reply};
-use friday_wire::{Answer, Part, ProcessName, Request, WIRE_VERSION, WIRE_VERSION_MIN};
+use friday_wire::{Answer, Part, ProcessName, Request, Scrutiny, WIRE_VERSION, WIRE_VERSION_MIN};
 use serde::Deserialize;
 
 use super::connections::ConnectionId;
-use super::event::{Event, Outgoing, ReplyTo, Scrutiny};
+use super::event::{Event, Outgoing, ReplyTo};
 use super::shipment::{IncomingOffer, Shipments};
 use crate::host::Host;
 use crate::note::note;
@@ -214,7 +214,7 @@ impl Talk {
 
     fn hand_on(&self, number: u64, request: Request) -> Option<Answer> {
         let scrutiny = match request {
-            Request::Read => Scrutiny::Close,
+            Request::Read { scrutiny } => scrutiny,
             _ => Scrutiny::Brief,
         };
         let reply = ReplyTo { scrutiny, ..self.reply_to(number) };

@@ -3,7 +3,7 @@
 use std::sync::mpsc::SyncSender;
 
 use friday_node::{ActionId, ActionResult, App};
-use friday_wire::{Answer, Fence, Refusal, Request};
+use friday_wire::{Answer, Fence, Refusal, Request, Scrutiny};
 
 /// One event.
 #[derive(Debug)]
@@ -44,16 +44,6 @@ pub enum Event {
         /// Answered at once.
         answer: SyncSender<Result<(), String>>,
     },
-}
-
-/// How closely the machine is looked at for an observation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scrutiny {
-    /// For a person: every file of the current release, and whom systemd obeys.
-    Close,
-    /// For a rollout, which asks every host several times and goes by none of that. On fifty hosts such
-    /// a look costs a rollback more than its switch.
-    Brief,
 }
 
 /// A message for a connection's writer.

@@ -48,7 +48,7 @@ fn the_wrong_fleet_host_or_version_is_an_error() {
 fn nothing_is_answered_before_hello() {
     let server = Server::new();
     let mut connection = Connection::over(server.command(Path::new(PROGRAM)));
-    let Answer::Error { why } = connection.ask(Request::Read) else { panic!("let in") };
+    let Answer::Error { why } = connection.ask(Request::READ) else { panic!("let in") };
     assert!(why.contains("hello"), "{why}");
 }
 

@@ -29,7 +29,7 @@ fn a_host_that_leaves_stops_what_runs_and_removes_what_is_fridays() {
 
     // A later contact is a first one.
     let mut again = server.connect();
-    let Answer::Observed(seen) = again.ask(Request::Read) else { panic!("it is observed") };
+    let Answer::Observed(seen) = again.ask(Request::READ) else { panic!("it is observed") };
     assert_eq!((seen.head.current, seen.head.stable), (None, None));
     assert!(seen.head.held.is_empty());
 }

@@ -50,7 +50,7 @@ fn a_lower_fence_is_refused_everywhere_and_an_equal_one_is_answered_again() {
     }
     let same_number = Fence { start: StartId::new("a"), ..push(5) };
     assert!(matches!(world.raise(same_number), Answer::Refused(Refusal::Fenced { .. })));
-    assert!(matches!(world.ask(Request::Read), Answer::Observed(_)));
+    assert!(matches!(world.ask(Request::READ), Answer::Observed(_)));
 }
 
 #[test]

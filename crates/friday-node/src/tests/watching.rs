@@ -152,7 +152,7 @@ fn unknown_actions_apps_and_early_requests_do_no_harm() {
 
     let mut node = crate::Node::new(before);
     let (call, random) = (CallId(1), String::new());
-    node.handle(0, Input::Asked { call, request: Request::Read, random });
+    node.handle(0, Input::Asked { call, request: Request::READ, random });
     let turn = node.take_turn();
     assert!(matches!(turn.answers[..], [(CallId(1), Answer::Error { .. })]));
     assert_eq!(node.next_wakeup(), None);

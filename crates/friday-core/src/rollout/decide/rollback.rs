@@ -235,12 +235,16 @@ pub fn prepared(view: View<'_>, done: &Round) -> Vec<Event> {
         round::not_ok(done).map(|(host, why)| gone(view, host, why)).collect();
     if done.ask == RoundAsk::Open {
         let on: Vec<HostName> = round::answers(done).cloned().collect();
+        // An older host only says that it stored it.
+        let was_seen = |host| matches!(done.answer(host), Some(HostAnswer::Seen { .. }));
         if on.is_empty() {
             events.extend(finish(view, view.all()));
-        } else {
-            events.push(round::begin(view, RoundAsk::Look, on));
+            return events;
         }
-        return events;
+        if !on.iter().all(was_seen) {
+            events.push(round::begin(view, RoundAsk::Look, on));
+            return events;
+        }
     }
     events.push(begin_back(view));
     events

@@ -66,7 +66,7 @@ impl ScriptedHost {
                 self.head.keeper.get_or_insert_with(stamped);
                 return Answer::Raised(Box::new(self.head.clone()));
             }
-            Request::Read => return self.observed(None),
+            Request::Read { .. } => return self.observed(None),
             Request::Observe { seal, .. } => return self.observed(seal.as_ref()),
             Request::Do { fence, key, step } => return self.does(fence, key, step),
             Request::Confirm { key, .. } => {

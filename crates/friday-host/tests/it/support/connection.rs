@@ -221,7 +221,7 @@ impl Connection {
     }
 
     pub fn read(&mut self) -> Observation {
-        match self.ask(Request::Read) {
+        match self.ask(Request::READ) {
             Answer::Observed(observation) => *observation,
             other => panic!("no observation: {other:?}"),
         }
