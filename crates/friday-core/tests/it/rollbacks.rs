@@ -56,6 +56,21 @@ fn a_rollback_takes_the_stable_release_off_everywhere_and_quarantines_it() {
 }
 
 #[test]
+fn a_rollback_looks_only_where_an_older_host_did_not_tell() {
+    use friday_core::journal::event::RoundAsk::{Close, Look, Observe, Open, Raise, Read, Release};
+    let mut scene = pushed_once(3);
+    rolls_back(&mut scene, "back", BackTo::LastStable);
+    scene.run();
+    assert_eq!(scene.rounds("back"), [Read, Raise, Open, Observe, Close, Release]);
+    let mut scene = pushed_once(3);
+    scene.host("web-2").wire = friday_wire::WIRE_VERSION_MIN;
+    rolls_back(&mut scene, "back", BackTo::LastStable);
+    scene.run();
+    assert_eq!(scene.rounds("back"), [Read, Raise, Open, Look, Observe, Close, Release]);
+    assert_eq!(scene.end("back"), &End::Converged);
+}
+
+#[test]
 fn healthy_hosts_go_back_within_the_budget_and_sick_ones_at_once() {
     let mut scene = pushed_once(9);
     for host in 1..=9 {

@@ -21,8 +21,12 @@ fn fleet(bench: &Bench, script: &str) -> Fleet {
 fn hello(wire: u32) -> String {
     let version = "9.9.9".to_owned();
     let program = friday_wire::Digest([7; 32]);
-    let answer = Answer::Hello { wire, version, program };
-    let frame = json_frame(&Reply { number: 0, answer }).expect("short");
+    reply(0, Answer::Hello { wire, version, program })
+}
+
+/// A shell command that answers a call.
+fn reply(number: u64, answer: Answer) -> String {
+    let frame = json_frame(&Reply { number, answer }).expect("short");
     let octal: String = frame.iter().map(|byte| format!("\\{byte:03o}")).collect();
     format!("printf '{octal}'")
 }
@@ -87,6 +91,22 @@ async fn silence_ends_at_the_deadline_and_was_not_sent() {
     let deadline = Instant::now() + Duration::from_millis(800);
     let error = fleet.ask(&HostName::new("a"), &Request::READ, deadline).await.expect_err("late");
     assert!(matches!(error, AskError::NotSent(ConnectError::TimedOut { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_read_that_waits_for_the_connection_travels_with_the_hello() {
+    let bench = Bench::new();
+    // Says nothing before it has both.
+    let both =
+        "exec 3<&0; cat <&3 >\"$0.in\" & until grep -q '\"read\"' \"$0.in\"; do sleep 0.05; done";
+    let (hello, first) = (hello(1), reply(1, Answer::Error { why: "both".to_owned() }));
+    let fleet = fleet(&bench, &format!("{PREAMBLE}; {both}; {hello}; {first}; wait"));
+    let answer = fleet.ask(&HostName::new("a"), &Request::READ, soon()).await.expect("answered");
+    assert_eq!(answer, Answer::Error { why: "both".to_owned() });
+    // Its answer is nobody else's: this one is asked anew, and here nobody answers.
+    let deadline = Instant::now() + Duration::from_millis(500);
+    let error = fleet.ask(&HostName::new("a"), &Request::READ, deadline).await.expect_err("late");
+    assert!(matches!(error, AskError::Unknown { .. }), "{error:?}");
 }
 
 #[tokio::test]

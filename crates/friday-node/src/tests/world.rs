@@ -533,10 +533,10 @@ impl World {
         assert!(matches!(self.raise(rollback(number)), Answer::Raised(_)));
         let opened = open(rollout, RolloutKind::Rollback, to.map(id));
         let fence = rollback(number);
-        assert_eq!(
-            self.ask(Request::Open { fence, rollout: opened, once: Default::default() }),
-            Answer::Ok
-        );
+        let open = Request::Open { fence, rollout: opened, once: Default::default() };
+        // What runs is told with the answer, and the rollout that was just opened is in its head.
+        let Answer::Observed(seen) = self.ask(open) else { panic!("a rollback is not told") };
+        assert_eq!(seen.head, self.disk.head);
     }
 
     pub fn switch_step(&self, n: u8, undo: Undo) -> Step {

@@ -2,8 +2,8 @@
 
 use friday_wire::{
     Answer, BootDefault, Fence, FleetName, Head, HealthState, HostFacts, Nonce, Observation,
-    Quarantined, Refusal, ReleaseId, Request, RunningApp, Stamped, Step, StepKey, StepReport,
-    StepState,
+    Quarantined, Refusal, ReleaseId, Request, RolloutKind, RunningApp, Stamped, Step, StepKey,
+    StepReport, StepState, WIRE_VERSION,
 };
 
 /// One host.
@@ -41,7 +41,7 @@ impl ScriptedHost {
             boot: None,
             held: vec![release],
         };
-        Self { head, last: None, sick: None, wire: friday_wire::WIRE_VERSION, switched_to: None }
+        Self { head, last: None, sick: None, wire: WIRE_VERSION, switched_to: None }
     }
 
     /// A server that was set up anew, or that friday has never been on.
@@ -75,6 +75,9 @@ impl ScriptedHost {
             }
             Request::Open { fence, rollout, .. } => {
                 self.head.rollout = Some(Stamped { fence: fence.clone(), value: rollout.clone() });
+                if rollout.kind == RolloutKind::Rollback && self.wire == WIRE_VERSION {
+                    return self.observed(None);
+                }
             }
             Request::Migration { migration, .. } => {
                 if let Some(open) = &mut self.head.rollout {
