@@ -57,7 +57,7 @@ fn a_rollback_takes_the_stable_release_off_everywhere_and_quarantines_it() {
 
 #[test]
 fn a_rollback_looks_only_where_an_older_host_did_not_tell() {
-    use friday_core::journal::event::RoundAsk::{Close, Look, Observe, Open, Raise, Read, Release};
+    use friday_core::journal::round::RoundAsk::{Close, Look, Observe, Open, Raise, Read, Release};
     let mut scene = pushed_once(3);
     rolls_back(&mut scene, "back", BackTo::LastStable);
     scene.run();
