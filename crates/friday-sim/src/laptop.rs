@@ -321,7 +321,7 @@ impl World {
             },
             (Outcome::Answered(answer), Switch::OwnRaise) => match (*answer, request) {
                 (Answer::Observed(seen), Some((host, request)))
-                    if *request == Request::Read { .. } =>
+                    if matches!(*request, Request::Read { .. }) =>
                 {
                     self.first_reads.insert((caller.laptop, host), seen.head.clone());
                     Outcome::Answered(Box::new(Answer::Observed(seen)))
