@@ -73,6 +73,8 @@ pub const TRANSITIONS: &[(&str, &str, &str)] = &[
     ("rollback", "raising", "releasing the lease"),
     ("rollback", "raising", "closing"),
     ("rollback", "opening", "looking"),
+    ("rollback", "opening", "migrating back"),
+    ("rollback", "opening", "hosts go back"),
     ("rollback", "opening", "closing"),
     ("rollback", "looking", "migrating back"),
     ("rollback", "looking", "hosts go back"),
