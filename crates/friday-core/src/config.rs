@@ -36,6 +36,7 @@ pub use settings::{
     Address, HostSettings, LoginSettings, MigrationSettings, OutsideSettings, ReleaseFacts,
     SecretSource, Settings,
 };
+pub(crate) use suggest::nearest;
 pub use value::Kind;
 
 /// The configuration's usual name.

@@ -18,3 +18,4 @@ pub mod shared;
 pub mod state;
 pub mod time;
 pub mod view;
+pub mod zone;

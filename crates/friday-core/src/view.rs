@@ -3,12 +3,13 @@
 //! cannot disagree. Nothing here decides: deciding reads the controller's state, never a view.
 //!
 //! In reading order: [`words`], [`rollout`], [`chronicle`] (all rollouts of a journal), [`story`]
-//! (one event as lines), [`host`]; beside them [`difference`] (what a release changes) and [`pace`] (how
+//! (one event as lines), [`host`], [`job`]; beside them [`difference`] (what a release changes) and [`pace`] (how
 //! long a push is likely to take).
 
 pub mod chronicle;
 pub mod difference;
 pub mod host;
+pub mod job;
 pub mod pace;
 pub mod programs;
 pub mod rollout;
@@ -19,6 +20,7 @@ pub mod words;
 pub use chronicle::Chronicle;
 pub use difference::{Change, Difference};
 pub use host::HostView;
+pub use job::JobView;
 pub use pace::{Estimate, Likely, Paces};
 pub use programs::programs;
 pub use rollout::{HostStage, RolloutHost, RolloutView, RolloutWord, Standing};

@@ -331,7 +331,12 @@ pub fn stop(apps: &'static Apps, app: App, grace: Duration) -> Result<(), AppErr
 /// What a start is asked to end with.
 fn stop_signal(dir: &Path) -> Signal {
     let spec: Option<ShimSpec> = read_json(&dir.join("spec.json")).ok().flatten();
-    match spec.map(|spec| spec.unit.stop_signal).unwrap_or_default() {
+    signal_of(spec.map(|spec| spec.unit.stop_signal).unwrap_or_default())
+}
+
+/// The system's signal of that name.
+pub fn signal_of(signal: StopSignal) -> Signal {
+    match signal {
         StopSignal::Term => Signal::TERM,
         StopSignal::Int => Signal::INT,
         StopSignal::Quit => Signal::QUIT,

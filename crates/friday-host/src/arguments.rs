@@ -26,6 +26,9 @@ usage:
       Run one application: the one that FILE describes, or the start of DIR
       whose number comes on standard input. Started by the serving process, or
       by systemd for it.
+  friday-host job --spec FILE
+      Wait for the times of the process that FILE describes, and run it then.
+      Started by `run`.
   friday-host end --dir DIR
       Ask the application of the unit that systemd stops to end.
   friday-host --version | --help
@@ -64,6 +67,11 @@ pub enum Command {
     Run {
         /// What to run.
         start: Start,
+    },
+    /// Keep the times of one process.
+    Job {
+        /// Which.
+        spec: PathBuf,
     },
     /// End what a unit runs.
     End {
@@ -108,7 +116,7 @@ pub enum Root {
 pub enum UsageError {
     /// No command, or none that exists.
     #[error(
-        "expected `connect`, `boot`, `serve`, `run` or `end`, got `{0}`; see `friday-host --help`"
+        "expected `connect`, `boot`, `serve`, `run`, `job` or `end`, got `{0}`; see `friday-host --help`"
     )]
     Command(String),
     /// An option that does not exist here.
@@ -148,7 +156,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
     match &*first {
         "--help" | "-h" | "help" => return Ok(Command::Help),
         "--version" | "-V" => return Ok(Command::Version),
-        "connect" | "boot" | "serve" | "run" | "end" => {}
+        "connect" | "boot" | "serve" | "run" | "job" | "end" => {}
         other => return Err(UsageError::Command(other.to_owned())),
     }
     let options = read_options(words)?;
@@ -169,6 +177,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
             turn: options.turn.unwrap_or(Turn::Leave),
         }),
         "end" => Ok(Command::End { dir: dir? }),
+        "job" => {
+            let spec = options.spec.ok_or(UsageError::Missing("--spec"))?;
+            Ok(Command::Job { spec: spec.into() })
+        }
         _ => match (options.spec, dir) {
             (Some(spec), _) => Ok(Command::Run { start: Start::Named(spec.into()) }),
             (None, Ok(dir)) => Ok(Command::Run { start: Start::Requested(dir) }),
@@ -245,6 +257,7 @@ mod tests {
             words("run --dir /d"),
             Ok(Command::Run { start: Start::Requested("/d".into()) })
         );
+        assert_eq!(words("job --spec /s"), Ok(Command::Job { spec: "/s".into() }));
         assert_eq!(words("end --dir /d"), Ok(Command::End { dir: "/d".into() }));
         assert_eq!(words("--help"), Ok(Command::Help));
     }

@@ -5,7 +5,7 @@
 //! runtime.
 //!
 //! Reading order: [`arguments`], [`connect`], [`serve`] with [`serve::owner`] and
-//! [`serve::connection`], then [`perform`] and what it calls: [`tree`], [`app`] and [`shim`],
+//! [`serve::connection`], then [`perform`] and what it calls: [`tree`], [`app`], [`shim`] and [`job`],
 //! [`adopted`], [`probe`], [`page`], [`prune`]. [`upgrade`] replaces the program itself, [`leave`] takes it
 //! off; both begin with a [`handover`]. [`place`] says where everything lies.
 
@@ -21,6 +21,7 @@ mod examine;
 pub mod fuzz;
 mod handover;
 mod host;
+mod job;
 mod journald;
 mod leave;
 mod machine;
@@ -42,6 +43,7 @@ mod tool;
 mod tree;
 mod unit;
 mod upgrade;
+mod zone;
 
 use std::io::Write;
 use std::path::Path;
@@ -86,6 +88,10 @@ fn run(command: Command) -> ExitCode {
         },
         Command::Run { start } => match run_start(start) {
             Ok(shim::Ending(code)) => ExitCode::from(code),
+            Err(why) => fail(EXIT_FAILED, &why),
+        },
+        Command::Job { spec } => match job::keep(&spec) {
+            Ok(()) => ExitCode::SUCCESS,
             Err(why) => fail(EXIT_FAILED, &why),
         },
         Command::End { dir } => match end_start(&dir) {

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use friday_node::{Action, ActionResult, App, Direction};
-use friday_wire::{Part, ReleaseId, Rotation, SecretsVersion};
+use friday_wire::{Part, ReleaseId, Rotation, SecretsVersion, StopSignal};
 
 use crate::app::{self, AppError, ShimSpec};
 use crate::command::{self, CommandFailure};
@@ -16,7 +16,10 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
     match action {
         Action::Build { release } => {
             let _alone = host.building.lock().unwrap_or_else(PoisonError::into_inner);
-            done(crate::tree::build(&host.place, &host.store, release))
+            match crate::tree::build(&host.place, &host.store, release) {
+                Ok(()) => done(zones(host, release)),
+                Err(error) => failed(error.to_string()),
+            }
         }
         Action::Command { release, command, timeout_ms, secrets } => {
             command_in_tree(host, release, &command, timeout_ms, secrets.as_ref())
@@ -43,6 +46,12 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
     }
 }
 
+/// Before anything is switched: jobs could not keep their times.
+fn zones(host: &Host, release: ReleaseId) -> Result<(), String> {
+    let manifest = host.store.manifest(release).map_err(|error| error.to_string())?;
+    crate::zone::check(&manifest)
+}
+
 fn start(
     host: &'static Host,
     app: App,
@@ -54,13 +63,19 @@ fn start(
         Ok(manifest) => manifest.run,
         Err(error) => return failed(error.to_string()),
     };
+    let mut unit = run.unit;
+    if run.timetable_of(&part).is_some() {
+        // What waits for a job's times ends at this one. The signals that an application may want instead
+        // are not all deadly, and it would go on waiting, and running, until it is killed.
+        unit.stop_signal = StopSignal::Term;
+    }
     let spec = ShimSpec {
         dir: host.place.dir().to_owned(),
         host: host.name(),
         app,
         port,
         secrets,
-        unit: run.unit,
+        unit,
         notify: run.health_of(&part).notify,
         part,
     };

@@ -16,6 +16,7 @@
 //! secrets/VERSION.json    0600
 //! run/GENERATION/         one start of an application: spec, process, lock, exit
 //! logs/SHORT.log          what applications wrote;  logs/SHORT.PROCESS.log: one process
+//! jobs/PROCESS.json       the last run of a process that has times
 //! command.json            the migration at work, so that it ends in time
 //! rotation.json           health pages and what they answer
 //! current                 link to the release that runs
@@ -168,6 +169,11 @@ impl Place {
     /// What one start of an application leaves.
     pub fn generation(&self, generation: u64) -> PathBuf {
         self.dir.join("run").join(generation.to_string())
+    }
+
+    /// What is kept of a job. Names of processes can stand in a path.
+    pub fn job(&self, process: &ProcessName) -> PathBuf {
+        self.dir.join("jobs").join(format!("{process}.json"))
     }
 
     /// The command at work; there is one at most.

@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use friday_wire::Supervisor;
+use friday_wire::{Part, RunSpec, Supervisor};
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid};
 
 use crate::app::{Ended, LEFT_BY_SHIM, Running, ShimSpec, take_lock};
@@ -91,7 +91,7 @@ fn begin(spec: &ShimSpec, dir: &Path) -> Result<(Pid, Option<mpsc::Receiver<()>>
         spec.secrets.as_ref(),
     )
     .map_err(|error| error.to_string())?;
-    let command = manifest.run.command_of(&spec.part).ok_or("the release has no such command")?;
+    let mut program = program(&manifest.run, &spec.part, dir)?;
     let (writer, errors, collecting) = output(&place, spec)?;
     if spec.notify {
         let socket = ready::listen(dir, spec.unit.supervisor)?;
@@ -107,8 +107,7 @@ fn begin(spec: &ShimSpec, dir: &Path) -> Result<(Pid, Option<mpsc::Receiver<()>>
     // What the application makes is as open as a login shell would leave it; the directory above is
     // closed to others anyway.
     let closed = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let spawned = Command::new("/bin/sh")
-        .args(["-c", command])
+    let spawned = program
         .current_dir(place.tree(release))
         .env_clear()
         .envs(env)
@@ -118,7 +117,8 @@ fn begin(spec: &ShimSpec, dir: &Path) -> Result<(Pid, Option<mpsc::Receiver<()>>
         .process_group(0)
         .spawn();
     rustix::process::umask(closed);
-    let child = spawned.map_err(|error| format!("/bin/sh: {error}"))?;
+    let name = program.get_program().to_string_lossy();
+    let child = spawned.map_err(|error| format!("{name}: {error}"))?;
     let first = i32::try_from(child.id()).map_err(|error| error.to_string())?;
     let done = collecting.map(|(reader, output)| collect(reader, output));
     let running = Running { shim: getpid().as_raw_nonzero().get(), first };
@@ -128,6 +128,20 @@ fn begin(spec: &ShimSpec, dir: &Path) -> Result<(Pid, Option<mpsc::Receiver<()>>
     })?;
     let first = Pid::from_raw(first).ok_or("no process id")?;
     Ok((first, done))
+}
+
+/// What to start: the command, or what waits for its times.
+fn program(run: &RunSpec, part: &Part, dir: &Path) -> Result<Command, String> {
+    let command = run.command_of(part).ok_or("the release has no such command")?;
+    let mut program = match run.timetable_of(part) {
+        None => Command::new("/bin/sh"),
+        Some(_) => Command::new("/proc/self/exe"),
+    };
+    match run.timetable_of(part) {
+        None => program.args(["-c", command]),
+        Some(_) => program.args(["job", "--spec"]).arg(dir.join("spec.json")),
+    };
+    Ok(program)
 }
 
 /// Where the application writes to, twice; and, where that is our own log, what is to be copied.
@@ -189,7 +203,8 @@ fn wait_for_all(first: Pid) -> Option<WaitStatus> {
     }
 }
 
-fn describe(status: WaitStatus) -> String {
+/// How a process ended, in words.
+pub fn describe(status: WaitStatus) -> String {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => format!("exit status {code}"),
         (None, Some(signal)) => format!("signal {signal}"),

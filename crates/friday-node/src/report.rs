@@ -68,6 +68,8 @@ impl Node {
             running: self.runs(placed.app.generation),
             health: self.health(placed.app.generation, now_ms),
             restarts: placed.restarts,
+            // The shell's to say: it keeps the records.
+            job: None,
         });
         let processes: Vec<RunningProcess> = apps.collect();
         if processes.iter().all(|process| process.part.is_run()) { Vec::new() } else { processes }

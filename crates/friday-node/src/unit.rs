@@ -233,12 +233,13 @@ impl Node {
         true
     }
 
-    /// The leader was started, or tried: the operation goes on once its followers were, too.
+    /// The leader was started, or tried: the operation goes on once its followers were, too, and those of
+    /// another leader have ended.
     pub(crate) fn leader_started(&mut self, now_ms: u64, event: Event) {
         let target = self.durable.operation.as_ref().and_then(|op| op.target);
-        let alone = target
-            .and_then(|target| self.durable.placed(target))
-            .is_none_or(|placed| self.parts_of(&placed.app.release).len() <= 1);
+        let alone = target.and_then(|target| self.durable.placed(target)).is_none_or(|placed| {
+            self.parts_of(&placed.app.release).len() <= 1 && self.to_make_room(placed).is_none()
+        });
         if alone {
             self.advance(now_ms, event);
         }

@@ -177,6 +177,7 @@ fn processes(options: &Options) -> Processes {
         health: HealthSpec { steady_ms: 1_000, ..HealthSpec::default() },
         port: None,
         spread,
+        timetable: None,
     };
     let named = [("worker", Spread::Each), (ONCE, Spread::Once)];
     Processes {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::examination::{BootHook, Examination};
 use crate::supervisor::{Supervisor, is_default};
+use crate::timetable::JobFacts;
 
 use crate::fence::Fence;
 use crate::head::{Head, Lease};
@@ -271,6 +272,9 @@ pub struct RunningProcess {
     pub health: HealthState,
     /// Starts since the switch beyond the first.
     pub restarts: u32,
+    /// Of a job, what is known of its times. Told in answer to `Read` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobFacts>,
 }
 
 /// Facts about the machine that the state machine does not need.

@@ -23,6 +23,7 @@ pub mod rotation;
 pub mod signature;
 pub mod step;
 pub mod supervisor;
+pub mod timetable;
 pub mod undo;
 
 pub use adopted::Adopted;
@@ -48,6 +49,7 @@ pub use request::{LeaseAsk, Request, Scrutiny};
 pub use rotation::Rotation;
 pub use step::{BackPace, Step, StepKey, StepName, StepReport, StepState};
 pub use supervisor::{Limits, StopSignal, Supervisor, UnitSpec};
+pub use timetable::{JobEnd, JobFacts, JobOutcome, JobRun, Times, Timetable, TimetableError};
 pub use undo::Undo;
 
 /// The version of the protocol this build speaks. Raised when an old peer could misread a message.

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::health::HealthSpec;
-use crate::id::Digest;
+use crate::id::{Digest, ProcessName};
 use crate::process::{PROCESSES_MAX, Processes};
 use crate::supervisor::{UnitSpec, is_default};
+use crate::timetable::TimetableError;
 
 /// The longest path in a release, bytes. Leaves room for the host's own directories under PATH_MAX.
 pub const PATH_LEN_MAX: usize = 2_048;
@@ -128,6 +129,9 @@ pub enum ManifestError {
     /// A process's or a role's name that cannot stand in a path.
     #[error("`{0}` is not a name for a process or a role")]
     Name(String),
+    /// When a job runs.
+    #[error("the times of the process `{0}`: {1}")]
+    Timetable(ProcessName, TimetableError),
 }
 
 impl Manifest {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::health::HealthSpec;
 use crate::id::{ProcessName, RoleName};
 use crate::manifest::{ManifestError, RunSpec};
+use crate::timetable::Timetable;
 
 /// The most processes of one release. A host starts them one after another.
 pub const PROCESSES_MAX: usize = 32;
@@ -46,6 +47,9 @@ pub struct ProcessSpec {
     /// On how many hosts of its roles it runs.
     #[serde(default, skip_serializing_if = "Spread::is_each")]
     pub spread: Spread,
+    /// When it runs; `None`: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timetable: Option<Timetable>,
 }
 
 /// On how many hosts of its roles a process runs.
@@ -103,6 +107,12 @@ impl fmt::Display for Part {
     }
 }
 
+impl ProcessSpec {
+    fn may_lead(&self) -> bool {
+        self.spread == Spread::Each && self.timetable.is_none()
+    }
+}
+
 impl Processes {
     /// Whether the `run` command is all there is, on every host.
     pub fn is_none(&self) -> bool {
@@ -110,26 +120,27 @@ impl Processes {
     }
 
     /// What a host of this role runs, once processes included. The first of them leads: it serves traffic
-    /// where something does, and it is never a once process. Never empty.
+    /// where something does, and it is never a once process nor a job: a leader may be kept warm after its
+    /// release was replaced, and those may not. Never empty.
     pub fn parts(&self, role: Option<&RoleName>) -> Vec<Part> {
         let run = match (role, &self.run_in) {
             (Some(role), Some(run_in)) => run_in.contains(role),
             (Some(role), None) => !self.named.values().any(|spec| spec.roles.contains(role)),
             (None, _) => true,
         };
-        let named = |spread: Spread| {
+        let named = |leads: bool| {
             self.named
                 .iter()
-                .filter(move |(_, spec)| spec.spread == spread)
+                .filter(move |(_, spec)| spec.may_lead() == leads)
                 .filter(|(_, spec)| role.is_some_and(|role| spec.roles.contains(role)))
                 .map(|(name, _)| Part::Process(name.clone()))
         };
         let mut parts: Vec<Part> = run.then_some(Part::Run).into_iter().collect();
-        parts.extend(named(Spread::Each));
+        parts.extend(named(true));
         if parts.is_empty() {
             parts.push(Part::Files);
         }
-        parts.extend(named(Spread::Once));
+        parts.extend(named(false));
         parts
     }
 
@@ -148,6 +159,11 @@ impl Processes {
             if !is_name(name) {
                 return Err(ManifestError::Name(name.to_owned()));
             }
+        }
+        let tables =
+            self.named.iter().filter_map(|(name, spec)| Some((name, spec.timetable.as_ref()?)));
+        for (process, table) in tables {
+            table.check().map_err(|error| ManifestError::Timetable(process.clone(), error))?;
         }
         Ok(())
     }
@@ -181,6 +197,11 @@ impl RunSpec {
             env.extend(spec.env.clone());
         }
         env
+    }
+
+    /// When a part runs; `None`: always.
+    pub fn timetable_of(&self, part: &Part) -> Option<&Timetable> {
+        self.processes.named.get(part.name()?)?.timetable.as_ref()
     }
 
     /// Whether a process may run on one host only.

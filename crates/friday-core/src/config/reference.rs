@@ -94,7 +94,7 @@ pub static KEYS: &[Key] = &[
         Kind::Text,
         None,
         "\"Europe/Berlin\"",
-        "The team's time zone. This version keeps it and does not use it yet.",
+        "The team's time zone, by its name in the zone database. Jobs that name none of their own go by it; nothing else does yet.",
     ),
     key(
         "release.build",
@@ -384,7 +384,7 @@ pub static KEYS: &[Key] = &[
         Kind::Process,
         None,
         "{ run = \"bin/shop work\", roles = [\"jobs\"], once = true }",
-        "A process: `run`, its command; `roles`, a list of roles; `once = true`, on one host of those roles and never on two at the same time, by default on each; `port`, given to it as `PORT`; `env`, laid over the release's; `health`, a table with `http`, `expect`, `tcp`, `command` and `steady`: without a check it must run without an exit for `steady`. Mostly written as a table of its own, `[process.NAME]`.",
+        "A process: `run`, its command; `roles`, a list of roles; `once = true`, on one host of those roles and never on two at the same time, by default on each; `port`, given to it as `PORT`; `env`, laid over the release's; `health`, a table with `http`, `expect`, `tcp`, `command` and `steady`: without a check it must run without an exit for `steady`. With `at` it is a job, which runs at certain times instead of always: `at`, minute, hour, day, month and day of the week as in a crontab, `\"15 3 * * MON-FRI\"`, with lists, ranges, steps of `*` or of a range, the names of months and days, and `L` for the last day of the month; `timezone`, the zone that this is meant in, by default the file's, else UTC; `deadline`, how long a run may take before it is ended, an hour unless set, a week at most. A job has no `health` and no `port`. Mostly written as a table of its own, `[process.NAME]`.",
     ),
     key(
         "rotation.page",

@@ -1,6 +1,7 @@
 //! Kinds of values: what each key takes, how it is read, and what is said when it is something else.
 
 mod amount;
+mod job;
 mod list;
 pub(crate) mod process;
 

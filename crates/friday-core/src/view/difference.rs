@@ -7,6 +7,8 @@ use friday_wire::{Entry, EntryKind, Manifest, RunSpec};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::duration::show_duration;
+
 /// What happens to something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -179,7 +181,14 @@ fn as_written(path: String, value: String) -> (String, String) {
     match key {
         "command" => (format!("process.{process}.run"), value),
         "spread" => (format!("process.{process}.once"), (value == "once").to_string()),
-        key => (format!("process.{process}.{key}"), value),
+        "timetable.deadline_ms" => {
+            let shown = value.parse().map_or_else(|_| value.clone(), show_duration);
+            (format!("process.{process}.deadline"), shown)
+        }
+        key => {
+            let key = key.strip_prefix("timetable.").unwrap_or(key);
+            (format!("process.{process}.{key}"), value)
+        }
     }
 }
 

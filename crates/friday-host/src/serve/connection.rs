@@ -60,6 +60,11 @@ fn write_answers(host: &Host, mut stream: UnixStream, answers: &Receiver<Outgoin
     for Outgoing { number, scrutiny, mut answer } in answers {
         if let Answer::Observed(observation) = &mut answer {
             observation.facts = host.facts(observation.head.current, scrutiny);
+            if let (Some(app), Scrutiny::Close) = (&mut observation.app, scrutiny) {
+                for process in &mut app.processes {
+                    process.job = crate::job::facts(host, app.release, &process.part);
+                }
+            }
         }
         if let Err(error) = frame::write_json(&mut stream, &Reply { number, answer }) {
             note(&format!("an answer could not be written: {error}"));

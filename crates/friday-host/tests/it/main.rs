@@ -2,6 +2,7 @@
 
 mod applications;
 mod connections;
+mod jobs;
 mod members;
 mod packs;
 mod processes;

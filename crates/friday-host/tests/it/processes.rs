@@ -24,6 +24,7 @@ fn with_processes(version: &str) -> Made {
         health: HealthSpec { steady_ms: 200, ..HealthSpec::default() },
         port: None,
         spread,
+        timetable: None,
     };
     made.manifest.run.processes = Processes {
         run_in: Some([web.clone()].into()),

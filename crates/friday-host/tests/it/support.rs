@@ -14,8 +14,13 @@ pub use server::Server;
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Looks until something is so.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(DEADLINE, what, look)
+}
+
+/// As [`until`], for what takes its time by itself.
+pub fn until_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = look() {
             return found;

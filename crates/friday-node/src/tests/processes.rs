@@ -197,3 +197,35 @@ fn a_process_without_checks_that_crash_looped_is_waited_for_in_peace() {
     world.run_for(30_000);
     assert_eq!(world.observe().app.expect("it runs").health, HealthState::Healthy);
 }
+
+/// What waits for a job's times is a process: it comes with its release, is well at once, and goes with it.
+#[test]
+fn a_job_comes_and_goes_with_its_release() {
+    let (mut world, call) = pushed(Setting::plain().of_role("night"));
+    assert_eq!(world.log, ["stop 1 report", "start 2 report", "point 2"]);
+    world.run_for(1_000);
+    assert!(matches!(world.came_to(call), Some(StepState::AwaitingConfirm { .. })));
+    // Nobody confirms: it is undone, and the job of the release before waits again.
+    world.run_for(400_000);
+    assert_eq!(world.living("report").len(), 1);
+    assert_eq!(world.living("report")[0].release, id(1));
+    world.reboot();
+    world.run_for(10_000);
+    assert_eq!(world.living("report").len(), 1);
+    assert_eq!(world.living("report")[0].release, id(1), "nor after a reboot");
+}
+
+/// A leader stays warm beside the next release; a job that did would still run at its times.
+#[test]
+fn a_job_is_never_kept_warm() {
+    let mut world = World::settled(Setting::beside().of_role("night"));
+    world.ship(3);
+    world.begin_push("p2", 2, 3);
+    let call = world.switch("p2", 2, 3, to_old());
+    world.run_for(11_000);
+    assert!(matches!(world.came_to(call), Some(StepState::AwaitingConfirm { .. })));
+    assert_eq!(world.living("report"), [], "release 3 has no such job");
+    assert_eq!(state(&world.confirm("p2", 2, 1)), StepState::Done);
+    world.run_for(60_000);
+    assert_eq!(world.living("report"), []);
+}

@@ -64,8 +64,8 @@ pub fn manifest(n: u8) -> Manifest {
     }
 }
 
-/// The same release for a host with a role: `run` and two processes, one of which runs once; the third
-/// has no worker.
+/// The same release for a host with a role: `run` and two processes, one of which runs once; and a job for
+/// hosts of the night. The third has no worker and no job.
 pub fn manifest_for(n: u8, role: Option<&RoleName>) -> Manifest {
     let mut manifest = manifest(n);
     if role.is_none() {
@@ -79,10 +79,20 @@ pub fn manifest_for(n: u8, role: Option<&RoleName>) -> Manifest {
         health: HealthSpec { steady_ms: 5_000, ..HealthSpec::default() },
         port: None,
         spread,
+        timetable: None,
     };
     let mut named = BTreeMap::from([(ProcessName::new("tick"), spec(Spread::Once))]);
     if n != 3 {
         named.insert(ProcessName::new("worker"), spec(Spread::Each));
+        let timetable =
+            Timetable { at: "15 3 * * *".to_owned(), timezone: None, deadline_ms: 60_000 };
+        let report = ProcessSpec {
+            roles: [RoleName::new("night")].into(),
+            health: HealthSpec { steady_ms: 0, ..HealthSpec::default() },
+            timetable: Some(timetable),
+            ..spec(Spread::Each)
+        };
+        named.insert(ProcessName::new("report"), report);
     }
     manifest.run.processes = Processes { run_in: Some([web.clone()].into()), named };
     manifest

@@ -13,6 +13,7 @@ fn process(roles: &[&str]) -> ProcessSpec {
         health: HealthSpec::default(),
         port: None,
         spread: Spread::Each,
+        timetable: None,
     }
 }
 
@@ -103,4 +104,30 @@ fn names_stand_in_paths_and_arguments() {
     }
     let fine = Processes { run_in: None, named: named(&[("mail-worker_2", &["jobs"])]) };
     assert_eq!(fine.check(), Ok(()));
+}
+
+#[test]
+fn a_job_is_part_of_the_identity_and_never_leads() {
+    let list: &[(&str, &[&str])] = &[("a", &["jobs"]), ("b", &["jobs", "night"])];
+    let plain = Processes { run_in: None, named: named(list) };
+    let mut jobs = plain.clone();
+    let table = Timetable { at: "15 3 * * *".to_owned(), timezone: None, deadline_ms: 1_000 };
+    for (name, spec) in &mut jobs.named {
+        if name.as_str() == "b" {
+            spec.timetable = Some(table.clone());
+        }
+    }
+    assert_eq!(shown(&jobs, "jobs"), ["a", "b"]);
+    assert_eq!(shown(&jobs, "night"), ["files", "b"], "it follows the files");
+    let bytes = |processes: &Processes| {
+        Manifest { tree: Vec::new(), run: run(processes.clone()) }.identity_bytes()
+    };
+    assert_ne!(bytes(&plain), bytes(&jobs));
+    let back: Manifest = serde_json::from_slice(&bytes(&jobs)).expect("JSON");
+    assert_eq!(back.identity_bytes(), bytes(&jobs));
+    assert_eq!(jobs.check(), Ok(()));
+    if let Some(spec) = jobs.named.get_mut(&ProcessName::new("b")) {
+        spec.timetable = Some(Timetable { at: "0 25 * * *".to_owned(), ..table });
+    }
+    assert!(matches!(jobs.check(), Err(ManifestError::Timetable(..))));
 }

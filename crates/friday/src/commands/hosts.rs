@@ -1,5 +1,6 @@
 //! `friday hosts`: every host as it answers now; `hosts keeper HOST`: another keeper.
 
+mod process;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use friday_core::controller::input;
 use friday_core::view::host::{Seen, Sight};
 use friday_core::view::words::{count, duration, names, size};
 use friday_core::view::{Chronicle, HostView};
-use friday_wire::{HealthState, HostName, ProcessName, RoleName, RunningProcess, Spread};
+use friday_wire::{HealthState, HostName, ProcessName, RoleName, Spread};
 use serde::Serialize;
 
 use super::members;
@@ -23,7 +24,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::sight;
-use crate::ui::{Ink, Table, Text, Ui};
+use crate::ui::{Ink, Table, Text, Ui, now};
 
 /// What to do with hosts.
 #[derive(Debug, Args)]
@@ -395,35 +396,12 @@ fn reboot(chronicle: &Chronicle, seen: &Seen) -> String {
     }
 }
 
-fn process_says(seen: &Seen, process: &RunningProcess) -> String {
-    let mut words = Vec::new();
-    if process.part.name().is_some_and(|name| seen.once.contains(name)) {
-        words.push("once".to_owned());
-    }
-    match &process.health {
-        _ if !process.running => words.push("not running".to_owned()),
-        HealthState::Healthy => {}
-        HealthState::Unproven => words.push("unproven".to_owned()),
-        HealthState::Sick { .. } => words.push("sick".to_owned()),
-    }
-    if process.restarts > 0 && process.part.name().is_some() {
-        words.push(count(process.restarts as usize, "restart"));
-    }
-    match words.as_slice() {
-        [] => process.part.to_string(),
-        words => format!("{} ({})", process.part, words.join(", ")),
-    }
-}
-
 fn notes(seen: &Seen) -> Vec<String> {
     let mut notes = seen.drift.clone();
     if let Some(HealthState::Sick { why }) = &seen.health {
         notes.push(why.clone());
     }
-    if !seen.processes.is_empty() {
-        let says: Vec<String> = seen.processes.iter().map(|one| process_says(seen, one)).collect();
-        notes.push(format!("runs {}", says.join(", ")));
-    }
+    notes.extend(process::notes(seen, now()));
     if seen.restarts > 0 {
         notes.push(count(seen.restarts as usize, "restart"));
     }

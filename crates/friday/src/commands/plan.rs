@@ -8,9 +8,9 @@ use clap::Args;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan};
 use friday_core::view::host::{Membership, Sight};
 use friday_core::view::words::{count, names};
-use friday_core::view::{Chronicle, Difference, Estimate, HostView};
+use friday_core::view::{Chronicle, Difference, Estimate, HostView, JobView, job};
 use friday_edge::stock::Stock;
-use friday_wire::{HostName, ReleaseId, Rotation, Supervisor};
+use friday_wire::{HostName, ProcessName, ReleaseId, Rotation, Supervisor};
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::release::{self, Commands, Prepared, ReleaseArgs};
 use crate::sight;
-use crate::ui::Ui;
+use crate::ui::{Ui, now};
 
 /// What to plan.
 #[derive(Debug, Args)]
@@ -61,6 +61,8 @@ struct PlanView<'a> {
     secrets: Secrets,
     against: Vec<String>,
     notes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    jobs: Vec<JobView>,
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
     hosts: Option<&'a [HostView]>,
@@ -135,6 +137,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
         secrets: secrets(&context, &journal, plan),
         against: against(&prepared, context.settings.unit.supervisor, chronicle, hosts.as_deref()),
         notes: notes(&context, plan, chronicle, hosts.as_deref()),
+        jobs: job::jobs(&context.settings, |job| holder(plan, hosts.as_deref(), job), now()),
         plan,
         hosts: hosts.as_deref(),
     };
@@ -158,6 +161,19 @@ fn difference(
     };
     let before = Stock::open(&context.state).and_then(|stock| stock.release(&stable)).ok()?;
     Some(Difference::between(Some(&before.manifest), &prepared.manifest))
+}
+
+/// Which host runs a process that runs once: the one that says so; before its first push, the first of
+/// its roles. `None` where it is not known.
+fn holder(plan: &Plan, hosts: Option<&[HostView]>, job: &ProcessName) -> Option<HostName> {
+    let hosts = hosts?;
+    let seen = hosts.iter().map(|host| match &host.sight {
+        Sight::Seen(seen) => Some((&host.host, seen)),
+        Sight::Unreachable { .. } => None,
+    });
+    let seen = seen.collect::<Option<Vec<_>>>()?;
+    let holds = seen.iter().find(|(_, seen)| seen.once.contains(job)).map(|(host, _)| *host);
+    holds.or_else(|| plan.once.get(job)?.first()).cloned()
 }
 
 /// At most so many files, and how many are left out.

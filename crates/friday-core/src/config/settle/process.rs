@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use friday_wire::{HealthSpec, Part, ProcessName, ProcessSpec, Processes, RoleName, Spread};
+use friday_wire::timetable::DEADLINE_MS;
+use friday_wire::{
+    HealthSpec, Part, ProcessName, ProcessSpec, Processes, RoleName, Spread, Timetable,
+};
 
 use super::Settler;
 use crate::config::document::Table;
@@ -27,7 +30,8 @@ impl Settler<'_> {
             let Some(written) = written.flatten() else { continue };
             self.roles_are_there(&path, &written.roles, hosts);
             self.one_port_each(&path, &written, hosts);
-            named.insert(ProcessName::new(name), spec(written, health));
+            let zone = self.zone_of(&written);
+            named.insert(ProcessName::new(name), spec(written, zone, health));
         }
         let roles = self.list("release.roles", |read, node| read.roles(node));
         let written = self.draft.has("release.roles");
@@ -40,6 +44,22 @@ impl Settler<'_> {
         let processes = Processes { run_in, named };
         self.each_role_runs_something(&processes, hosts);
         processes
+    }
+
+    /// The zone of a job: its own, or the file's.
+    fn zone_of(&mut self, written: &WrittenProcess) -> Option<String> {
+        written.at.as_ref()?;
+        if written.timezone.is_some() || !self.draft.has("timezone") {
+            return written.timezone.clone();
+        }
+        // Before there were jobs, any text was taken here; it stays so where there are none.
+        let told = self.faults.len();
+        let zone = self.value("timezone", |read, node| read.zone(node));
+        let again = self.faults.len() > told && self.faults[..told].contains(&self.faults[told]);
+        if again {
+            self.faults.truncate(told);
+        }
+        zone
     }
 
     fn roles_are_there(&mut self, path: &str, roles: &[RoleName], hosts: &[HostSettings]) {
@@ -93,8 +113,28 @@ impl Settler<'_> {
     }
 }
 
-fn spec(written: WrittenProcess, health: &HealthSpec) -> ProcessSpec {
-    let WrittenProcess { run, roles, once, port, env, health: checks } = written;
+fn spec(written: WrittenProcess, zone: Option<String>, health: &HealthSpec) -> ProcessSpec {
+    let WrittenProcess {
+        run,
+        roles,
+        once,
+        port,
+        env,
+        health: checks,
+        at,
+        timezone: _,
+        deadline_ms,
+    } = written;
+    let timetable = at.map(|at| Timetable {
+        at,
+        timezone: zone,
+        deadline_ms: deadline_ms.unwrap_or(DEADLINE_MS),
+    });
+    // A job is well while it waits for its times: there is nothing to wait for at a switch.
+    let steady_ms = match &timetable {
+        Some(_) => 0,
+        None => checks.steady_ms.unwrap_or(health.steady_ms),
+    };
     ProcessSpec {
         roles: roles.into_iter().collect(),
         command: run,
@@ -104,10 +144,11 @@ fn spec(written: WrittenProcess, health: &HealthSpec) -> ProcessSpec {
             tcp: checks.tcp,
             command: checks.command,
             notify: false,
-            steady_ms: checks.steady_ms.unwrap_or(health.steady_ms),
+            steady_ms,
             ..health.clone()
         },
         port,
         spread: if once { Spread::Once } else { Spread::Each },
+        timetable,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use friday_wire::{HttpCheck, RoleName};
 
+use super::job::DEADLINE;
 use super::{Kind, Reading};
 use crate::config::document::{Entry, Node, Value};
 use crate::config::problem::Fault;
@@ -24,6 +25,12 @@ pub struct WrittenProcess {
     pub env: BTreeMap<String, String>,
     /// Its checks; none: it runs without an exit.
     pub health: WrittenHealth,
+    /// Its times; none: it runs always.
+    pub at: Option<String>,
+    /// The zone that its times are meant in.
+    pub timezone: Option<String>,
+    /// How long a run may take, milliseconds.
+    pub deadline_ms: Option<u64>,
 }
 
 /// What stands in a process's `health`. All numbers that are not here are those of `[health]`.
@@ -39,7 +46,8 @@ pub struct WrittenHealth {
     pub steady_ms: Option<u64>,
 }
 
-const KEYS: [&str; 6] = ["run", "roles", "once", "port", "env", "health"];
+const KEYS: [&str; 9] =
+    ["run", "roles", "once", "port", "env", "health", "at", "timezone", "deadline"];
 const HEALTH_KEYS: [&str; 5] = ["http", "expect", "tcp", "command", "steady"];
 const HINT: &str = "for example { run = \"bin/shop work\", roles = [\"jobs\"] }";
 
@@ -55,6 +63,9 @@ impl Reading<'_> {
             port: None,
             env: BTreeMap::new(),
             health: WrittenHealth::default(),
+            at: None,
+            timezone: None,
+            deadline_ms: None,
         };
         for entry in entries {
             if let Err(wrong) = self.process_entry(entry, &mut process) {
@@ -68,6 +79,7 @@ impl Reading<'_> {
                 faults.push(self.fault(node, format!("`{name}` is missing")).hint(HINT));
             }
         }
+        faults.extend(self.job_keys(entries, &process));
         let asks = process.health.http.is_some() || process.health.tcp;
         if asks && process.port.is_none() && faults.is_empty() {
             let fault = self.fault(node, "its health asks a port, and it has none");
@@ -96,6 +108,17 @@ impl Reading<'_> {
                 process.port = u16::try_from(port).ok();
             }
             "env" => process.env = self.process_env(&path, node)?,
+            "at" => {
+                process.at = Some(Reading { key: &path, kind: &Kind::Text }.at(node).map_err(one)?);
+            }
+            "timezone" => {
+                let read = Reading { key: &path, kind: &Kind::Text };
+                process.timezone = Some(read.zone(node).map_err(one)?);
+            }
+            "deadline" => {
+                let read = Reading { key: &path, kind: &DEADLINE };
+                process.deadline_ms = Some(read.deadline(node).map_err(one)?);
+            }
             _ => process.health = self.process_health(&path, node)?,
         }
         Ok(())

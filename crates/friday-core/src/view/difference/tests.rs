@@ -115,6 +115,7 @@ fn processes_are_told_as_the_configuration_writes_them() {
         health: HealthSpec::default(),
         port: None,
         spread: Spread::Once,
+        timetable: None,
     };
     now.run.processes.named.insert(ProcessName::new("mailer"), spec);
     now.run.processes.run_in = Some([RoleName::new("web")].into());

@@ -34,6 +34,9 @@ pub(super) fn draw(ui: &Ui, chronicle: &Chronicle, view: &PlanView<'_>) {
     });
     waves(ui, view);
     ui.data(takes(&view.estimate));
+    for job in &view.jobs {
+        ui.data(Text::new().ink(Ink::Strong, "Job").plain(" ").plain(&job.says()));
+    }
     for note in &view.notes {
         ui.data(Text::new().ink(Ink::Warn, "Note:").plain(" ").plain(note));
     }
