@@ -9,6 +9,7 @@ mod bed;
 mod bed_holds;
 mod broken_off;
 mod full;
+mod jobs;
 mod members;
 mod processes;
 mod project;
