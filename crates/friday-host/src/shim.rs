@@ -133,15 +133,15 @@ fn begin(spec: &ShimSpec, dir: &Path) -> Result<(Pid, Option<mpsc::Receiver<()>>
 /// What to start: the command, or what waits for its times.
 fn program(run: &RunSpec, part: &Part, dir: &Path) -> Result<Command, String> {
     let command = run.command_of(part).ok_or("the release has no such command")?;
-    let mut program = match run.timetable_of(part) {
-        None => Command::new("/bin/sh"),
-        Some(_) => Command::new("/proc/self/exe"),
-    };
-    match run.timetable_of(part) {
-        None => program.args(["-c", command]),
-        Some(_) => program.args(["job", "--spec"]).arg(dir.join("spec.json")),
-    };
-    Ok(program)
+    if run.timetable_of(part).is_none() {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", command]);
+        return Ok(shell);
+    }
+    let mut keeper = Command::new("/proc/self/exe");
+    // The name that a person sees in a list of processes.
+    keeper.arg0("friday-host").args(["job", "--spec"]).arg(dir.join("spec.json"));
+    Ok(keeper)
 }
 
 /// Where the application writes to, twice; and, where that is our own log, what is to be copied.

@@ -76,6 +76,15 @@ pub fn jobs(
     settings.processes.named.iter().filter_map(view).collect()
 }
 
+/// Whether the last run of a job failed, or took too long. One that a switch broke off did not fail.
+pub fn is_failing(job: &JobFacts) -> bool {
+    let ended = job.last.as_ref().and_then(|last| last.ended.as_ref());
+    ended.is_some_and(|ended| match ended.outcome {
+        JobOutcome::Failed | JobOutcome::Late => true,
+        JobOutcome::Done | JobOutcome::BrokenOff => false,
+    })
+}
+
 /// What is worth a word of a job that a host has: when it runs next, and how the last run went.
 pub fn says(job: &JobFacts, now: Timestamp) -> Vec<String> {
     let mut words = Vec::new();

@@ -15,6 +15,7 @@ use friday_core::view::{Chronicle, HostView};
 use friday_wire::{HealthState, HostName, ProcessName, RoleName, Spread};
 use serde::Serialize;
 
+use self::process::Jobs;
 use super::members;
 use crate::cli::Global;
 use crate::complete;
@@ -247,7 +248,7 @@ pub fn short_table(ui: &Ui, chronicle: &Chronicle, hosts: &[HostView]) {
                 release(chronicle, seen),
                 health(seen),
                 Text::from(rotation(seen)),
-                Text::new().ink(Ink::Warn, &notes(seen).join("; ")),
+                Text::new().ink(Ink::Warn, &notes(seen, Jobs::Failing).join("; ")),
             ]),
         }
     }
@@ -291,7 +292,7 @@ fn long_table(ui: &Ui, chronicle: &Chronicle, hosts: &[HostView]) {
     for host in hosts {
         let notes = match &host.sight {
             Sight::Unreachable { why } => vec![why.clone()],
-            Sight::Seen(seen) => notes(seen),
+            Sight::Seen(seen) => notes(seen, Jobs::All),
         };
         for note in notes {
             ui.data(
@@ -396,12 +397,12 @@ fn reboot(chronicle: &Chronicle, seen: &Seen) -> String {
     }
 }
 
-fn notes(seen: &Seen) -> Vec<String> {
+fn notes(seen: &Seen, jobs: Jobs) -> Vec<String> {
     let mut notes = seen.drift.clone();
     if let Some(HealthState::Sick { why }) = &seen.health {
         notes.push(why.clone());
     }
-    notes.extend(process::notes(seen, now()));
+    notes.extend(process::notes(seen, jobs, now()));
     if seen.restarts > 0 {
         notes.push(count(seen.restarts as usize, "restart"));
     }

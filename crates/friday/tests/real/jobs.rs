@@ -46,7 +46,7 @@ fn laptop(bed: &Bed, servers: Servers) -> Project {
 /// The labels that runs have left on a host.
 fn beats(bed: &Bed, host: &str) -> Vec<String> {
     let text = bed.file(host, "/home/deploy/beats").unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
 }
 
 /// In whose trees something waits for a job's times: the labels of their releases.

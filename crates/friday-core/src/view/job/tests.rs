@@ -73,5 +73,6 @@ fn the_last_run_is_told_with_what_came_of_it() {
     let well = run(Some((JobOutcome::Done, "exit status 0")), 0);
     assert_eq!(told(&well), format!("{next}; ran well 65 s ago"));
     let failed = run(Some((JobOutcome::Failed, "exit status 3")), 0);
+    assert!(is_failing(&failed) && !is_failing(&well) && !is_failing(&never));
     assert_eq!(told(&failed), format!("{next}; failed 65 s ago: exit status 3"));
 }

@@ -6,8 +6,17 @@ use friday_core::view::job;
 use friday_core::view::words::count;
 use friday_wire::{HealthState, Part, RunningProcess};
 
+/// Of which jobs there is a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Jobs {
+    /// Of each.
+    All,
+    /// Of those whose last run failed.
+    Failing,
+}
+
 /// The lines, for one moment.
-pub(super) fn notes(seen: &Seen, now: Timestamp) -> Vec<String> {
+pub(super) fn notes(seen: &Seen, which: Jobs, now: Timestamp) -> Vec<String> {
     let (jobs, others): (Vec<_>, Vec<_>) =
         seen.processes.iter().partition(|process| process.job.is_some());
     let mut notes = Vec::new();
@@ -21,7 +30,12 @@ pub(super) fn notes(seen: &Seen, now: Timestamp) -> Vec<String> {
         notes.push(format!("runs {}", others.join(", ")));
     }
     for process in jobs {
-        let of_job = process.job.as_ref().map(|facts| job::says(facts, now)).unwrap_or_default();
+        let Some(facts) = &process.job else { continue };
+        let stopped = !process.running || process.health != HealthState::Healthy;
+        if which == Jobs::Failing && !stopped && !job::is_failing(facts) {
+            continue;
+        }
+        let of_job = job::says(facts, now);
         notes.push(format!("job {}: {}", says(seen, process), of_job.join(", ")));
     }
     notes
