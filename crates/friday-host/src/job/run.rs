@@ -91,7 +91,7 @@ impl Run {
             let limit = self.limit.as_secs();
             return Status {
                 outcome: JobOutcome::Late,
-                text: format!("not done within {limit} s, and ended ({told})"),
+                text: format!("not done within {limit} s ({told})"),
             };
         }
         let done = self.told.is_some_and(|status| status.exit_status() == Some(0));
