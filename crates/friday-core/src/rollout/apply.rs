@@ -1,6 +1,6 @@
 //! What an event makes of its rollout. The only writer; decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use friday_wire::{HostName, Migration, OpenRollout, ProcessName, RolloutId, StartId, StepState};
@@ -8,12 +8,13 @@ use friday_wire::{HostName, Migration, OpenRollout, ProcessName, RolloutId, Star
 use super::plan::PlannedHost;
 use super::run::host::Found;
 use super::run::{
-    Baked, Drained, HookState, HostRun, HostState, Pace, Phase, Probed, Rollout, Round, Soaked,
-    Stopped, Swept, WatcherKey,
+    Baked, Drained, HookState, HostRun, HostState, Pace, Part, Phase, Probed, Rollout, Round,
+    Soaked, Stopped, Swept, WatcherKey,
 };
 use crate::journal::Event;
 use crate::journal::intent::Intent;
 use crate::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
+use crate::shared::walked;
 use crate::time::Timestamp;
 
 impl Rollout {
@@ -26,10 +27,16 @@ impl Rollout {
         start: StartId,
     ) -> Self {
         let fleet = intent.fleet();
+        let named: BTreeSet<&HostName> = match &intent {
+            Intent::Push { plan } => plan.only.iter().collect(),
+            _ => BTreeSet::new(),
+        };
         let run = |(place, host): (usize, &PlannedHost)| {
             let probed = fleet.outside.is_some() && host.outside_url.is_some();
             let probed = if probed { Probed::Yes } else { Probed::No };
-            (host.name.clone(), HostRun::waiting(place, probed))
+            let takes = named.is_empty() || named.contains(&host.name);
+            let part = if takes { Part::Takes } else { Part::Aside };
+            (host.name.clone(), HostRun::waiting(place, probed, part))
         };
         let hosts = fleet.hosts.iter().enumerate().map(run).collect();
         Self {
@@ -109,7 +116,7 @@ impl Rollout {
     fn step_over(&mut self) {
         let waits =
             |host: &HostName| self.hosts.get(host).map(|run| &run.at) == Some(&HostState::Waiting);
-        let left = self.wave_hosts.iter().skip(self.wave_next);
+        let left = walked::count(self.wave_hosts.iter().skip(self.wave_next));
         self.wave_next += left.take_while(|host| !waits(host)).count();
     }
 

@@ -47,8 +47,9 @@ impl Rollout {
         if serving == 0 {
             return usize::MAX;
         }
-        // A person named these hosts: those that do not answer beside them slow it down and do not stop it.
-        let aside = self.silent_aside();
+        // A person named these hosts: those that do not answer beside them, and serve nobody knows what,
+        // slow it down and do not stop it.
+        let aside = tally.silent_aside;
         let out = tally.out - out_idle + aside;
         let room = out_allowed(serving, self.fleet().out_at_once_percent).saturating_sub(out);
         if room == 0 && out == aside && aside > 0 { 1 } else { room }
@@ -62,16 +63,6 @@ impl Rollout {
         let out = tally.draining + tally.gone + tally.well_failed;
         let room = out_allowed(serving, self.fleet().out_at_once_percent).saturating_sub(out);
         if room == 0 && tally.draining == 0 { 1 } else { room }
-    }
-
-    /// Hosts that take no part and do not answer: what they serve, nobody knows. Only a push that names
-    /// its hosts has such, and only it looks for them.
-    fn silent_aside(&self) -> usize {
-        if self.size() == self.hosts.len() {
-            return 0;
-        }
-        let silent = |host: &&HostName| !self.takes(host) && !self.heads.contains_key(*host);
-        self.hosts.keys().filter(silent).count()
     }
 
     fn bound_returns(&self) -> bool {

@@ -446,7 +446,7 @@ fn stable_on_close(rollout: &Rollout, host: &HostName) -> Option<friday_wire::Re
     match (&*rollout.intent, rollout.ending.as_deref()) {
         (Intent::Push { plan }, Some(End::Stable)) => Some(plan.release),
         (Intent::Push { plan }, Some(End::Apart { .. }))
-            if plan.takes(host) && is_fleets(rollout, plan.release) =>
+            if rollout.takes(host) && is_fleets(rollout, plan.release) =>
         {
             Some(plan.release)
         }
@@ -458,7 +458,7 @@ fn stable_on_close(rollout: &Rollout, host: &HostName) -> Option<friday_wire::Re
 fn apart_on_close(rollout: &Rollout, host: &HostName) -> Option<friday_wire::ReleaseId> {
     match (&*rollout.intent, rollout.ending.as_deref()) {
         (Intent::Push { plan }, Some(End::Apart { .. }))
-            if plan.takes(host) && !is_fleets(rollout, plan.release) =>
+            if rollout.takes(host) && !is_fleets(rollout, plan.release) =>
         {
             Some(plan.release)
         }

@@ -20,9 +20,9 @@ use crate::journal::finding::{Gate, GateResult};
 use crate::journal::intent::{Intent, MemberChange};
 use crate::journal::round::{RoundAsk, Work};
 use crate::reason::Reason;
-use crate::shared::{SharedMap, SharedSet};
+use crate::shared::{SharedMap, SharedSet, walked};
 use crate::time::Timestamp;
-pub use host::{HostRun, HostState, Pace, Probed, Stopped, WatcherKey};
+pub use host::{HostRun, HostState, Pace, Part, Probed, Stopped, WatcherKey};
 pub use hosts::Hosts;
 pub use round::Round;
 
@@ -117,8 +117,8 @@ pub enum Soaked {
     Yes,
 }
 
-/// Whether a back was ordered within the budget since hosts began to go back. Those that need no
-/// budget are ordered before, so nobody need look for them again.
+/// Whether a host was ordered within the budget since its wave began, or since hosts began to go back.
+/// Those that need no budget are ordered before, so nobody need look for them again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Not yet.
@@ -276,7 +276,9 @@ impl Rollout {
     /// Whether a host takes part: all do, but in a push that names some.
     pub fn takes(&self, host: &HostName) -> bool {
         match &*self.intent {
-            Intent::Push { plan } => plan.takes(host),
+            Intent::Push { plan } if !plan.only.is_empty() => {
+                self.hosts.get(host).is_some_and(|run| run.part == Part::Takes)
+            }
             _ => true,
         }
     }
@@ -318,6 +320,14 @@ impl Rollout {
     /// Hosts that are in a state. Asks all of them: not for what happens with every event.
     pub fn hosts_where(&self, test: impl Fn(&HostState) -> bool) -> Vec<HostName> {
         self.hosts.iter().filter(|(_, run)| test(&run.at)).map(|(host, _)| host.clone()).collect()
+    }
+
+    /// Hosts of the wave whose turn has not come, in its order. May go through all that are left of it:
+    /// take only as many as there is room for.
+    pub fn waiting_in_wave(&self) -> impl Iterator<Item = &HostName> {
+        let waits =
+            |host: &&HostName| self.hosts.get(host).is_some_and(|run| run.at == HostState::Waiting);
+        walked::count(self.wave_hosts.iter().skip(self.wave_next)).filter(waits)
     }
 
     /// Whether any host was ever ordered to switch or stop.

@@ -1,6 +1,6 @@
-//! How many entries of shared maps were looked at by going through them, on this thread: the work that
-//! grows with the fleet. Counted where debug assertions are on, for tests that hold it down; nothing in
-//! friday asks.
+//! How many entries of what is as long as the fleet were looked at by going through it, on this thread:
+//! the work that grows with the fleet. Counted where debug assertions are on, for tests that hold it down;
+//! nothing in friday asks.
 
 #[cfg(debug_assertions)]
 mod count {
@@ -24,6 +24,11 @@ mod count {
 pub(super) fn one() {
     #[cfg(debug_assertions)]
     count::add();
+}
+
+/// Counts what is gone through of something that is as long as the fleet and no shared map.
+pub(crate) fn count<I: Iterator>(entries: I) -> impl Iterator<Item = I::Item> {
+    entries.inspect(|_| one())
 }
 
 /// How many so far; always 0 without debug assertions.

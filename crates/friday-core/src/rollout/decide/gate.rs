@@ -67,11 +67,8 @@ pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) ->
 }
 
 /// What the read told of each host's machine. It is minutes old at most, and nothing else tells it.
-fn machines<'a>(
-    view: View<'a>,
-    plan: &'a Plan,
-) -> impl Iterator<Item = (&'a HostName, &'a HostFacts)> {
-    let takes = |(host, _): &(&HostName, &HostFacts)| plan.takes(host);
+fn machines(view: View<'_>) -> impl Iterator<Item = (&HostName, &HostFacts)> {
+    let takes = move |(host, _): &(&HostName, &HostFacts)| view.rollout.takes(host);
     view.rollout.seen.iter().map(|(host, seen)| (host, &seen.facts)).filter(takes)
 }
 
@@ -81,7 +78,7 @@ fn room(view: View<'_>, plan: &Plan) -> Judged {
         let head = view.rollout.heads.get(host);
         head.is_some_and(|head| head.held.contains(&plan.release))
     };
-    let lacking = machines(view, plan).find_map(|(host, facts)| {
+    let lacking = machines(view).find_map(|(host, facts)| {
         let why = no_room(plan, facts).filter(|_| !holds(host))?;
         Some(Reason::Full { host: host.clone(), why })
     });
@@ -115,10 +112,10 @@ fn no_room(plan: &Plan, facts: &HostFacts) -> Option<String> {
 fn supervised(view: View<'_>, plan: &Plan) -> Judged {
     let supervisor = plan.supervisor;
     let too_old = |facts: &HostFacts| supervisor != Supervisor::Own && facts.wire < WIRE_UNITS;
-    if let Some((host, _)) = machines(view, plan).find(|(_, facts)| too_old(facts)) {
+    if let Some((host, _)) = machines(view).find(|(_, facts)| too_old(facts)) {
         return Judged::refuse(Gate::Supervisor, Reason::HostProgramOld { host: host.clone() });
     }
-    let unusable = machines(view, plan).find_map(|(host, facts)| {
+    let unusable = machines(view).find_map(|(host, facts)| {
         let why = facts.unusable.get(&supervisor)?.clone();
         Some(Reason::Supervisor { host: host.clone(), supervisor, why })
     });
@@ -145,7 +142,9 @@ fn apart(view: View<'_>, plan: &Plan) -> Judged {
         };
     }
     let other = known.iter().find(|(host, release)| {
-        **release != plan.release && !plan.takes(host) && view.rollout.planned(host).is_some()
+        **release != plan.release
+            && !view.rollout.takes(host)
+            && view.rollout.planned(host).is_some()
     });
     match other {
         Some((host, release)) => {
@@ -322,7 +321,7 @@ fn way_back(view: View<'_>, plan: &Plan, truth: &Truth) -> Judged {
         return Judged::refuse(Gate::WayBack, Reason::NoWayBack { why });
     }
     let lacking = view.rollout.heads.iter().find(|(host, head)| {
-        plan.takes(host)
+        view.rollout.takes(host)
             && head.current.is_some()
             && head.current != Some(plan.release)
             && !head.held.contains(&stable)

@@ -481,13 +481,13 @@ fn is_everywhere(view: View<'_>, plan: &Plan) -> bool {
         let head = view.rollout.heads.get(host);
         head.is_some_and(|head| head.runs_apart() == Some(plan.release))
     };
-    view.rollout.hosts.keys().all(|host| plan.takes(host) || runs(host))
+    view.rollout.hosts.keys().all(|host| view.rollout.takes(host) || runs(host))
 }
 
 /// Whom the end of a push is seen on: every host that is to run the release then.
 pub fn to_be_observed(view: View<'_>, plan: &Plan) -> Vec<friday_wire::HostName> {
     let everywhere = is_everywhere(view, plan);
-    view.all().into_iter().filter(|host| everywhere || plan.takes(host)).collect()
+    view.all().into_iter().filter(|host| everywhere || view.rollout.takes(host)).collect()
 }
 
 /// Whether a resumed push has baked already.

@@ -10,7 +10,7 @@ use crate::journal::round::{RoundAsk, StepAnswer, Work};
 use crate::reason::Reason;
 use crate::rollout::budget::failures_allowed;
 use crate::rollout::plan::Plan;
-use crate::rollout::run::{HookState, HostState, Phase, Rollout, Round, Soaked};
+use crate::rollout::run::{Drained, HookState, HostState, Phase, Rollout, Round, Soaked};
 use crate::time::Timestamp;
 
 /// Orders that never arrived are given again this often.
@@ -146,20 +146,19 @@ pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
 
 /// Orders to those whose turn it is: hosts that are down at once, the others within the budget.
 fn next_hosts(view: View<'_>) -> Vec<Event> {
-    let waits = |host: &&HostName| {
-        view.rollout.hosts.get(host).is_some_and(|run| run.at == HostState::Waiting)
-    };
-    let waiting = || view.rollout.wave_hosts.iter().skip(view.rollout.wave_next).filter(waits);
-    let any_down = view.rollout.hosts.tally().stopped_waiting > 0;
-    let down = waiting().filter(|host| any_down && view.rollout.is_down(host));
-    let orders: Vec<Event> = down.map(|host| order(view, host, false)).collect();
-    if !orders.is_empty() {
-        return orders;
+    // Those that are down are ordered before any other, and all at once: nobody need look for them again.
+    if view.rollout.drained == Drained::No && view.rollout.hosts.tally().stopped_waiting > 0 {
+        let down = view.rollout.waiting_in_wave().filter(|host| view.rollout.is_down(host));
+        let orders: Vec<Event> = down.map(|host| order(view, host, false)).collect();
+        if !orders.is_empty() {
+            return orders;
+        }
     }
-    match view.rollout.room_to_take_out() {
-        0 => stood_still(view),
-        room => waiting().take(room).map(|host| order(view, host, false)).collect(),
+    let room = view.rollout.room_to_take_out();
+    if room == 0 {
+        return stood_still(view);
     }
+    view.rollout.waiting_in_wave().take(room).map(|host| order(view, host, false)).collect()
 }
 
 /// Switched hosts that the outside probe finds well; where there is no outside probe, the host's own

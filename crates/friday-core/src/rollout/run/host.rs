@@ -17,6 +17,8 @@ pub struct HostRun {
     pub place: usize,
     /// Whether the outside probe asks it.
     pub probed: Probed,
+    /// Whether it takes part.
+    pub part: Part,
     /// What was found of it before anything was ordered, as far as budgets ask.
     pub found: Found,
     /// Switches or backs ordered so far: the attempt of the last one.
@@ -31,11 +33,12 @@ pub struct HostRun {
 
 impl HostRun {
     /// A host that waits for its turn.
-    pub(crate) fn waiting(place: usize, probed: Probed) -> Self {
+    pub(crate) fn waiting(place: usize, probed: Probed, part: Part) -> Self {
         Self {
             at: HostState::Waiting,
             place,
             probed,
+            part,
             found: Found::default(),
             attempts: 0,
             stops: 0,
@@ -54,9 +57,20 @@ pub enum Probed {
     Yes,
 }
 
+/// Whether a host takes part in the rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It does.
+    Takes,
+    /// A push that names others leaves it as it is.
+    Aside,
+}
+
 /// What heads and observations say that budgets ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
+    /// Whether the own raise was answered.
+    pub heard: Heard,
     /// By its head: what it ran. Until it answered, that is something.
     pub ran: Ran,
     /// By its observation: whether it serves and is well. Until it answered, it does not.
@@ -65,13 +79,14 @@ pub struct Found {
 
 impl Default for Found {
     fn default() -> Self {
-        Self { ran: Ran::Something, serves: Serves::No }
+        Self { heard: Heard::No, ran: Ran::Something, serves: Serves::No }
     }
 }
 
 impl Found {
     /// By a head.
     pub(crate) fn by_head(&mut self, head: &Head) {
+        self.heard = Heard::Yes;
         self.ran = if head.current.is_some() { Ran::Something } else { Ran::Nothing };
     }
 
@@ -79,6 +94,15 @@ impl Found {
     pub(crate) fn by_observation(&mut self, seen: &Observation) {
         self.serves = if serves_well(seen) { Serves::Well } else { Serves::No };
     }
+}
+
+/// Whether a host answered the own raise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Not yet.
+    No,
+    /// It did.
+    Yes,
 }
 
 /// What a host ran.

@@ -6,7 +6,7 @@ use std::ops::Index;
 
 use friday_wire::HostName;
 
-use super::host::{HostRun, HostState, Pace, Probed, Ran, Serves, Stopped};
+use super::host::{Heard, HostRun, HostState, Pace, Part, Probed, Ran, Serves, Stopped};
 use crate::shared::{SharedMap, SharedSet};
 use crate::time::Timestamp;
 
@@ -39,6 +39,8 @@ pub struct Tally {
     pub out: usize,
     /// Of these, the ones that ran nothing.
     pub out_idle: usize,
+    /// Take no part, and did not answer the own raise.
+    pub silent_aside: usize,
     /// An order takes them out of rotation.
     pub draining: usize,
     /// Served well when they were observed.
@@ -63,6 +65,7 @@ impl Tally {
             HostState::Ordered { pace: Pace::Drained, .. }
                 | HostState::Looking { pace: Pace::Drained, .. }
         );
+        let silent_aside = run.part == Part::Aside && run.found.heard == Heard::No;
         let well = run.found.serves == Serves::Well;
         let stopped = run.stopped == Stopped::Yes;
         for (holds, number) in [
@@ -71,6 +74,7 @@ impl Tally {
             (idle, &mut self.idle),
             (out, &mut self.out),
             (out && idle, &mut self.out_idle),
+            (silent_aside, &mut self.silent_aside),
             (draining, &mut self.draining),
             (well, &mut self.well),
             (well && failed, &mut self.well_failed),

@@ -9,7 +9,8 @@ use super::*;
 fn hosts(count: usize) -> Hosts {
     let run = |place: usize| {
         let probed = if place.is_multiple_of(2) { Probed::Yes } else { Probed::No };
-        (name(place), HostRun::waiting(place, probed))
+        let part = if place.is_multiple_of(3) { Part::Aside } else { Part::Takes };
+        (name(place), HostRun::waiting(place, probed, part))
     };
     (0..count).map(run).collect()
 }
@@ -38,7 +39,7 @@ fn state(number: u8, time: i64) -> HostState {
 proptest! {
     #[test]
     fn what_is_kept_follows_from_the_hosts(
-        steps in prop::collection::vec((0..7_usize, 0..8_u8, 0..20_i64, 0..16_u8), 0..60),
+        steps in prop::collection::vec((0..7_usize, 0..8_u8, 0..20_i64, 0..32_u8), 0..60),
     ) {
         let mut hosts = hosts(6);
         for (place, at, time, bits) in steps {
@@ -47,6 +48,7 @@ proptest! {
                 run.at = state(at, time);
                 run.stopped = if bits & 1 == 0 { Stopped::No } else { Stopped::Yes };
                 run.found = Found {
+                    heard: if bits & 16 == 0 { Heard::No } else { Heard::Yes },
                     ran: if bits & 2 == 0 { Ran::Something } else { Ran::Nothing },
                     serves: if bits & 4 == 0 { Serves::No } else { Serves::Well },
                 };
