@@ -58,14 +58,14 @@ impl World {
         };
         FleetPlan {
             hosts: self
-                .hosts
-                .iter()
-                .map(|host| PlannedHost {
-                    name: host.name.clone(),
+                .member_names()
+                .into_iter()
+                .map(|name| PlannedHost {
                     role: "web".to_owned(),
                     ports,
-                    outside_url: options.outside.then(|| format!("http://{}:8080/", host.name)),
+                    outside_url: options.outside.then(|| format!("http://{name}:8080/")),
                     traffic: Default::default(),
+                    name,
                 })
                 .collect(),
             keeper: self.keeper.clone(),
@@ -96,7 +96,8 @@ impl World {
         let options = &self.options;
         let fleet = self.fleet_plan();
         let sizes = [WaveSize::Hosts(1), WaveSize::Percent(10), WaveSize::Percent(33)];
-        let last = self.hosts[self.hosts.len() - 1].name.clone();
+        let last =
+            fleet.hosts.last().map_or_else(|| fleet.keeper.clone(), |host| host.name.clone());
         let migration = |back| {
             Some(MigrationPlan {
                 command: "./app migrate".to_owned(),
@@ -144,8 +145,7 @@ impl World {
 
     /// The once process may run on every host.
     fn once(&self) -> BTreeMap<ProcessName, Vec<HostName>> {
-        let hosts = || self.hosts.iter().map(|host| host.name.clone()).collect();
-        let once = self.options.processes.then(|| (ProcessName::new(ONCE), hosts()));
+        let once = self.options.processes.then(|| (ProcessName::new(ONCE), self.member_names()));
         once.into_iter().collect()
     }
 
@@ -155,7 +155,7 @@ impl World {
             driver: self.new_driver(laptop),
             process: ProcessName::new(ONCE),
             host,
-            dead: Vec::new(),
+            dead: self.given_back(),
             fleet: Box::new(self.fleet_plan()),
         }
     }
@@ -177,7 +177,7 @@ impl World {
         hosts: &[usize],
     ) -> Option<Command> {
         let mut plan = Box::new(self.plan(self.catalog.find(release)?));
-        plan.only = hosts.iter().map(|host| self.hosts[*host].name.clone()).collect();
+        plan.only = hosts.iter().filter_map(|host| self.hosts[*host].configured.clone()).collect();
         plan.waves = plan.only.iter().map(|host| vec![host.clone()]).collect();
         Some(Command::Push {
             rollout: self.new_rollout("push"),

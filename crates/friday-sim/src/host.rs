@@ -24,7 +24,14 @@ pub(crate) enum Disk {
 /// One host.
 #[derive(Debug)]
 pub(crate) struct Host {
+    /// The name it knows: its own directory says so.
     pub(crate) name: HostName,
+    /// Its name in the configuration, where it stands there.
+    pub(crate) configured: Option<HostName>,
+    /// The server is not ours any more, and off.
+    pub(crate) given_back: bool,
+    /// The highest protocol that its host program speaks.
+    pub(crate) wire: u32,
     pub(crate) number: usize,
     /// When the boot clock stood at zero; `None` while the machine is off.
     pub(crate) booted_at: Option<u64>,
@@ -89,6 +96,8 @@ pub(crate) struct Process {
     /// A turn whose persist is under way, and what came meanwhile.
     pub(crate) persisting: Option<Turn>,
     pub(crate) waiting: VecDeque<Input>,
+    /// It leaves the fleet: its state machine stands still.
+    pub(crate) leaving: bool,
     pub(crate) wakes_at: Option<u64>,
     /// With the seal switched off: what these observations should have sealed.
     pub(crate) unsealed: BTreeMap<CallId, StepKey>,
@@ -100,6 +109,9 @@ impl Host {
     pub(crate) fn new(number: usize, fleet: &FleetName, boot_hook: bool, skew_ms: i64) -> Self {
         Self {
             name: HostName::new(format!("web-{:02}", number + 1)),
+            configured: Some(HostName::new(format!("web-{:02}", number + 1))),
+            given_back: false,
+            wire: friday_wire::WIRE_VERSION,
             number,
             booted_at: None,
             boots: 0,
@@ -126,7 +138,7 @@ impl Host {
     }
 
     pub(crate) fn boot_identity(&self) -> BootIdentity {
-        BootIdentity { boot_id: format!("{}-boot-{}", self.name, self.boots), init_start: 7 }
+        BootIdentity { boot_id: format!("{}-boot-{}", self.number, self.boots), init_start: 7 }
     }
 
     /// A switch waits for its confirm, and would be undone without it.

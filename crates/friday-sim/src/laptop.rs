@@ -6,7 +6,9 @@ use friday_core::controller::Controller;
 use friday_core::controller::effect::{Effect, EffectId};
 use friday_core::controller::input::{Command, Input, Outcome};
 use friday_core::time::Timestamp;
-use friday_wire::{Answer, Head, Request, RolloutId, StepReport, StepState};
+use friday_wire::{
+    Answer, Head, HostName, Refusal, Request, RolloutId, StepReport, StepState, WIRE_VERSION,
+};
 
 use crate::failure::FailureClass;
 use crate::switch::Switch;
@@ -193,7 +195,9 @@ impl World {
                     return self.answered(
                         after,
                         caller(Purpose::Ship),
-                        Outcome::Failed { why: "the release is not on this machine".to_owned() },
+                        Outcome::Answered(Box::new(Answer::Error {
+                            why: "the release is not on this machine".to_owned(),
+                        })),
                     );
                 };
                 let request = friday_wire::Request::PutManifest {
@@ -204,9 +208,10 @@ impl World {
                 self.schedule
                     .put(at, Happening::Sends { caller: caller(Purpose::Ship), host, request });
             }
-            Effect::Upgrade { .. } => {
+            Effect::Upgrade { host, .. } => {
                 let after = self.rng.u64(20..3_000);
-                self.answered(after, caller(Purpose::Ship), Outcome::Done);
+                let outcome = self.upgrades(laptop, &host);
+                self.answered(after, caller(Purpose::Ask), outcome);
             }
             Effect::Hook { name, .. } => {
                 let outcome = if self.chance(self.faults.failed_actions) {
@@ -228,6 +233,18 @@ impl World {
                 let at = self.now + self.rng.u64(1..500);
                 self.schedule.put(at, Happening::OutsideProbe { laptop, epoch, effect: id, asked });
             }
+        }
+    }
+
+    /// The new program is put on a host, and serves from then on.
+    fn upgrades(&mut self, laptop: usize, host: &HostName) -> Outcome {
+        let number = self.numbers.get(host).copied();
+        match number.filter(|number| !self.is_cut(laptop, *number)) {
+            Some(number) if self.hosts[number].booted_at.is_some() => {
+                self.hosts[number].wire = WIRE_VERSION;
+                Outcome::Done
+            }
+            _ => Outcome::Failed { why: "no route to host".to_owned() },
         }
     }
 
@@ -253,10 +270,7 @@ impl World {
     pub(crate) fn take_outcome(&mut self, caller: &Caller, outcome: Outcome) {
         let Caller { laptop, epoch, effect, purpose, asked } = caller;
         let outcome = match (purpose, outcome) {
-            (Purpose::Ship, Outcome::Answered(answer)) => match *answer {
-                Answer::Ok => Outcome::Done,
-                other => Outcome::Failed { why: format!("{other:?}") },
-            },
+            (Purpose::Ship, Outcome::Answered(answer)) => shipped(*answer),
             (_, outcome) => outcome,
         };
         let now = self.now;
@@ -338,6 +352,16 @@ impl World {
             (outcome, _) => outcome,
         }
     }
+}
+
+/// What the dispatcher makes of the answer to a ship: a refusal that has a type keeps it.
+fn shipped(answer: Answer) -> Outcome {
+    Outcome::Answered(Box::new(match answer {
+        Answer::Ok => return Outcome::Done,
+        Answer::Refused(refusal @ Refusal::Unsigned { .. }) => Answer::Refused(refusal),
+        Answer::Error { why } => Answer::Error { why },
+        other => Answer::Error { why: format!("{other:?}") },
+    }))
 }
 
 /// The answer that would have said that all went well.

@@ -18,6 +18,7 @@ mod host;
 mod laptop;
 mod ledger;
 mod meddling;
+mod members;
 mod network;
 mod operator;
 mod options;

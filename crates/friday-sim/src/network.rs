@@ -32,6 +32,10 @@ impl World {
         if self.silent.contains(&number) {
             return;
         }
+        if !self.answers_to(&caller, number, host) {
+            let why = format!("it is host `{}`, not `{host}`", self.hosts[number].name);
+            return self.answered(1, caller, Outcome::Failed { why });
+        }
         if self.is_cut(caller.laptop, number) {
             return self.never_arrives(caller);
         }

@@ -2,6 +2,7 @@
 
 use friday_core::controller::input::{BackTo, Command, Input, Way};
 use friday_core::reason::Reason;
+use friday_wire::HostName;
 
 use crate::options::MigrationChoice;
 use crate::world::{Happening, World};
@@ -78,6 +79,12 @@ impl World {
                 _ => self.draw_push(laptop),
             };
         }
+        if self.options.members && self.rng.u32(..5) == 0 {
+            return Some(self.draw_member_change(laptop));
+        }
+        if self.options.old_programs && self.rng.u32(..8) == 0 {
+            return Some(self.upgrade_command(laptop));
+        }
         match draw {
             0..60 => self.draw_push(laptop),
             60..74 => self.draw_rollback(laptop),
@@ -92,15 +99,20 @@ impl World {
                 Some(self.quarantine_command(laptop, release, active))
             }
             94..97 => {
-                let host = self.rng.usize(..self.hosts.len());
-                Some(self.keeper_command(laptop, self.hosts[host].name.clone()))
+                let host = self.draw_member();
+                Some(self.keeper_command(laptop, host))
             }
             97..99 if self.options.processes => {
-                let host = self.rng.usize(..self.hosts.len());
-                Some(self.once_command(laptop, self.hosts[host].name.clone()))
+                let host = self.draw_member();
+                Some(self.once_command(laptop, host))
             }
             _ => Some(self.look_command(laptop)),
         }
+    }
+
+    fn draw_member(&mut self) -> HostName {
+        let names = self.member_names();
+        names[self.rng.usize(..names.len())].clone()
     }
 
     fn draw_push(&mut self, laptop: usize) -> Option<Command> {
@@ -108,13 +120,13 @@ impl World {
         let may_mix =
             matches!(self.options.migration, MigrationChoice::None | MigrationChoice::Safe)
                 && !self.options.stop_all;
-        if may_mix && self.hosts.len() > 1 && self.rng.u32(..4) == 0 {
-            let many = self.rng.usize(1..self.hosts.len());
-            let mut hosts: Vec<usize> = (0..self.hosts.len()).collect();
+        let mut hosts: Vec<usize> = self.members().map(|host| host.number).collect();
+        if may_mix && hosts.len() > 1 && self.rng.u32(..4) == 0 {
+            // A migration runs where the release is.
+            let last = hosts[hosts.len() - 1];
+            let many = self.rng.usize(1..hosts.len());
             self.rng.shuffle(&mut hosts);
             hosts.truncate(many);
-            // A migration runs where the release is.
-            let last = self.hosts.len() - 1;
             if self.options.migration == MigrationChoice::None || hosts.contains(&last) {
                 return self.push_only_command(laptop, &release, &hosts);
             }

@@ -129,6 +129,12 @@ pub struct Options {
     pub(crate) faults: Faults,
     /// Releases have a worker on each host and a process that runs once in the fleet.
     pub(crate) processes: bool,
+    /// Hosts leave, are forgotten, take other names, and come back.
+    pub(crate) members: bool,
+    /// Some hosts take only what is signed, and some releases are not.
+    pub(crate) signing: bool,
+    /// Some hosts begin with an old friday-host.
+    pub(crate) old_programs: bool,
 }
 
 impl Options {
@@ -170,6 +176,10 @@ impl Options {
             chaos_ms: if large { rng.u64(120_000..300_000) } else { rng.u64(120_000..1_200_000) },
             faults: Faults::drawn(&mut rng),
             processes: rng.u32(..3) == 0,
+            // Without a draw: the worlds of the other seeds stay what they were.
+            members: seed % 5 == 2,
+            signing: seed % 7 == 3,
+            old_programs: seed % 9 == 4,
         }
     }
 
@@ -200,6 +210,9 @@ impl Options {
             sync_ms: 0,
             faults: Faults::default(),
             processes: false,
+            members: false,
+            signing: false,
+            old_programs: false,
         }
     }
 
@@ -232,7 +245,7 @@ impl fmt::Display for Options {
         write!(
             f,
             "seed={} hosts={} laptops={} journal={} rotation={:?} outside={} migration={:?} stop_all={} \
-             boot_hooks={} processes={} soak={} bake={} confirm={} out={}% bad={}% chaos={} sync={}",
+             boot_hooks={} processes={} members={} signing={} old_programs={} soak={} bake={} confirm={} out={}% bad={}% chaos={} sync={}",
             self.seed,
             self.hosts,
             self.laptops,
@@ -243,6 +256,9 @@ impl fmt::Display for Options {
             self.stop_all,
             self.boot_hooks,
             self.processes,
+            self.members,
+            self.signing,
+            self.old_programs,
             self.soak_ms,
             self.bake_ms,
             self.confirm_ms,

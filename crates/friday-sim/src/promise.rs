@@ -9,7 +9,7 @@ use friday_core::controller::Controller;
 use friday_core::controller::input::Command;
 use friday_core::journal::Record;
 use friday_core::journal::event::{End, Event};
-use friday_core::journal::intent::Intent;
+use friday_core::journal::intent::{Intent, MemberChange};
 use friday_core::journal::round::RoundAsk;
 use friday_core::reason::Reason;
 use friday_node::operation::Course;
@@ -36,6 +36,8 @@ pub(crate) struct Known {
     /// Its plan stops every host for the migration.
     pub(crate) stops_all: bool,
     pub(crate) observed_since: u64,
+    /// What it makes of the fleet's members.
+    pub(crate) change: Option<MemberChange>,
 }
 
 /// How long a host may not notice that its application fails: three probes and their timeouts.
@@ -74,6 +76,7 @@ impl World {
         match action {
             Action::Start { app, .. } => {
                 self.quarantined_release_is_never_started_where_known(host, app.release);
+                self.what_nobody_signed_is_never_started(host, app.release);
                 self.nothing_starts_beside_a_migration_that_needs_it_stopped(host);
             }
             Action::Rotate { direction: Direction::Out, .. } | Action::Stop { .. } => {
@@ -130,17 +133,19 @@ impl World {
             return;
         }
         self.hosts[host].watch.taken_out = true;
-        let out = self.hosts.iter().filter(|other| other.watch.taken_out).count();
-        let served = self.hosts.iter().filter(|other| other.watch.has_served).count();
+        let fleet = self.fleet_of(&open.id);
+        let out = fleet.iter().filter(|other| self.hosts[**other].watch.taken_out).count();
+        let served = fleet.iter().filter(|other| self.hosts[**other].watch.has_served).count();
         let percent = self.options.out_at_once_percent as usize;
         let mut budget = (served * percent).div_ceil(100).max(1);
         let names_hosts = self.known.get(&open.id).is_some_and(|known| !known.only.is_empty());
         if open.kind != RolloutKind::Push || names_hosts {
             // A rollback, and a push of which a person named the hosts, may take one answering host beyond those that do not answer it.
-            let silent = (0..self.hosts.len())
+            let silent = fleet
+                .iter()
                 .filter(|other| {
-                    self.hosts[*other].process.is_none()
-                        || (0..self.laptops.len()).any(|laptop| self.is_cut(laptop, *other))
+                    self.hosts[**other].process.is_none()
+                        || (0..self.laptops.len()).any(|laptop| self.is_cut(laptop, **other))
                 })
                 .count();
             let known = self.known.get(&open.id).cloned().unwrap_or_default();
@@ -150,9 +155,9 @@ impl World {
             budget = budget.max(silent + 1);
         }
         if out > budget {
-            let names: Vec<&str> = self
-                .hosts
+            let names: Vec<&str> = fleet
                 .iter()
+                .map(|other| &self.hosts[*other])
                 .filter(|other| other.watch.taken_out)
                 .map(|other| other.name.as_str())
                 .collect();
@@ -163,6 +168,15 @@ impl World {
             );
             self.fail(FailureClass::Safety, what);
         }
+    }
+
+    /// The hosts of a rollout, by number: its budget is theirs.
+    fn fleet_of(&self, rollout: &RolloutId) -> Vec<usize> {
+        let number = |name: &HostName| self.numbers.get(name).copied();
+        self.known.get(rollout).map_or_else(
+            || (0..self.hosts.len()).collect(),
+            |known| known.hosts.iter().filter_map(number).collect(),
+        )
     }
 
     fn pruning_spares_what_a_host_may_need(&mut self, host: usize, keep: &[ReleaseId]) {
@@ -339,6 +353,10 @@ impl World {
                         _ => false,
                     },
                     observed_since: self.now,
+                    change: match &**intent {
+                        Intent::Members { change, .. } => Some(change.clone()),
+                        _ => None,
+                    },
                 };
                 self.known.insert(rollout.clone(), known);
             }
@@ -365,6 +383,8 @@ impl World {
         self.last_end = format!("{rollout} ended: {end:?}");
         if let End::Refused { reasons } = end {
             self.mend_the_configuration(reasons);
+        }
+        if let End::Refused { reasons } | End::NotSwitched { reasons } = end {
             self.reasons.extend(reasons.iter().cloned());
         }
         let Some(known) = self.known.get(rollout).cloned() else { return };
@@ -376,6 +396,7 @@ impl World {
                 let known = Known { hosts: hosts.clone(), ..known.clone() };
                 self.done_means_every_host_was_seen_well(rollout, &known);
             }
+            End::Done => self.members_are_as_the_act_says(&known),
             End::Refused { reasons } if known.is_rollback => {
                 self.rollback_is_never_refused_by_a_lock(reasons)
             }
@@ -389,7 +410,9 @@ impl World {
     /// What a person does about a keeper that the configuration does not name: names it there.
     fn mend_the_configuration(&mut self, reasons: &[Reason]) {
         for reason in reasons {
-            if let Reason::Keeper { known, .. } = reason {
+            if let Reason::Keeper { known, .. } = reason
+                && self.is_member(known)
+            {
                 self.keeper = known.clone();
             }
         }
@@ -420,8 +443,9 @@ impl World {
     fn release_bad_outside_is_never_called_stable(&mut self, known: &Known) {
         let bad =
             known.release.and_then(|release| self.catalog.find(&release)).is_some_and(|release| {
-                (0..self.hosts.len())
-                    .any(|host| release.behaviour_on(host) == crate::catalog::Behaviour::BadOutside)
+                let numbers = known.hosts.iter().filter_map(|host| self.numbers.get(host));
+                let bad = crate::catalog::Behaviour::BadOutside;
+                numbers.into_iter().any(|host| release.behaviour_on(*host) == bad)
             });
         if bad {
             let what = format!("{} is called stable", self.catalog.label(known.release.as_ref()));

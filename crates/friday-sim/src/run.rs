@@ -9,6 +9,7 @@ use friday_wire::{ReleaseId, RolloutKind};
 
 use crate::catalog::Behaviour;
 use crate::failure::{Failure, FailureClass};
+use crate::members::wants_an_upgrade;
 use crate::options::Options;
 use crate::switch::Switch;
 use crate::world::World;
@@ -117,6 +118,7 @@ impl World {
         let laptop = self.rng.usize(..self.laptops.len());
         let unlock = self.lock_command(laptop, false);
         self.give(laptop, unlock);
+        self.mend_members(laptop);
         for means in [
             Means::Back,
             Means::Forward,
@@ -163,12 +165,15 @@ impl World {
     /// What a person does about the reasons of a refusal or a hold.
     fn follow_hints(&mut self, laptop: usize) {
         let reasons = std::mem::take(&mut self.reasons);
+        self.mend_members(laptop);
         for reason in reasons {
             let command = match reason {
-                Reason::Keeper { known, .. } => {
-                    self.keeper = known.clone();
-                    Some(self.keeper_command(laptop, known))
+                Reason::Keeper { known, .. } => Some(self.mend_keeper(laptop, known)),
+                Reason::Once { .. } => {
+                    let host = self.keeper.clone();
+                    self.options.members.then(|| self.once_command(laptop, host))
                 }
+                ref old if wants_an_upgrade(old) => Some(self.upgrade_command(laptop)),
                 Reason::Locked { .. } => Some(self.lock_command(laptop, false)),
                 Reason::DriverGone => self.means(laptop, Means::Back),
                 Reason::RolloutOpen { .. } => self.means(laptop, Means::Rollback),
@@ -196,7 +201,7 @@ impl World {
     }
 
     fn a_rollback_is_open(&self) -> bool {
-        let mut open = self.hosts.iter().filter_map(|host| host.durable.head.rollout.as_ref());
+        let mut open = self.members().filter_map(|host| host.durable.head.rollout.as_ref());
         open.any(|open| open.value.kind == RolloutKind::Rollback)
     }
 
@@ -204,15 +209,15 @@ impl World {
     /// migration it may be all there is.
     fn good_release_held_everywhere(&self) -> Option<ReleaseId> {
         let held = |id: &ReleaseId| {
-            self.hosts.iter().all(|host| host.trees.contains(id) && !host.durable.head.refuses(id))
+            self.members().all(|host| host.trees.contains(id) && !host.durable.head.refuses(id))
         };
         let good = self.catalog.all().iter().filter(|release| release.behaviour.is_good());
-        let stable = self.hosts.iter().filter_map(|host| host.durable.head.stable);
+        let stable = self.members().filter_map(|host| host.durable.head.stable);
         good.map(|release| release.id).chain(stable).find(held)
     }
 
     fn rests_on_a_bad_release(&self) -> bool {
-        self.hosts.iter().any(|host| {
+        self.members().any(|host| {
             host.durable
                 .head
                 .stable
@@ -224,11 +229,14 @@ impl World {
     /// All hosts on one release (or nothing), well, in rotation; no timer, no open rollout, no lease.
     pub(crate) fn is_at_rest(&self) -> Result<Option<ReleaseId>, String> {
         let mut everywhere: Option<Option<ReleaseId>> = None;
-        for host in &self.hosts {
+        for host in self.members() {
             let tell = |what: &str| Err(format!("{what}: {}", self.describe(host.number)));
             let Some(process) = host.process.as_ref() else {
                 return tell("the host program is down");
             };
+            if host.configured.as_ref() != Some(&host.name) {
+                return tell("it has another name than the configuration says");
+            }
             let head = &process.node.durable().head;
             if head.rollout.is_some() {
                 return tell("a rollout is open");
@@ -245,7 +253,7 @@ impl World {
                 return tell("hosts run different releases");
             }
             let quarantined = host.apps.values().any(|app| {
-                self.hosts.iter().any(|other| other.durable.head.refuses(&app.app.release))
+                self.members().any(|other| other.durable.head.refuses(&app.app.release))
                     && head.refuses(&app.app.release)
             });
             if quarantined {
@@ -262,6 +270,7 @@ impl World {
         let laptop = self.laptops.len() - 1;
         // Of a driver that was killed, the lease may still run its time.
         self.run_for(61_000);
+        self.mend_members(laptop);
         for _ in 0..6 {
             if let Some(command) = self.push_command(laptop, &good) {
                 self.give(laptop, command);

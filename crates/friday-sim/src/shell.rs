@@ -19,6 +19,9 @@ use crate::world::{Happening, World};
 impl World {
     /// The machine comes up.
     pub(crate) fn boot(&mut self, host: usize) {
+        if self.hosts[host].given_back {
+            return;
+        }
         let now = self.now;
         let machine = &mut self.hosts[host];
         machine.boots += 1;
@@ -56,6 +59,12 @@ impl World {
             // The disk had it already; only nobody was told.
             self.hosts[host].durable = *persist;
         }
+        if process.leaving {
+            // It had come so far.
+            let stopped: Vec<App> =
+                self.hosts[host].apps.keys().filter(|_| self.rng.bool()).copied().collect();
+            self.hosts[host].apps.retain(|app, _| !stopped.contains(app));
+        }
         let unfinished: Vec<Action> = process.actions.into_values().collect();
         for action in unfinished {
             if self.rng.bool() {
@@ -91,6 +100,7 @@ impl World {
             actions: BTreeMap::new(),
             persisting: None,
             waiting: VecDeque::new(),
+            leaving: false,
             wakes_at: None,
             unsealed: BTreeMap::new(),
             unsaved: None,
@@ -133,6 +143,16 @@ impl World {
                 Answer::Error { why: "no space left on device".to_owned() },
             );
         }
+        if let Request::PutManifest { release, .. } = &request
+            && let Some(answer) = self.does_not_take(host, *release)
+        {
+            return self.reply(host, caller, answer);
+        }
+        match request {
+            Request::Leave { fence, .. } => return self.begins_to_leave(host, caller, &fence),
+            Request::Rename { fence, to } => return self.takes_a_name(host, caller, &fence, to),
+            _ => {}
+        }
         if let Request::GetManifest { release } = &request {
             let answer = match self.catalog.find(release) {
                 Some(found) if self.hosts[host].trees.contains(release) => {
@@ -173,6 +193,9 @@ impl World {
         let now = self.now;
         let clock = self.hosts[host].boot_clock(now);
         let Some(process) = self.hosts[host].process.as_mut() else { return };
+        if process.leaving {
+            return;
+        }
         if process.persisting.is_some() {
             process.waiting.push_back(input);
             return;
@@ -290,7 +313,7 @@ impl World {
             seen.facts = HostFacts {
                 version: "0.1.0".to_owned(),
                 program: String::new(),
-                wire: friday_wire::WIRE_VERSION,
+                wire: machine.wire,
                 disk_free: if machine.disk == Disk::Full { 0 } else { 1 << 40 },
                 disk_total: 1 << 41,
                 boot_hook: machine.boot_hook,

@@ -53,6 +53,8 @@ pub(crate) enum Happening {
     Persisted { host: usize, epoch: u64 },
     /// An action ends.
     ActionEnds { host: usize, epoch: u64, action: ActionId },
+    /// A host has left the fleet.
+    Leaves { host: usize, epoch: u64, caller: Caller },
     /// An application ends by itself.
     AppExits { host: usize, boots: u64, app: App },
     /// The host program is started again.
@@ -102,6 +104,8 @@ pub struct World {
     pub(crate) first_reads: BTreeMap<(usize, HostName), Head>,
     /// Attempts of which a host said that they were not executed.
     pub(crate) told_unexecuted: BTreeSet<(usize, StepKey)>,
+    /// Releases that nobody signed, where hosts ask for that.
+    pub(crate) unsigned: BTreeSet<ReleaseId>,
     /// How often each release was started.
     pub(crate) starts: BTreeMap<ReleaseId, usize>,
     /// How often a migration was begun.
@@ -157,6 +161,7 @@ impl World {
             known: BTreeMap::new(),
             first_reads: BTreeMap::new(),
             told_unexecuted: BTreeSet::new(),
+            unsigned: BTreeSet::new(),
             starts: BTreeMap::new(),
             migrations: 0,
             meddlings: Vec::new(),
@@ -175,6 +180,13 @@ impl World {
     }
 
     fn furnish(&mut self) {
+        if self.options.signing {
+            let all = self.catalog.all().iter().enumerate();
+            self.unsigned = all.filter(|(at, _)| at % 3 == 1).map(|(_, one)| one.id).collect();
+        }
+        if self.options.old_programs {
+            self.hosts.iter_mut().step_by(3).for_each(|host| host.wire = 1);
+        }
         for number in 0..self.options.laptops {
             let clock_ms = self.rng.i64(-120_000..120_000);
             self.laptops.push(Laptop {
@@ -343,6 +355,7 @@ impl World {
             Happening::NodeWakes { host, epoch, at } => self.node_wakes(host, epoch, at),
             Happening::Persisted { host, epoch } => self.persisted(host, epoch),
             Happening::ActionEnds { host, epoch, action } => self.action_ends(host, epoch, action),
+            Happening::Leaves { host, epoch, caller } => self.leaves(host, epoch, caller),
             Happening::AppExits { host, boots, app } => self.app_exits(host, boots, app),
             Happening::ProgramStarts { host, epoch } => self.program_starts(host, epoch),
             Happening::Boots { host, boots } => {

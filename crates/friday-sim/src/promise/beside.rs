@@ -48,6 +48,7 @@ impl World {
         let Some(rollout) = self.migrates_alone(host) else { return };
         let beside = (0..self.hosts.len()).find(|other| {
             !self.hosts[*other].apps.is_empty()
+                && self.hosts[*other].configured.is_some()
                 && self.hosts[*other].watch.has_served
                 && !self.may_run_beside(*other, &rollout)
         });
