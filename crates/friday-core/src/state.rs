@@ -52,6 +52,8 @@ pub struct State {
     pub apart: Arc<BTreeMap<HostName, ReleaseId>>,
     /// Hosts that are still to be put right.
     pub owed_sweep: Arc<BTreeSet<HostName>>,
+    /// Hosts that left the fleet, or took another name.
+    pub parted: Arc<BTreeMap<HostName, Parted>>,
     /// Every rollout.
     pub rollouts: SharedMap<RolloutId, Arc<Rollout>>,
     /// In the order in which they began.
@@ -60,6 +62,15 @@ pub struct State {
     pub open: Vec<RolloutId>,
     /// Requests of other processes that the driver has not taken up.
     pub requests: Vec<(RolloutId, String, Requested)>,
+}
+
+/// A name that a host of the fleet had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parted {
+    /// What is said of that name under a lower fence is over.
+    pub fence: Fence,
+    /// The host's name now; `None`: it left, and nothing of friday's is on it.
+    pub now: Option<HostName>,
 }
 
 /// A start of a driver.
@@ -112,6 +123,7 @@ impl Default for State {
             releases: Default::default(),
             apart: Default::default(),
             owed_sweep: Default::default(),
+            parted: Default::default(),
             rollouts: Default::default(),
             order: Default::default(),
             open: Vec::new(),
@@ -300,7 +312,7 @@ impl State {
                         .collect(),
                 });
             }
-            End::Done => self.lesser_act_done(&rollout.intent),
+            End::Done => self.lesser_act_done(&rollout),
             End::TakenBack { .. }
             | End::NotSwitched { .. }
             | End::Refused { .. }
@@ -332,7 +344,19 @@ impl State {
         }
     }
 
-    fn members_changed(&mut self, change: &MemberChange) {
+    fn members_changed(&mut self, change: &MemberChange, fence: Option<&Fence>) {
+        let mut parts = |host: &HostName, now: Option<&HostName>| {
+            if let Some(fence) = fence.cloned() {
+                let parted = Parted { fence, now: now.cloned() };
+                Arc::make_mut(&mut self.parted).insert(host.clone(), parted);
+            }
+        };
+        match change {
+            MemberChange::Remove { host } => parts(host, None),
+            MemberChange::Rename { from, to } => parts(from, Some(to)),
+            // Whatever runs there goes on.
+            MemberChange::Forget { .. } => {}
+        }
         let (apart, owed) = (Arc::make_mut(&mut self.apart), Arc::make_mut(&mut self.owed_sweep));
         match change {
             MemberChange::Remove { host } | MemberChange::Forget { host, .. } => {
@@ -353,11 +377,13 @@ impl State {
         }
     }
 
-    fn lesser_act_done(&mut self, intent: &Intent) {
-        match intent {
+    fn lesser_act_done(&mut self, act: &Rollout) {
+        match &*act.intent {
             Intent::Lock { lock, .. } => self.lock = lock.clone(),
             Intent::Keeper { keeper, .. } => self.keeper = Some(keeper.clone()),
-            Intent::Members { change, .. } => self.members_changed(change),
+            Intent::Members { change, .. } => {
+                self.members_changed(change, act.fence.as_ref());
+            }
             Intent::Push { .. }
             | Intent::Rollback { .. }
             | Intent::Sweep { .. }

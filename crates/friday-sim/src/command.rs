@@ -155,7 +155,7 @@ impl World {
             driver: self.new_driver(laptop),
             process: ProcessName::new(ONCE),
             host,
-            dead: self.given_back(),
+            dead: self.former_names(),
             fleet: Box::new(self.fleet_plan()),
         }
     }

@@ -4,7 +4,7 @@
 use friday_core::controller::input::Command;
 use friday_core::journal::intent::MemberChange;
 use friday_core::reason::Reason;
-use friday_wire::{Answer, Fence, HostName, Refusal, WIRE_VERSION};
+use friday_wire::{Answer, Fence, HostName, Refusal, WIRE_MEMBERS, WIRE_VERSION};
 
 use crate::failure::FailureClass;
 use crate::host::Host;
@@ -79,6 +79,14 @@ impl World {
             self.keeper = name.clone();
         }
         self.numbers.insert(name, host);
+    }
+
+    fn writes_the_name_it_knows(&mut self, host: usize) {
+        let name = self.hosts[host].name.clone();
+        let before = self.hosts[host].configured.replace(name.clone());
+        if before.as_ref() == Some(&self.keeper) {
+            self.keeper = name;
+        }
     }
 
     /// From the name that the host knows to the one that the configuration has.
@@ -288,6 +296,11 @@ impl World {
         let wrong: Vec<usize> =
             self.hosts.iter().filter(|host| differs(host)).map(|host| host.number).collect();
         for host in wrong {
+            if self.hosts[host].wire < WIRE_MEMBERS {
+                // Nor can the program be replaced there under a name that it does not know.
+                self.writes_the_name_it_knows(host);
+                continue;
+            }
             let command = self.rename_command(laptop, host);
             self.give(laptop, command);
         }
@@ -317,10 +330,10 @@ impl World {
         }
     }
 
-    /// Hosts that are gone for good, for whoever moves what runs once.
-    pub(crate) fn given_back(&self) -> Vec<HostName> {
-        let names = self.numbers.iter().filter(|(_, number)| self.hosts[**number].given_back);
-        names.map(|(name, _)| name.clone()).collect()
+    /// Names that the configuration does not have: nothing that runs once runs under one of them, as
+    /// whoever moves that can say.
+    pub(crate) fn former_names(&self) -> Vec<HostName> {
+        self.numbers.keys().filter(|name| !self.is_member(name)).cloned().collect()
     }
 }
 

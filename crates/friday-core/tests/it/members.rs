@@ -6,7 +6,7 @@ use friday_core::journal::event::End;
 use friday_core::journal::intent::MemberChange;
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::FleetPlan;
-use friday_wire::{Fence, HostName, RolloutId, Stamped};
+use friday_wire::{Fence, Holder, HostName, ProcessName, RolloutId, Stamped};
 
 use crate::scene::host::ScriptedHost;
 use crate::scene::{Scene, release};
@@ -207,4 +207,63 @@ fn a_renamed_host_that_is_not_the_keeper_is_told_alone() {
     let _ = change_in(&mut scene, "rename", change, fleet);
     assert_eq!(scene.end("rename"), &End::Done);
     assert_eq!((scene.count_all("rename"), scene.count_all("keeper")), (1, 0));
+}
+
+/// The others were told that the last of three hosts runs what runs once; nothing runs there.
+fn told_of_the_third() -> Scene {
+    let mut scene = Scene::with_hosts(3);
+    for other in ["web-1", "web-2"] {
+        let third = Holder::Host { host: host("web-3") };
+        let told = Stamped { fence: Fence::zero(), value: third };
+        let machine = scene.hosts.get_mut(&host(other)).expect("it is there");
+        machine.head.once.insert(ProcessName::new("mailer"), told);
+    }
+    scene
+}
+
+fn move_to_the_second(scene: &mut Scene, fleet: FleetPlan) {
+    let command = Command::SetOnce {
+        rollout: RolloutId::new("once"),
+        driver: scene.driver(),
+        process: ProcessName::new("mailer"),
+        host: host("web-2"),
+        dead: Vec::new(),
+        fleet: Box::new(fleet),
+    };
+    let _ = scene.give(command);
+    scene.run();
+}
+
+#[test]
+fn a_host_that_left_does_not_run_what_runs_once() {
+    let mut scene = told_of_the_third();
+    change(&mut scene, "remove", MemberChange::Remove { host: host("web-3") });
+    scene.hosts.remove(&host("web-3"));
+    let fleet = scene.fleet();
+    move_to_the_second(&mut scene, fleet);
+    assert_eq!(scene.end("once"), &End::Done);
+}
+
+#[test]
+fn a_host_that_was_forgotten_may_run_what_runs_once() {
+    let mut scene = told_of_the_third();
+    let reason = "given back".to_owned();
+    change(&mut scene, "forget", MemberChange::Forget { host: host("web-3"), reason });
+    scene.hosts.remove(&host("web-3"));
+    let fleet = scene.fleet();
+    move_to_the_second(&mut scene, fleet);
+    assert!(matches!(scene.end("once"), End::Refused { .. }), "{:?}", scene.end("once"));
+}
+
+#[test]
+fn a_host_is_known_by_its_new_name_to_run_what_runs_once() {
+    let mut scene = told_of_the_third();
+    let mut fleet = scene.fleet();
+    let machine = scene.hosts.remove(&host("web-3")).expect("it is there");
+    scene.hosts.insert(host("www-3"), machine);
+    fleet.hosts[2].name = host("www-3");
+    let change = MemberChange::Rename { from: host("web-3"), to: host("www-3") };
+    let _ = change_in(&mut scene, "rename", change, fleet.clone());
+    move_to_the_second(&mut scene, fleet);
+    assert_eq!(scene.end("once"), &End::Done);
 }

@@ -152,6 +152,16 @@ pub fn rename(ui: &Ui, mut context: Context, args: &RenameArgs) -> Result<Exit, 
     context.known_as.insert(to.clone(), from.clone());
     driver::settle(ui, &context)?;
     let seen = seen(&context, &to)?;
+    if seen.facts.wire < friday_wire::WIRE_MEMBERS {
+        // It takes no new name, and is not upgraded under one that it does not know.
+        return Err(CommandError::new(
+            Exit::Refused,
+            format!("friday-host on `{from}` is too old to take another name"),
+        )
+        .hint(format!(
+            "write `{from}` in the configuration again, then `friday hosts upgrade`, then the new name"
+        )));
+    }
     let journal = Journal::read_whole(&context)?;
     let ours = journal.chronicle.journal.as_ref();
     if !ours.is_some_and(|journal| seen.head.witnesses.contains_key(journal)) {

@@ -64,7 +64,12 @@ fn told(view: View<'_>, process: &ProcessName) -> Option<HostName> {
         Holder::Host { host } => Some((&known.fence, host)),
         Holder::Here => None,
     });
-    named.max().map(|(_, host)| host.clone())
+    let (mut fence, mut host) = named.max()?;
+    // What others were told of a host before it left, or took another name, is over.
+    while let Some(parted) = view.state.parted.get(host).filter(|parted| *fence < parted.fence) {
+        (fence, host) = (&parted.fence, parted.now.as_ref()?);
+    }
+    Some(host.clone())
 }
 
 /// After the raise of a move: every other host gives it up first.
