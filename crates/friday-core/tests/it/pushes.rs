@@ -122,6 +122,21 @@ fn a_refused_lease_refuses_the_push_and_nothing_is_opened() {
 }
 
 #[test]
+fn a_host_that_was_not_told_of_the_unlock_refuses_the_push_before_it_begins() {
+    let mut scene = Scene::with_hosts(2);
+    let lock = Lock { person: "bela".to_owned(), reason: "inventory".to_owned(), at_ms: 0 };
+    scene.host("web-2").head.lock = Some(Stamped { fence: Fence::zero(), value: Some(lock) });
+    let later = Fence { number: 1, ..Fence::zero() };
+    scene.host("web-1").head.lock = Some(Stamped { fence: later, value: None });
+    let plan = scene.plan();
+    let _ = scene.push("push", plan);
+    scene.run();
+    let locked = Reason::Locked { person: "bela".to_owned(), reason: "inventory".to_owned() };
+    assert_eq!(refused(scene.end("push")), [locked]);
+    assert_eq!(scene.count_all("open"), 0);
+}
+
+#[test]
 fn a_lock_refuses_the_push_and_gives_the_lease_back() {
     let mut scene = Scene::with_hosts(2);
     let lock = Lock { person: "bela".to_owned(), reason: "inventory".to_owned(), at_ms: 0 };

@@ -51,7 +51,7 @@ impl Judged {
 pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) -> Vec<Judged> {
     let mut judged = vec![
         reachable(view, raised),
-        unlocked(truth),
+        unlocked(view, truth),
         lease(view, raised),
         nothing_open(view, truth),
         quarantine(view, plan, truth),
@@ -179,8 +179,11 @@ fn reachable(view: View<'_>, raised: &Round) -> Judged {
     }
 }
 
-fn unlocked(truth: &Truth) -> Judged {
-    match &truth.lock {
+/// Nobody locked the fleet; and every host that was locked was also told that it is not any more. One
+/// that was not would refuse its switch.
+fn unlocked(view: View<'_>, truth: &Truth) -> Judged {
+    let untold = || view.rollout.heads.values().find_map(|head| head.lock.as_ref()?.value.as_ref());
+    match truth.lock.as_ref().or_else(untold) {
         Some(lock) => Judged::refuse(
             Gate::Unlocked,
             Reason::Locked { person: lock.person.clone(), reason: lock.reason.clone() },
