@@ -17,7 +17,7 @@ pub const KINDS: [(&str, &str); 4] = [
     ("sweep", "makes every host what the fleet's truth says"),
     (
         "act",
-        "looks, locks, quarantines, names the keeper, moves what runs once, replaces friday-host",
+        "looks, locks, quarantines, names the keeper, moves what runs once, replaces friday-host, lets a host leave, renames one",
     ),
 ];
 
@@ -113,6 +113,11 @@ pub const TRANSITIONS: &[(&str, &str, &str)] = &[
     ("act", "raising", "upgrading friday-host"),
     ("act", "upgrading friday-host", "upgrading friday-host"),
     ("act", "upgrading friday-host", "releasing the lease"),
+    ("act", "raising", "leaving the fleet"),
+    ("act", "leaving the fleet", "releasing the lease"),
+    ("act", "raising", "taking another name"),
+    ("act", "taking another name", "acting"),
+    ("act", "taking another name", "releasing the lease"),
     ("act", "raising", "releasing the lease"),
     ("act", "acting", "releasing the lease"),
     ("act", "releasing the lease", "ended"),

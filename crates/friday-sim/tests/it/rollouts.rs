@@ -48,9 +48,12 @@ const RARE: &[(Transition, &str)] = &[
     (("sweep", "shipping", "staging"), "as above"),
     (("sweep", "shipping", "hosts go back"), "as above, and it is lost too"),
     (("sweep", "staging", "hosts go back"), "as above"),
-    (("act", "raising", "upgrading friday-host"), "the simulator upgrades nothing"),
-    (("act", "upgrading friday-host", "upgrading friday-host"), "the simulator upgrades nothing"),
-    (("act", "upgrading friday-host", "releasing the lease"), "the simulator upgrades nothing"),
+    (("act", "raising", "upgrading friday-host"), "few worlds have old host programs"),
+    (
+        ("act", "upgrading friday-host", "upgrading friday-host"),
+        "few worlds have old host programs",
+    ),
+    (("act", "upgrading friday-host", "releasing the lease"), "few worlds have old host programs"),
 ];
 
 /// As [`RARE`], of what comes from many phases: kind, to.
