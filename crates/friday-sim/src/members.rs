@@ -7,7 +7,7 @@ use friday_core::reason::Reason;
 use friday_wire::{Answer, Fence, HostName, Refusal, WIRE_MEMBERS, WIRE_VERSION};
 
 use crate::failure::FailureClass;
-use crate::host::Host;
+use crate::host::{Disk, Host};
 use crate::laptop::Caller;
 use crate::promise::Known;
 use crate::world::{Happening, World};
@@ -228,6 +228,9 @@ impl World {
         release: friday_wire::ReleaseId,
     ) -> Option<Answer> {
         let machine = &self.hosts[host];
+        if machine.disk == Disk::Full {
+            return Some(Answer::Error { why: "no space left on device".to_owned() });
+        }
         if self.options.processes && machine.wire < friday_wire::WIRE_PROCESSES {
             let why =
                 format!("friday-host there knows no releases with processes: {UPGRADE_FIRST}");

@@ -134,15 +134,6 @@ impl World {
                 Answer::Error { why: "not that release's manifest".to_owned() },
             );
         }
-        if let Request::PutManifest { .. } = &request
-            && self.hosts[host].disk == Disk::Full
-        {
-            return self.reply(
-                host,
-                caller,
-                Answer::Error { why: "no space left on device".to_owned() },
-            );
-        }
         if let Request::PutManifest { release, .. } = &request
             && let Some(answer) = self.does_not_take(host, *release)
         {
