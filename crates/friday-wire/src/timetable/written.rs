@@ -127,8 +127,7 @@ impl Field {
                 Ok(())
             }
             None if step.is_some() => {
-                let why = format!("a step needs a range: `*/5`, or `{}-{}/5`", 10, 30);
-                Err(item.wrong(why))
+                Err(item.wrong("a step needs a range: `*/5`, or `10-30/5`".to_owned()))
             }
             None => self.value(span).map(drop),
         }

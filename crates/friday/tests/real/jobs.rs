@@ -66,6 +66,14 @@ fn one_more(bed: &Bed, label: &str) {
     assert_eq!(beats(bed, "h2")[before..], [label.to_owned()]);
 }
 
+/// What a run writes is on its way for a moment.
+fn logs_tell(bed: &Bed, laptop: &Project, label: &str) {
+    until("the run is in the log", || {
+        let logs = said(&laptop.run(bed, &["logs", "h2", "--process", "beat"]));
+        logs.contains(&format!("beat of {label}")) && logs.contains("friday: run of")
+    });
+}
+
 #[test]
 fn a_job_comes_and_goes_with_its_release() {
     let mut bed = Servers::Plain.up(HOSTS);
@@ -78,8 +86,7 @@ fn a_job_comes_and_goes_with_its_release() {
     assert_eq!(waiting(&bed, "h2"), ["v2"]);
     one_more(&bed, "v2");
     until("the run's end is known", || said(&laptop.run(&bed, &["hosts"])).contains("ran well"));
-    let logs = said(&laptop.ends_with(&bed, 0, &["logs", "h2", "--process", "beat"]));
-    assert!(logs.contains("beat of v2") && logs.contains("friday: run of"), "{logs}");
+    logs_tell(&bed, &laptop, "v2");
 
     // Taken off: nothing of it waits any more, and the next run is the old release's.
     laptop.ends_with(&bed, 0, &["rollback", "--reason", "a test"]);
@@ -103,8 +110,7 @@ fn one_run(servers: Servers) {
     let laptop = laptop(&bed, servers);
     laptop.ends_with(&bed, 0, &["push", "v1"]);
     one_more(&bed, "v1");
-    let logs = said(&laptop.ends_with(&bed, 0, &["logs", "h2", "--process", "beat"]));
-    assert!(logs.contains("beat of v1") && logs.contains("friday: run of"), "{logs}");
+    logs_tell(&bed, &laptop, "v1");
     laptop.ends_with(&bed, 0, &["push", "v2"]);
     assert_eq!(waiting(&bed, "h2"), ["v2"]);
 }
