@@ -15,6 +15,7 @@ pub fn run(words: &[&str]) -> Result<(), String> {
         _ => return Err("usage: cargo xtask demo [good | bad | stop]".to_owned()),
     };
     let mut push = friday()?;
+    workspace::run(&mut build())?;
     push.args(["push", "--yes"]).arg(format!("dist/{release}"));
     show(&push);
     let status = push.status().map_err(|error| format!("cannot run friday: {error}"))?;
@@ -92,6 +93,14 @@ fn friday() -> Result<Command, String> {
     Ok(friday)
 }
 
+/// Builds the guestbook's releases. They are no part of the repository, and a push that names a release
+/// builds nothing.
+fn build() -> Command {
+    let mut build = Command::new("./build");
+    build.current_dir(guestbook());
+    build
+}
+
 fn guestbook() -> PathBuf {
     workspace::root().join("examples/guestbook")
 }
@@ -99,4 +108,19 @@ fn guestbook() -> PathBuf {
 fn show(command: &Command) {
     let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
     crate::print(&format!("$ cd examples/guestbook && friday {}\n", words.join(" ")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_release_that_is_pushed_is_one_that_is_built() {
+        let script = guestbook().join(build().get_program());
+        let text = std::fs::read_to_string(&script).expect("the demo runs what is there");
+        assert!(text.contains("for release in releases/*"), "it lays out each of them");
+        for release in ["v1", "v2", "v3"] {
+            assert!(guestbook().join("releases").join(release).is_dir(), "{release}");
+        }
+    }
 }

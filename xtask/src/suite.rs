@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::workspace;
 
 /// A program that tests need, and the Debian package that has it.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 11] = [
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
     ("ip", "iproute2"),
@@ -22,6 +22,8 @@ const NEEDED: [(&str, &str); 10] = [
     ("systemctl", "systemd"),
     ("dbus-daemon", "dbus"),
     ("/usr/share/pam-configs/systemd", "libpam-systemd"),
+    // Logins there may start and stop what root owns.
+    ("sudo", "sudo"),
 ];
 
 /// Where programs for administrators lie, also where `PATH` does not name them.

@@ -290,7 +290,7 @@ impl Reason {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => {
-                "see `friday hosts`; a host that is gone for good leaves `[hosts]`"
+                "see `friday hosts`; a host that is gone for good leaves `[hosts]`, after an open push that names it went back"
             }
             Self::Locked { .. } => "`friday unlock` lifts it; a rollback needs no unlock",
             Self::Leased { .. } => {

@@ -18,6 +18,10 @@ const ASK_LIMIT: Duration = Duration::from_secs(20);
 /// The longest that its own way to stop may take, beside the grace that the plan gives.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
 
+/// What the shell is told, with the command itself in the environment: `pkill -f` of a word must not find the
+/// shell that runs it.
+const EVALUATE: &str = "eval \"$FRIDAY_ASKED\"";
+
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -48,12 +52,16 @@ fn goes_back_to_nothing(host: &Host) -> bool {
 
 fn stop(host: &Host, release: ReleaseId, adopted: &Adopted, grace: Duration) -> Result<(), String> {
     let dir = std::path::Path::new(&adopted.path);
-    let env = || environment::of_host(&host.name(), release, None);
-    let runs = || crate::command::run(&adopted.running, dir, env(), ASK_LIMIT).is_ok();
+    let run = |command: &str, limit: Duration| {
+        let mut env = environment::of_host(&host.name(), release, None);
+        env.insert("FRIDAY_ASKED".to_owned(), command.into());
+        crate::command::run(EVALUATE, dir, env, limit)
+    };
+    let runs = || run(&adopted.running, ASK_LIMIT).is_ok();
     if !runs() {
         return Ok(());
     }
-    let said = crate::command::run(&adopted.stop, dir, env(), STOP_LIMIT.max(grace));
+    let said = run(&adopted.stop, STOP_LIMIT.max(grace));
     let deadline = Instant::now() + grace.max(LOOK_EVERY);
     while runs() {
         if Instant::now() > deadline {

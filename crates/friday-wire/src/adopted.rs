@@ -11,11 +11,12 @@ use crate::manifest::RunSpec;
 use crate::{Processes, UnitSpec};
 
 /// What friday runs for an adopted release. The application may take a minute until it is seen to run; that
-/// it does not is believed the third time.
+/// it does not is believed the third time. The commands are evaluated, not passed: one that looks for a word
+/// among all processes must not find itself.
 const COMMAND: &str = "cd \"$FRIDAY_ADOPTED_PATH\" || exit 1
-runs() { /bin/sh -c \"$FRIDAY_ADOPTED_RUNNING\" </dev/null >/dev/null 2>&1; }
+runs() { /bin/sh -c 'eval \"$FRIDAY_ADOPTED_RUNNING\"' </dev/null >/dev/null 2>&1; }
 if ! runs; then
-  /bin/sh -c \"$FRIDAY_ADOPTED_START\" </dev/null || exit 1
+  /bin/sh -c 'eval \"$FRIDAY_ADOPTED_START\"' </dev/null || exit 1
   n=0
   until runs; do n=$((n+1)); [ \"$n\" -lt 60 ] || exit 1; sleep 1; done
 fi

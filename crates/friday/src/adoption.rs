@@ -22,11 +22,15 @@ const FETCH_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Arguments: the directory, the command that asks whether it runs, the command that asks whether the login
 /// may stop it, and paths that are left out. Lines: a word and what it is about.
+///
+/// Commands have the environment that friday-host will give them, and stand in no process's arguments.
 const LOOK: &str = r#"cd "$1" || exit 3
 r=$2; m=$3; shift 3
+e() { env -i HOME="$HOME" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin FRIDAY_ASKED="$1" \
+  /bin/sh -c 'eval "$FRIDAY_ASKED"' </dev/null >/dev/null 2>&1; }
 printf 'path\t%s\n' "$(pwd -P)"
-/bin/sh -c "$r" </dev/null >/dev/null 2>&1 && echo runs
-/bin/sh -c "$m" </dev/null >/dev/null 2>&1 && echo may
+e "$r" && echo runs
+e "$m" && echo may
 n=$#
 while [ "$n" -gt 0 ]; do p=$1; shift; set -- "$@" -path "./$p" -prune -o; n=$((n-1)); done
 LC_ALL=C; export LC_ALL
@@ -34,6 +38,9 @@ find . "$@" -type f -exec sha256sum -- {} + || exit 4
 find . "$@" -type l -exec sh -c 'for l; do printf "link\t%s\t%s\n" "$l" "$(readlink "$l")"; done' sh {} + || exit 4
 find . "$@" ! -type f ! -type d ! -type l -exec printf 'special\t%s\n' {} + || exit 4
 "#;
+
+/// The status with which `tar` ends when a file was written to while it was read.
+const CHANGED: i32 = 1;
 
 /// Arguments: the directory and `tar`'s options.
 const FETCH: &str = r#"cd "$1" || exit 3; shift; exec tar -cf - "$@" ."#;
@@ -167,12 +174,18 @@ pub fn look(
 
 fn readable(host: &HostName, path: &str, ran: &Ran) -> Result<(), CommandError> {
     let refuse = |what: String| {
-        Err(CommandError::new(Exit::Refused, format!("{what}; nothing was changed"))
-            .because(&ran.said))
+        let error = CommandError::new(Exit::Refused, format!("{what}; nothing was changed"));
+        Err(error
+            .because(&ran.said)
+            .hint("`--leave-out PATH` for what is no part of the release: logs, caches, uploads"))
     };
     match ran.status {
         0 => Ok(()),
-        3 => refuse(format!("there is no directory `{path}` on `{host}`")),
+        3 => {
+            let what = format!("there is no directory `{path}` on `{host}`; nothing was changed");
+            Err(CommandError::new(Exit::Refused, what).because(&ran.said))
+        }
+        CHANGED => refuse(format!("something in `{path}` on `{host}` changed while it was read")),
         _ => {
             refuse(format!("not everything in `{path}` on `{host}` can be read by the login user"))
         }

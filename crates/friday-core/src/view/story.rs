@@ -1,6 +1,6 @@
 //! One event as lines for people. `push` draws them while they happen, `log` draws them years later.
 
-use friday_wire::{HostName, Migration, Refusal, RolloutId, StepState};
+use friday_wire::{HostName, Migration, Observation, Refusal, RolloutId, StepState};
 use serde::Serialize;
 
 use super::chronicle::{Chronicle, rollout_of};
@@ -100,7 +100,12 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
             line(tone, text)
         }
         Event::HostAnswered { host, answer, .. } => {
-            let (tone, text) = answered(chronicle, answer);
+            let (tone, text) = match answer {
+                HostAnswer::Seen { observation } if word == RolloutWord::Sweep => {
+                    swept_over(chronicle, observation)
+                }
+                _ => answered(chronicle, answer),
+            };
             line(tone, text).of_host(host)
         }
         Event::FenceChosen { fence, .. } => line(Tone::Fine, format!("the fence is {fence}")),
@@ -297,6 +302,17 @@ fn round(ask: RoundAsk, hosts: usize) -> (Tone, String) {
     }
 }
 
+/// What a sweep sees and leaves alone: files are changed only where a switch watches over it.
+fn swept_over(chronicle: &Chronicle, seen: &Observation) -> (Tone, String) {
+    let runs = chronicle.target_says(seen.head.current.as_ref());
+    match &seen.facts.drift {
+        None => (Tone::Fine, format!("seen; its current release is {runs}")),
+        Some(drift) => {
+            (Tone::Warn, format!("{drift}; a push of {runs} puts it right, a sweep does not"))
+        }
+    }
+}
+
 fn answered(chronicle: &Chronicle, answer: &HostAnswer) -> (Tone, String) {
     match answer {
         HostAnswer::Head { head } => {
@@ -448,8 +464,8 @@ fn done(word: RolloutWord) -> &'static str {
     match word {
         RolloutWord::Push => "runs it, healthy, in rotation, confirmed",
         RolloutWord::Rollback => "is back",
-        RolloutWord::Sweep
-        | RolloutWord::Lock
+        RolloutWord::Sweep => "runs what it should",
+        RolloutWord::Lock
         | RolloutWord::Unlock
         | RolloutWord::Quarantine
         | RolloutWord::Lift

@@ -104,19 +104,28 @@ pub(super) fn command(
     }
 }
 
-/// The command that runs a script at an address, past friday-host.
+/// The shell that runs what it reads, past friday-host. The script comes on its standard input: what is
+/// looked for on a host, `pgrep -f` of a word, must not stand in the arguments of who looks for it.
+const READER: &str = "eval \"$(cat)\"";
+
+/// What a script says before anything else. What a shell profile printed stands before it.
+pub(super) const BEGINS: &[u8] = b"\0friday-script/1\n";
+
+/// The command that runs a script at an address, and what it reads.
 pub(super) fn shell_command(
     address: &Address,
     login: &LoginSettings,
     base: &Path,
     script: &str,
     arguments: &[String],
-) -> Result<HostCommand, ConnectError> {
+) -> Result<(HostCommand, String), ConnectError> {
+    let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+    let begins = "printf '\\000friday-script/1\\n'";
+    let input = format!("{begins}\nset -- {}\n{script}\n", words.join(" "));
     match address {
         Address::Local { .. } => {
-            let mut args = vec!["-c".to_owned(), script.to_owned(), "friday".to_owned()];
-            args.extend(arguments.iter().cloned());
-            Ok(HostCommand { program: "/bin/sh", args })
+            let args = vec!["-c".to_owned(), READER.to_owned(), "friday".to_owned()];
+            Ok((HostCommand { program: "/bin/sh", args }, input))
         }
         Address::Ssh { user, host, port } => {
             let mut args = options(login, base, Route::Usual);
@@ -124,9 +133,8 @@ pub(super) fn shell_command(
                 args.extend(["-p".to_owned(), port.to_string()]);
             }
             args.extend(["--".to_owned(), destination(user, host)?]);
-            let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
-            args.push(format!("exec /bin/sh -c {} friday {}", quoted(script), words.join(" ")));
-            Ok(HostCommand { program: "ssh", args })
+            args.push(format!("exec /bin/sh -c {} friday", quoted(READER)));
+            Ok((HostCommand { program: "ssh", args }, input))
         }
     }
 }

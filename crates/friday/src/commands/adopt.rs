@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use clap::Args;
-use friday_core::config::settings::ReleaseFacts;
+use friday_core::config::settings::{Address, ReleaseFacts};
 use friday_core::controller::input;
 use friday_core::release::tree_id;
 use friday_core::rollout::plan::{Hooks, Plan};
@@ -31,7 +31,7 @@ const SHOWN_MAX: usize = 5;
 /// What runs, and how it is stopped and started.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday adopt /srv/app/current --unit app.service\n  friday adopt /srv/app --pidfile /srv/app/app.pid --start bin/start\n  friday adopt /srv/app --start bin/start --stop bin/stop --running bin/status\n  friday adopt /srv/app/current --unit app.service --leave-out log --leave-out tmp\n\nCommands run on the hosts as the login user, in PATH. Nothing is stopped or started now: the next push stops\nit by `stop`, and a rollback starts it again by `start`. --unit needs leave to `sudo -n systemctl`."
+    after_help = "Examples:\n  friday adopt /srv/app/current --unit app.service\n  friday adopt /srv/app --pidfile /srv/app/app.pid --start bin/start\n  friday adopt /srv/app --start bin/start --stop bin/stop --running bin/status\n  friday adopt /srv/app/current --unit app.service --leave-out log --leave-out tmp\n\nCommands run on the hosts as the login user, in PATH. Nothing is stopped or started now: the next push stops\nit by `stop`, and a rollback starts it again by `start`. --unit enables and disables the unit\nwith it, and needs leave to `sudo -n systemctl`."
 )]
 pub struct AdoptArgs {
     /// The directory that runs, on every host; a link like Capistrano's `current` is followed.
@@ -71,25 +71,27 @@ pub fn run(ui: &Ui, global: &Global, args: &AdoptArgs) -> Result<Exit, CommandEr
     refuse_where_friday_runs(&context)?;
     let mut adopted = manner(args)?;
     let may = args.unit.as_deref().map(leave_of);
+    let leave_out = left_out_of(args);
     let inquiry = Inquiry {
         path: &args.path,
         running: &adopted.running,
         may: may.as_deref(),
-        leave_out: &args.leave_out,
+        leave_out: &leave_out,
     };
     let found = adoption::look(&context, &inquiry)?;
     let Some((first, one)) = found.iter().next() else {
         return Err(CommandError::bug("there are no hosts"));
     };
-    refuse_odd(args, &found)?;
+    refuse_odd(&context, args, &found)?;
     refuse_differing(&found, first, one)?;
-    let left_out = one.leads_out();
-    describe(ui, args, &found, one, &left_out, &adopted);
+    let leads_out = one.leads_out();
+    describe(ui, args, &found, (one, &leave_out, &leads_out), &adopted);
     super::members::consent(ui, global, "Make this friday's first release? Nothing is restarted.")?;
     if found.values().all(|other| other.path == one.path) {
         adopted.path.clone_from(&one.path);
     }
-    let plan = plan(&context, args, &adopted, first, &left_out)?;
+    let leave_out: Vec<String> = leave_out.into_iter().chain(leads_out).collect();
+    let plan = plan(&context, args, &adopted, (first, &leave_out))?;
     let (start, stop) = (adopted.start.clone(), adopted.stop.clone());
     let exit = driver::drive(ui, &context, Purpose::Act, |rollout, driver| input::Command::Push {
         rollout,
@@ -144,8 +146,9 @@ fn manner(args: &AdoptArgs) -> Result<Adopted, CommandError> {
         }
         return Ok(Adopted {
             path,
-            start: format!("sudo -n systemctl start {unit}"),
-            stop: format!("sudo -n systemctl stop {unit}"),
+            // Not only started and stopped: what a boot starts by itself would take the port of what came after it.
+            start: format!("sudo -n systemctl enable --now {unit}"),
+            stop: format!("sudo -n systemctl disable --now {unit}"),
             running: format!("systemctl is-active --quiet {unit}"),
         });
     }
@@ -171,10 +174,14 @@ fn manner(args: &AdoptArgs) -> Result<Adopted, CommandError> {
 
 /// Whether the login may do what a unit needs.
 fn leave_of(unit: &str) -> String {
-    format!("sudo -n -l systemctl stop {unit} && sudo -n -l systemctl start {unit}")
+    format!("sudo -n -l systemctl disable --now {unit} && sudo -n -l systemctl enable --now {unit}")
 }
 
-fn refuse_odd(args: &AdoptArgs, found: &BTreeMap<HostName, Found>) -> Result<(), CommandError> {
+fn refuse_odd(
+    context: &Context,
+    args: &AdoptArgs,
+    found: &BTreeMap<HostName, Found>,
+) -> Result<(), CommandError> {
     let on = |test: fn(&Found) -> bool| {
         let hosts = found.iter().filter(|(_, found)| test(found)).map(|(host, _)| host.as_str());
         names(hosts, 8)
@@ -188,16 +195,39 @@ fn refuse_odd(args: &AdoptArgs, found: &BTreeMap<HostName, Found>) -> Result<(),
         .hint("the command of `--running`, `--unit` or `--pidfile` must end with 0 there, as the login user"));
     }
     let forbidden = on(|found| !found.may);
+    let login =
+        found.iter().find(|(_, found)| !found.may).and_then(|(host, _)| login_of(context, host));
+    let login = login.unwrap_or("LOGIN");
     if let (Some(unit), false) = (&args.unit, forbidden.is_empty()) {
         return Err(CommandError::new(
             Exit::Refused,
             format!("the login may not stop and start `{unit}` on {forbidden}; nothing was changed"),
         )
         .hint(format!(
-            "a line for `visudo`: USER ALL=(root) NOPASSWD: /usr/bin/systemctl start {unit}, /usr/bin/systemctl stop {unit}"
+            "a line for `visudo` there: {login} ALL=(root) NOPASSWD: /usr/bin/systemctl enable --now {unit}, /usr/bin/systemctl disable --now {unit}"
         )));
     }
     Ok(())
+}
+
+/// Who logs in on a host, where the configuration says it.
+fn login_of<'a>(context: &'a Context, host: &HostName) -> Option<&'a str> {
+    match &context.settings.host(host)?.address {
+        Address::Ssh { user, .. } => Some(user),
+        Address::Local { .. } => None,
+    }
+}
+
+/// What is no part of the release: what the person said, and a file that names a process.
+fn left_out_of(args: &AdoptArgs) -> Vec<String> {
+    let mut paths = args.leave_out.clone();
+    if let Some(file) = &args.pidfile {
+        let within = file.strip_prefix(&args.path).map(|rest| rest.trim_start_matches('/'));
+        let inside =
+            if file.starts_with('/') { within } else { Some(file.trim_start_matches("./")) };
+        paths.extend(inside.filter(|path| !path.is_empty()).map(str::to_owned));
+    }
+    paths
 }
 
 /// One release is one tree: where hosts run different ones, a person has to say which.
@@ -232,8 +262,7 @@ fn describe(
     ui: &Ui,
     args: &AdoptArgs,
     found: &BTreeMap<HostName, Found>,
-    one: &Found,
-    left_out: &[String],
+    (one, leave_out, leads_out): (&Found, &[String], &[String]),
     adopted: &Adopted,
 ) {
     let hosts = count(found.len(), "host");
@@ -244,10 +273,10 @@ fn describe(
             .ink(Ink::Strong, &one.path)
             .plain(&format!(" on {hosts}: {files}, the same everywhere, and it runs.")),
     );
-    for path in left_out {
+    for path in leads_out {
         ui.data(format!("  left out: {path}, which leads out of the directory or is no file"));
     }
-    for path in &args.leave_out {
+    for path in leave_out {
         ui.data(format!("  left out: {path}"));
     }
     ui.data(format!(
@@ -265,13 +294,11 @@ fn plan(
     context: &Context,
     args: &AdoptArgs,
     adopted: &Adopted,
-    from: &HostName,
-    left_out: &[String],
+    (from, leave_out): (&HostName, &[String]),
 ) -> Result<Plan, CommandError> {
     let internal = |error: &dyn std::error::Error| CommandError::from_error(Exit::Internal, error);
     let stock = Stock::open(&context.state).map_err(|error| internal(&error))?;
-    let leave_out: Vec<String> = args.leave_out.iter().chain(left_out).cloned().collect();
-    let archive = adoption::fetch(context, from, &args.path, &leave_out)?;
+    let archive = adoption::fetch(context, from, &args.path, leave_out)?;
     let run = adopted.run(context.settings.run_spec(), &now().0.to_string());
     let read = read_release(&archive, run, &args.label, &stock, &SourceLimits::default());
     let _ = fs::remove_file(&archive);

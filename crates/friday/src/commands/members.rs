@@ -149,6 +149,13 @@ pub fn rename(ui: &Ui, mut context: Context, args: &RenameArgs) -> Result<Exit, 
         )
         .hint("write the new name in its place, then try again"));
     }
+    let journal = Journal::read_whole(&context)?;
+    let members = &journal.chronicle.members;
+    // Under its new name only a server answers that was told it: one put back from a backup was not.
+    if members.contains_key(&to) && !members.contains_key(&from) && seen(&context, &to).is_ok() {
+        ui.say(format!("It is `{to}` already, there and in the journal; nothing was changed."));
+        return Ok(Exit::Done);
+    }
     context.known_as.insert(to.clone(), from.clone());
     driver::settle(ui, &context)?;
     let seen = seen(&context, &to)?;
@@ -162,7 +169,6 @@ pub fn rename(ui: &Ui, mut context: Context, args: &RenameArgs) -> Result<Exit, 
             "write `{from}` in the configuration again, then `friday hosts upgrade`, then the new name"
         )));
     }
-    let journal = Journal::read_whole(&context)?;
     let ours = journal.chronicle.journal.as_ref();
     if !ours.is_some_and(|journal| seen.head.witnesses.contains_key(journal)) {
         // Its directory says which fleet and which host it is; that this journal wrote to it, only it could say.

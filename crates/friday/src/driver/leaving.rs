@@ -70,7 +70,7 @@ impl Session<'_> {
             Choice::Leave => Err(self.leave()),
             // Where it began to go back meanwhile, it is on its way.
             Choice::Hold | Choice::Back if !self.is_push(id) => Ok(()),
-            Choice::Hold => self.hold("asked for with Ctrl-C"),
+            Choice::Hold => self.hold("Ctrl-C"),
             Choice::Back => self.go_back(),
         }
     }
@@ -114,7 +114,7 @@ impl Session<'_> {
 
     fn go_back(&mut self) -> Result<(), CommandError> {
         let rollout = self.new_id()?;
-        let (person, reason) = (identity::person(), "asked for with Ctrl-C".to_owned());
+        let (person, reason) = (identity::person(), "Ctrl-C".to_owned());
         if let Reply::Refused(reasons) =
             self.take(Input::Command(Command::Abort { rollout, person, reason }))?
         {

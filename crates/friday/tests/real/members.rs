@@ -63,6 +63,15 @@ fn hosts_are_added_wiped_renamed_and_removed() {
     laptop.ends_with(&bed, 0, &["push", "v2"]);
     all_run(&bed, &names(4), "v2");
 
+    // What somebody changed behind friday's back is said, and left for a push.
+    bed.tell("h2", "touch /home/deploy/.friday-host/shop/current/label");
+    let swept = laptop.ends_with(&bed, 0, &["sweep"]);
+    assert!(
+        said(&swept).contains("h2: `label` of the current release was changed"),
+        "{}",
+        said(&swept)
+    );
+
     // The keeper is called by its address from now on.
     let address = bed.address("h1");
     laptop.names_hosts(&[&address, "h2", "h3", "h4"]);
@@ -73,6 +82,8 @@ fn hosts_are_added_wiped_renamed_and_removed() {
         said(&hosts)
     );
     laptop.ends_with(&bed, 0, &["hosts", "rename", "h1", &address]);
+    let again = laptop.ends_with(&bed, 0, &["hosts", "rename", "h1", &address]);
+    assert!(said(&again).contains("already"), "{}", said(&again));
     laptop.ends_with(&bed, 0, &["hosts"]);
     laptop.ends_with(&bed, 0, &["rollback", "--reason", "a test"]);
     all_run(&bed, &names(4), "v1");

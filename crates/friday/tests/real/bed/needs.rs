@@ -17,12 +17,13 @@ const PROGRAMS: [(&str, &str); 8] = [
 ];
 
 /// What hosts with systemd need beside that: they run this machine's programs.
-const SYSTEMD: [(&str, &str); 5] = [
+const SYSTEMD: [(&str, &str); 6] = [
     ("/lib/systemd/systemd", "systemd"),
     ("/usr/bin/dbus-daemon", "dbus"),
     ("/usr/bin/journalctl", "systemd"),
     ("/usr/bin/loginctl", "systemd"),
     ("/usr/share/pam-configs/systemd", "libpam-systemd"),
+    ("/usr/bin/sudo", "sudo"),
 ];
 
 const PLACES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
