@@ -100,12 +100,7 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
             line(tone, text)
         }
         Event::HostAnswered { host, answer, .. } => {
-            let (tone, text) = match answer {
-                HostAnswer::Seen { observation } if word == RolloutWord::Sweep => {
-                    swept_over(chronicle, observation)
-                }
-                _ => answered(chronicle, answer),
-            };
+            let (tone, text) = answered(chronicle, word, answer);
             line(tone, text).of_host(host)
         }
         Event::FenceChosen { fence, .. } => line(Tone::Fine, format!("the fence is {fence}")),
@@ -302,10 +297,10 @@ fn round(ask: RoundAsk, hosts: usize) -> (Tone, String) {
     }
 }
 
-/// What a sweep sees and leaves alone: files are changed only where a switch watches over it.
-fn swept_over(chronicle: &Chronicle, seen: &Observation) -> (Tone, String) {
+/// A sweep leaves changed files alone: they are put right only where a switch watches over it.
+fn seen(chronicle: &Chronicle, word: RolloutWord, seen: &Observation) -> (Tone, String) {
     let runs = chronicle.target_says(seen.head.current.as_ref());
-    match &seen.facts.drift {
+    match seen.facts.drift.as_ref().filter(|_| word == RolloutWord::Sweep) {
         None => (Tone::Fine, format!("seen; its current release is {runs}")),
         Some(drift) => {
             (Tone::Warn, format!("{drift}; a push of {runs} puts it right, a sweep does not"))
@@ -313,16 +308,13 @@ fn swept_over(chronicle: &Chronicle, seen: &Observation) -> (Tone, String) {
     }
 }
 
-fn answered(chronicle: &Chronicle, answer: &HostAnswer) -> (Tone, String) {
+fn answered(chronicle: &Chronicle, word: RolloutWord, answer: &HostAnswer) -> (Tone, String) {
     match answer {
         HostAnswer::Head { head } => {
             let runs = chronicle.target_says(head.current.as_ref());
             (Tone::Fine, format!("answered; its current release is {runs}"))
         }
-        HostAnswer::Seen { observation } => {
-            let runs = chronicle.target_says(observation.head.current.as_ref());
-            (Tone::Fine, format!("seen; its current release is {runs}"))
-        }
+        HostAnswer::Seen { observation } => seen(chronicle, word, observation),
         HostAnswer::Ok => (Tone::Fine, "done".to_owned()),
         HostAnswer::Refused { refusal } => {
             (Tone::Warn, format!("refused: {}", refused(chronicle, refusal)))

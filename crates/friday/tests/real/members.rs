@@ -34,6 +34,13 @@ fn one_host_is_tried_alone_and_the_fleet_stays_what_it_is() {
     laptop.ends_with(&bed, 0, &["log", "verify"]);
 }
 
+/// What somebody changed behind friday's back is said by a sweep, and left for a push.
+fn a_changed_file_is_told(bed: &Bed, laptop: &Project) {
+    bed.tell("h2", "touch /home/deploy/.friday-host/shop/current/label");
+    let swept = said(&laptop.ends_with(bed, 0, &["sweep"]));
+    assert!(swept.contains("h2: `label` of the current release was changed"), "{swept}");
+}
+
 #[test]
 fn hosts_are_added_wiped_renamed_and_removed() {
     let mut bed = Bed::up(4);
@@ -63,14 +70,7 @@ fn hosts_are_added_wiped_renamed_and_removed() {
     laptop.ends_with(&bed, 0, &["push", "v2"]);
     all_run(&bed, &names(4), "v2");
 
-    // What somebody changed behind friday's back is said, and left for a push.
-    bed.tell("h2", "touch /home/deploy/.friday-host/shop/current/label");
-    let swept = laptop.ends_with(&bed, 0, &["sweep"]);
-    assert!(
-        said(&swept).contains("h2: `label` of the current release was changed"),
-        "{}",
-        said(&swept)
-    );
+    a_changed_file_is_told(&bed, &laptop);
 
     // The keeper is called by its address from now on.
     let address = bed.address("h1");
@@ -82,8 +82,8 @@ fn hosts_are_added_wiped_renamed_and_removed() {
         said(&hosts)
     );
     laptop.ends_with(&bed, 0, &["hosts", "rename", "h1", &address]);
-    let again = laptop.ends_with(&bed, 0, &["hosts", "rename", "h1", &address]);
-    assert!(said(&again).contains("already"), "{}", said(&again));
+    let again = said(&laptop.ends_with(&bed, 0, &["hosts", "rename", "h1", &address]));
+    assert!(again.contains("already"), "{again}");
     laptop.ends_with(&bed, 0, &["hosts"]);
     laptop.ends_with(&bed, 0, &["rollback", "--reason", "a test"]);
     all_run(&bed, &names(4), "v1");
