@@ -306,6 +306,11 @@ impl World {
             }
             let command = self.rename_command(laptop, host);
             self.give(laptop, command);
+            if differs(&self.hosts[host]) {
+                // Its keeper is gone, and no host is asked under a name that it does not know: one thing
+                // after the other.
+                self.writes_the_name_it_knows(host);
+            }
         }
     }
 
