@@ -8,7 +8,7 @@ use friday_core::journal::round::RoundAsk;
 use friday_core::journal::{Record, Store};
 use friday_core::reason::Reason;
 use friday_core::rollout::run::Phase;
-use friday_wire::{Answer, Nonce, Refusal, RolloutId, StepKey, StepName, StepReport, StepState};
+use friday_wire::RolloutId;
 
 use crate::scene::{Scene, release};
 
@@ -42,25 +42,6 @@ fn resumed_forward_it_skips_hosts_that_are_done_and_soaks_again() {
     // The soak that friday's death cut off is made from its beginning.
     assert_eq!(soaks(&scene), 2);
     assert_eq!(scene.running(), [Some(release(2))].into());
-}
-
-/// friday died, and the timer of the host in flight has not ended yet: nothing is wrong with the release.
-#[test]
-fn resumed_forward_it_waits_for_a_host_that_is_still_at_its_switch() {
-    let mut scene = begin(3);
-    scene.until("one switches", |scene| scene.count_all("switch") == 1);
-    scene.friday_dies();
-    let switching = scene.rollout("push").hosts_where(|at| at.is_in_flight());
-    let key = StepKey { rollout: RolloutId::new("push"), step: StepName::Switch, attempt: 1 };
-    let with = StepReport {
-        key,
-        state: StepState::AwaitingConfirm { nonce: Nonce::new("n"), remaining_ms: 9_000 },
-    };
-    let busy = Answer::Refused(Refusal::Busy { with });
-    scene.script(switching[0].as_str(), "stage", Outcome::Answered(Box::new(busy)));
-    assert_eq!(resume(&mut scene, "unused", Way::Forward), Reply::Taken);
-    scene.run();
-    assert_eq!(scene.end("push"), &End::Stable);
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! A push: what follows what, from the raise to stable.
 
-use friday_wire::{
-    Answer, HostName, Migration, OpenRollout, Refusal, RolloutId, RolloutKind, StepName, StepState,
-};
+use friday_wire::{Answer, Migration, OpenRollout, Refusal, RolloutId, RolloutKind, StepState};
 
 use super::gate::{facts, judge_push};
 use super::{View, once, outcome, round, stop_all, wave};
@@ -144,9 +142,7 @@ pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
         // Nothing is wrong with the release, and nothing was changed: it is let be.
         return view.wind_up(End::Refused { reasons: unsigned });
     }
-    let is_held = |host| done.ask == RoundAsk::Stage && switches_already(view, done, host);
-    let not_ok =
-        || round::not_ok(done).filter(|(host, _)| view.rollout.takes(host) && !is_held(host));
+    let not_ok = || round::not_ok(done).filter(|(host, _)| view.rollout.takes(host));
     let mut events: Vec<Event> = not_ok().map(|(host, why)| failed(view, host, why)).collect();
     let failed_now = events.len();
     if view.rollout.hosts.failed_len() + failed_now > failures_allowed(view.rollout.size(), 0) {
@@ -169,19 +165,6 @@ pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
         _ => after_staging(view, plan),
     });
     events
-}
-
-/// A host that is still at this push's own switch, of a driver that is gone: it holds the release, or it would not
-/// have begun. What becomes of the switch, its timer says; the order to switch waits for it.
-fn switches_already(view: View<'_>, done: &Round, host: &HostName) -> bool {
-    done.answers().any(|(other, answer)| match answer {
-        Some(HostAnswer::Refused { refusal: Refusal::Busy { with } }) => {
-            other == host
-                && with.key.rollout == view.rollout.id
-                && with.key.step == StepName::Switch
-        }
-        _ => false,
-    })
 }
 
 /// Hosts that do not take the release because nobody they trust has signed it.
