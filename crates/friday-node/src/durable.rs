@@ -54,6 +54,9 @@ pub struct Durable {
     pub lease: Option<HeldLease>,
     /// A migration that began and whose consequence is not settled yet, whatever was opened since.
     pub migrated: Option<Migrated>,
+    /// A pointing was given up: it may have been done all the same, or be done later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pointer_unsure: bool,
 }
 
 /// A release that this host was given.
@@ -217,6 +220,7 @@ impl Durable {
             last: None,
             lease: None,
             migrated: None,
+            pointer_unsure: false,
         }
     }
 

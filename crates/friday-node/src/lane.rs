@@ -182,6 +182,10 @@ impl Node {
         if self.forgotten.len() >= FORGOTTEN_MAX {
             self.forgotten.remove(0);
         }
+        if let Action::Point { .. } = flight.action {
+            self.durable.pointer_unsure = true;
+            self.dirty = true;
+        }
         self.forgotten.push(flight);
         true
     }

@@ -116,6 +116,7 @@ impl Node {
             }
             Action::Point { to } => {
                 self.durable.head.current = *to;
+                self.durable.pointer_unsure &= self.points_late();
                 self.dirty = true;
             }
             Action::Build { .. }

@@ -12,12 +12,22 @@ use crate::node::Node;
 const STRAY_PAUSE_MS: u64 = 60_000;
 
 impl Node {
-    /// What serves between operations while `current` points elsewhere: a pointing that was given up may end
-    /// long after another release was put back.
-    fn misses_pointer(&self) -> Option<ReleaseId> {
-        let serving = self.durable.serving.and_then(|it| self.durable.placed(it))?.app.release;
-        let idle = self.durable.operation.is_none();
-        (idle && self.durable.head.current != Some(serving)).then_some(serving)
+    /// Where `current` should point between operations, if it points elsewhere or nobody knows: a pointing that was
+    /// given up may end long after another release was put back, and this process may end before it hears of that.
+    fn misses_pointer(&self) -> Option<Option<ReleaseId>> {
+        if self.durable.operation.is_some() {
+            return None;
+        }
+        let serving = self.durable.serving.and_then(|serving| self.durable.placed(serving));
+        let meant = serving.map(|serving| serving.app.release);
+        let elsewhere = meant.is_some() && self.durable.head.current != meant;
+        let unsure = self.durable.pointer_unsure && !self.points_late();
+        (elsewhere || unsure).then_some(meant)
+    }
+
+    /// Whether a pointing that was given up has not ended.
+    pub(crate) fn points_late(&self) -> bool {
+        self.forgotten.iter().any(|flight| matches!(flight.action, Action::Point { .. }))
     }
 
     /// Between operations `current` points to what serves.
@@ -25,8 +35,8 @@ impl Node {
         if self.flight(Lane::App).is_some() || now_ms < self.strays_after_ms {
             return false;
         }
-        let Some(release) = self.misses_pointer() else { return false };
-        self.issue(now_ms, Action::Point { to: Some(release) }, Owner::Nobody);
+        let Some(to) = self.misses_pointer() else { return false };
+        self.issue(now_ms, Action::Point { to }, Owner::Nobody);
         true
     }
 

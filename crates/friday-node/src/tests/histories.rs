@@ -134,3 +134,25 @@ fn no_process_of_a_release_is_started_after_it_was_quarantined() {
     }
     history.settle();
 }
+
+#[test]
+fn a_pointing_to_nothing_that_ends_late_is_put_right() {
+    let mut history = History::new(Setting::page().of_role("web").once());
+    for op in [
+        Op::Once(false),
+        Op::Falling(1),
+        Op::Hanging(5),
+        Op::Open(RolloutKind::Sweep, 1),
+        Op::Reboot,
+        Op::DieWithin(9, false),
+        Op::Back { to: 0, leaves: 0, pace: BackPace::AtOnce, attempt: 1 },
+        Op::Wait(6_446),
+        Op::Wait(10_475),
+        Op::Wait(13_079),
+        Op::Raise(FenceKind::Push, 0),
+    ] {
+        history.take(&op);
+        history.check();
+    }
+    history.settle();
+}
