@@ -234,11 +234,12 @@ impl Audit {
             HostAnswer::Head { head } if head.current.is_some() => {
                 seen.served.insert(host.clone());
             }
+            // A first release that nobody confirmed was taken off again: the host serves nobody now.
+            HostAnswer::Head { .. } => drop(seen.served.remove(host)),
             HostAnswer::Seen { .. } if seen.round == Some(RoundAsk::Observe) => {
                 seen.observed.insert(host.clone());
             }
-            HostAnswer::Head { .. }
-            | HostAnswer::Seen { .. }
+            HostAnswer::Seen { .. }
             | HostAnswer::Ok
             | HostAnswer::Refused { .. }
             | HostAnswer::Failed { .. }

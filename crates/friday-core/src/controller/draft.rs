@@ -12,7 +12,7 @@ use super::{Controller, command};
 use crate::journal::event::Watcher;
 use crate::journal::round::StepAnswer;
 use crate::journal::{Event, Record};
-use crate::rollout::decide::{self, Memory, View, outcome, push, rollback, stop_all, wave};
+use crate::rollout::decide::{self, Memory, View, outcome, push, rollback, round, stop_all, wave};
 use crate::rollout::owed::{self, Purpose};
 use crate::rollout::run::{HostState, Rollout};
 use crate::state::State;
@@ -226,6 +226,12 @@ impl Draft {
     fn followed(&mut self, effect: &EffectId, outcome: Outcome) -> Reply {
         let Some((rollout, host, purpose, asked)) = self.owed(effect) else { return Reply::Taken };
         match (purpose, host) {
+            (Purpose::Round, Some(host)) => {
+                let view = self.view(&rollout.id);
+                if !view.is_some_and(|view| round::is_to_be_asked_again(view, &outcome)) {
+                    self.round_answered(&rollout, host, outcome);
+                }
+            }
             (Purpose::Order, Some(host)) => self.order_followed(&rollout, &host, outcome),
             (Purpose::Look, Some(host)) => {
                 if let Effect::Follow { request, .. } = asked

@@ -341,6 +341,16 @@ fn round(
         return Some((id(rollout, host, &what), Owed { effect, deadline: round.deadline }));
     }
     let request = round_request(state, rollout, ask, host)?;
+    if let (RoundAsk::Stage, Intent::Push { .. }) = (ask, &*rollout.intent) {
+        // It stands: a host that is still at work for a driver that is gone is asked again.
+        let effect = Effect::Follow {
+            host: host.clone(),
+            request: Box::new(request),
+            every_ms: LOOK_EVERY_MS,
+            timeout_ms: rollout.fleet().stage_deadline_ms,
+        };
+        return Some((id(rollout, host, &what), Owed { effect, deadline: round.deadline }));
+    }
     Some(ask_host(rollout, host, &what, request, round.deadline))
 }
 

@@ -109,6 +109,24 @@ fn hosts_that_served_before_a_resume_and_not_after_it_do_not_count() {
     assert_eq!(broken(&events), Vec::<u8>::new());
 }
 
+/// A first release was switched everywhere, nobody confirmed it, and it was taken off again while a resumed
+/// push waited: all hosts may be switched at once, as the first time.
+#[test]
+fn hosts_that_went_back_to_nothing_do_not_count() {
+    let mut events = stable();
+    let raises =
+        |event: &Event| matches!(event, Event::RoundBegun { ask: RoundAsk::RaiseWave, .. });
+    let from = place(&events, raises);
+    for event in &mut events[from..] {
+        if let Event::HostAnswered { answer: HostAnswer::Head { head }, .. } = event {
+            head.current = None;
+        }
+    }
+    let done = |event: &Event| matches!(event, Event::HostDone { .. });
+    events.retain(|event| !done(event));
+    assert_eq!(broken(&events), Vec::<u8>::new());
+}
+
 #[test]
 fn a_quarantined_release_in_a_wave_is_found_and_a_lifted_one_is_not() {
     for active in [true, false] {

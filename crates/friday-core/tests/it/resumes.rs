@@ -8,7 +8,7 @@ use friday_core::journal::round::RoundAsk;
 use friday_core::journal::{Record, Store};
 use friday_core::reason::Reason;
 use friday_core::rollout::run::Phase;
-use friday_wire::RolloutId;
+use friday_wire::{Answer, Nonce, Refusal, RolloutId, StepKey, StepName, StepReport, StepState};
 
 use crate::scene::{Scene, release};
 
@@ -42,6 +42,56 @@ fn resumed_forward_it_skips_hosts_that_are_done_and_soaks_again() {
     // The soak that friday's death cut off is made from its beginning.
     assert_eq!(soaks(&scene), 2);
     assert_eq!(scene.running(), [Some(release(2))].into());
+}
+
+/// friday dies while a host switches; what that host then answers to the order to stage, and how often.
+fn resumed_beside(step: StepName, times: usize) -> (Scene, String) {
+    let mut scene = begin(3);
+    scene.until("one switches", |scene| scene.count_all("switch") == 1);
+    scene.friday_dies();
+    let switching = scene.rollout("push").hosts_where(|at| at.is_in_flight());
+    let host = switching[0].to_string();
+    let key = StepKey { rollout: RolloutId::new("push"), step, attempt: 1 };
+    let state = StepState::AwaitingConfirm { nonce: Nonce::new("n"), remaining_ms: 9_000 };
+    let with = StepReport { key, state };
+    for _ in 0..times {
+        let busy = Answer::Refused(Refusal::Busy { with: with.clone() });
+        scene.script(&host, "stage", Outcome::Answered(Box::new(busy)));
+    }
+    assert_eq!(resume(&mut scene, "unused", Way::Forward), Reply::Taken);
+    scene.run();
+    (scene, host)
+}
+
+/// The timer of the host in flight has not ended yet: nothing is wrong with the release.
+#[test]
+fn resumed_forward_it_waits_for_a_host_that_is_still_at_its_switch() {
+    let (scene, host) = resumed_beside(StepName::Switch, 3);
+    assert_eq!(scene.end("push"), &End::Stable);
+    assert_eq!(scene.count(&host, "stage"), 1 + 4);
+    assert_eq!(scene.count(&host, "switch"), 2);
+    let resumed = |event: &Event| matches!(event, Event::Resumed { .. });
+    let events = scene.events();
+    let after = events.iter().position(resumed).expect("it was resumed");
+    let orders = events[after..].iter().filter_map(|event| match event {
+        Event::StepBegun { host, .. } => Some(host.to_string()),
+        _ => None,
+    });
+    assert_eq!(orders.into_iter().next(), Some(host), "the host it waited for is switched first");
+}
+
+/// It is bounded: a host that never comes to the end of its switch fails.
+#[test]
+fn resumed_forward_it_does_not_wait_for_ever() {
+    let (scene, host) = resumed_beside(StepName::Switch, 1_000);
+    let failed = |event: &Event| matches!(event, Event::HostFailed { host: other, .. } if other.as_str() == host);
+    assert!(scene.events().iter().any(failed));
+    assert!(matches!(scene.end("push"), End::TakenBack { .. }), "{:?}", scene.end("push"));
+    // It was asked each second, for as long as the plan's clocks give a switch and its undo.
+    let asked = u64::try_from(scene.count(&host, "stage")).expect("a number");
+    let clocks = scene.fleet().clocks;
+    let least_s = (clocks.confirm_ms + 2 * clocks.first_deadline_ms()) / 1_000;
+    assert!((least_s..least_s + 60).contains(&asked), "asked {asked} times, not {least_s}");
 }
 
 #[test]

@@ -21,8 +21,8 @@ use friday_core::rollout::plan::{FleetPlan, Hooks, OutsideProbe, Plan, PlannedHo
 use friday_core::rollout::run::Rollout;
 use friday_core::time::Timestamp;
 use friday_wire::{
-    Answer, Clocks, Digest, HealthSpec, HostName, JournalId, Ports, ReleaseId, Request, RolloutId,
-    Rotation, Sample, StartId, Step, TreeId,
+    Answer, Clocks, Digest, HealthSpec, HostName, JournalId, Ports, Refusal, ReleaseId, Request,
+    RolloutId, Rotation, Sample, StartId, Step, TreeId,
 };
 
 use host::ScriptedHost;
@@ -253,7 +253,8 @@ impl Scene {
         assert_eq!(replayed.owed(), self.controller.owed());
     }
 
-    /// Answers the first effect that has no answer yet. Standing ones are answered once.
+    /// Answers the first effect that has no answer yet. Standing ones are answered once, and again while
+    /// the host is busy.
     fn answer_one(&mut self) -> bool {
         let next = self.controller.owed().iter().find(|(id, owed)| {
             let (host, word) = named(&owed.effect);
@@ -268,6 +269,10 @@ impl Scene {
         self.answered.insert(id.clone());
         self.now = self.now.plus_ms(10);
         let outcome = self.outcome(&host, word, &effect);
+        if let (Effect::Follow { every_ms, .. }, true) = (&effect, is_busy(&outcome)) {
+            self.answered.remove(&id);
+            self.now = self.now.plus_ms(*every_ms);
+        }
         let input = match effect {
             Effect::Follow { .. } => Input::Followed { effect: id, outcome },
             Effect::Watch { host, .. } => Input::Sampled { host, sample: Sample::Pass },
@@ -360,6 +365,11 @@ pub fn release(number: u8) -> ReleaseId {
 /// An answer, as an outcome.
 pub fn answers(answer: Answer) -> Outcome {
     Outcome::Answered(Box::new(answer))
+}
+
+fn is_busy(outcome: &Outcome) -> bool {
+    let Outcome::Answered(answer) = outcome else { return false };
+    matches!(**answer, Answer::Refused(Refusal::Busy { .. }))
 }
 
 /// Whom an effect is about, and a word for it.

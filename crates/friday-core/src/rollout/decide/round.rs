@@ -1,8 +1,9 @@
 //! Rounds: all hosts are asked the same, and what follows from the answers.
 
-use friday_wire::{Fence, FenceKind, HostName, Refusal};
+use friday_wire::{Answer, Fence, FenceKind, HostName, Migration, Refusal};
 
 use super::{View, act, push, rollback, sweep, wave};
+use crate::controller::input::Outcome;
 use crate::journal::Event;
 use crate::journal::event::End;
 use crate::journal::intent::Intent;
@@ -20,9 +21,8 @@ const RAISES_MAX: u32 = 20;
 pub fn begin(view: View<'_>, ask: RoundAsk, hosts: Vec<HostName>) -> Event {
     let fleet = view.rollout.fleet();
     let allowance = match ask {
-        RoundAsk::Ship | RoundAsk::Stage | RoundAsk::Upgrade | RoundAsk::Leave => {
-            fleet.stage_deadline_ms
-        }
+        RoundAsk::Stage => fleet.stage_deadline_ms.saturating_add(earlier_work_ms(view)),
+        RoundAsk::Ship | RoundAsk::Upgrade | RoundAsk::Leave => fleet.stage_deadline_ms,
         RoundAsk::Read
         | RoundAsk::Raise
         | RoundAsk::RaiseWave
@@ -48,6 +48,28 @@ pub fn begin(view: View<'_>, ask: RoundAsk, hosts: Vec<HostName>) -> Event {
         hosts,
         deadline: view.now.plus_ms(allowance),
     }
+}
+
+/// How long a host may still be at what an earlier driver of this push ordered: the switch that nobody
+/// confirms, its undo, the migration. Nothing in a push that has ordered nothing.
+fn earlier_work_ms(view: View<'_>) -> u64 {
+    let Intent::Push { plan } = &*view.rollout.intent else { return 0 };
+    let clocks = &view.rollout.fleet().clocks;
+    // A switch takes its way once more in its undo, and may have to kill both times.
+    let way = clocks.first_deadline_ms().saturating_add(KILL_MS);
+    let switch = clocks.confirm_ms.saturating_add(way.saturating_mul(2));
+    let begun = view.rollout.migration != Migration::NotBegun;
+    let migration = plan.migration.as_ref().filter(|_| begun).map_or(0, |plan| plan.timeout_ms);
+    if view.rollout.has_switched() || begun { switch.max(migration) } else { 0 }
+}
+
+/// Whether a host that answers so is asked again: it is still at work for this push, by order of a driver
+/// that is gone. Its timer ends a switch that nobody confirms, and nothing is wrong with the release.
+pub fn is_to_be_asked_again(view: View<'_>, outcome: &Outcome) -> bool {
+    let Outcome::Answered(answer) = outcome else { return false };
+    let Answer::Refused(Refusal::Busy { with }) = &**answer else { return false };
+    with.key.rollout == view.rollout.id
+        && view.now.since_ms(view.rollout.phase_since) < earlier_work_ms(view)
 }
 
 /// Ends a round whose time is up, and concludes one that is complete.
