@@ -7,7 +7,7 @@ use friday_core::controller::effect::{Effect, EffectId};
 use friday_core::controller::input::{Command, Input, Outcome};
 use friday_core::time::Timestamp;
 use friday_wire::{
-    Answer, Head, HostName, Refusal, Request, RolloutId, StepReport, StepState, WIRE_VERSION,
+    Answer, Head, HostName, Refusal, Request, RolloutId, Step, StepReport, StepState, WIRE_VERSION,
 };
 
 use crate::failure::FailureClass;
@@ -320,6 +320,12 @@ impl World {
             .and_then(|driver| driver.in_flight.get(&caller.effect))
             .and_then(|flight| match &flight.effect {
                 Effect::Ask { host, request } => Some((host.clone(), request.clone())),
+                // The order to stage is a round's, though it stands.
+                Effect::Follow { host, request, .. }
+                    if matches!(**request, Request::Do { step: Step::Stage { .. }, .. }) =>
+                {
+                    Some((host.clone(), request.clone()))
+                }
                 Effect::Follow { .. }
                 | Effect::Ship { .. }
                 | Effect::Upgrade { .. }
