@@ -164,6 +164,13 @@ pub enum Reason {
         /// It.
         host: HostName,
     },
+    /// Some hosts know one keeper, some another, and neither name is newer.
+    TwoKeepers {
+        /// One.
+        one: HostName,
+        /// The other.
+        other: HostName,
+    },
     /// A host cannot run applications under the supervisor that is asked for.
     Supervisor {
         /// The host.
@@ -267,6 +274,9 @@ impl fmt::Display for Reason {
                 write!(f, "the friday-host that runs on `{host}` is too old for that")
             }
             Self::IsKeeper { host } => write!(f, "`{host}` keeps the lease of pushes"),
+            Self::TwoKeepers { one, other } => {
+                write!(f, "some hosts' keeper is `{one}`, others' is `{other}`")
+            }
             Self::Supervisor { host, supervisor, why } => {
                 write!(f, "`{host}` cannot run it as {supervisor}: {why}")
             }
@@ -339,6 +349,9 @@ impl Reason {
             }
             Self::HostProgramOld { .. } => "`friday hosts upgrade` replaces it",
             Self::IsKeeper { .. } => "`friday hosts keeper HOST` names another one first",
+            Self::TwoKeepers { .. } => {
+                "`friday hosts keeper HOST --proven PERSON` names one, once you know that nobody pushes"
+            }
             Self::Supervisor { .. } => "`friday doctor` prints what mends it",
             Self::Unsigned { .. } => {
                 "name an allowed key as `key` in `[release.sign]`, or have the public half of yours put into that file there; then push again"

@@ -370,12 +370,13 @@ fn round_request(
     }
     let fence = rollout.fence.clone()?;
     let fleet = rollout.fleet();
-    let (keeper, keeper_fence) = rollout.round.as_ref()?.keeper.clone();
+    let of_round = &rollout.round.as_ref()?.keeper;
+    let keeper = rollout.keeper_for(host, of_round);
     let witness = || Some((state.journal.clone()?, rollout.round.as_ref()?.witness.clone()?));
     Some(match ask {
         RoundAsk::Read | RoundAsk::Ship | RoundAsk::Upgrade => return None,
         RoundAsk::Raise | RoundAsk::RaiseWave => Request::Raise {
-            lease: (*host == rollout.host_of_keeper(&keeper) && fence.kind != FenceKind::Sweep)
+            lease: (*host == rollout.host_of_keeper(&of_round.0) && fence.kind != FenceKind::Sweep)
                 .then(|| LeaseAsk {
                     holder: holder(state),
                     period_ms: fleet.lease_ms,
@@ -383,7 +384,7 @@ fn round_request(
                 }),
             fence,
             keeper,
-            keeper_fence,
+            keeper_fence: of_round.1.clone(),
             witness: witness(),
         },
         RoundAsk::Open => {

@@ -258,6 +258,29 @@ impl Rollout {
         }
     }
 
+    /// The keeper to raise one host with: the rollout's, but where the act that names a keeper finds hosts that
+    /// know two of equal standing, each is told the one it knows, or it would refuse the act that mends it.
+    pub fn keeper_for(&self, host: &HostName, of_round: &(HostName, Option<Fence>)) -> HostName {
+        let own = self.reads.get(host).and_then(|head| head.keeper.as_ref());
+        match (&*self.intent, own) {
+            (Intent::Keeper { .. }, Some(own)) if Some(&own.fence) == of_round.1.as_ref() => {
+                own.value.clone()
+            }
+            _ => of_round.0.clone(),
+        }
+    }
+
+    /// Another keeper that hosts know under the very fence of the one that this rollout goes by. Raises
+    /// leave such names, where a host that was empty heard of one that the others had not been told.
+    pub fn rival_keeper(&self) -> Option<HostName> {
+        let (keeper, fence) = self.keeper();
+        let known = self.reads.values().chain(self.heads.values());
+        let mut rivals = known.filter_map(|head| head.keeper.as_ref());
+        rivals
+            .find(|known| Some(&known.fence) == fence.as_ref() && known.value != keeper)
+            .map(|known| known.value.clone())
+    }
+
     /// The host that the keeper's name means: where that one is being renamed, its new name.
     pub fn host_of_keeper(&self, keeper: &HostName) -> HostName {
         match &*self.intent {

@@ -267,3 +267,43 @@ fn a_host_is_known_by_its_new_name_to_run_what_runs_once() {
     move_to_the_second(&mut scene, fleet);
     assert_eq!(scene.end("once"), &End::Done);
 }
+
+/// web-1 and web-2 know web-1, as they did from the start; web-3 was set up anew and heard of web-2.
+fn of_two_keepers() -> Scene {
+    let mut scene = Scene::with_hosts(3);
+    for (name, keeper) in [("web-1", "web-1"), ("web-2", "web-1"), ("web-3", "web-2")] {
+        let known = Stamped { fence: Fence::zero(), value: host(keeper) };
+        scene.hosts.get_mut(&host(name)).expect("a host of the scene").head.keeper = Some(known);
+    }
+    scene
+}
+
+fn name_keeper(scene: &mut Scene, proven: Option<&str>) {
+    let driver = scene.driver();
+    let (rollout, fleet) = (RolloutId::new("keeper"), Box::new(scene.fleet()));
+    let proven = proven.map(str::to_owned);
+    let keeper = host("web-1");
+    let _ = scene.give(Command::SetKeeper { rollout, driver, keeper, proven, fleet });
+    scene.run();
+}
+
+#[test]
+fn of_two_keepers_that_hosts_know_a_proven_person_names_one() {
+    let mut scene = of_two_keepers();
+    name_keeper(&mut scene, Some("anna"));
+    assert_eq!(scene.end("keeper"), &End::Done);
+    assert!(scene.hosts.values().all(|machine| {
+        machine.head.keeper.as_ref().is_some_and(|keeper| keeper.value == host("web-1"))
+    }));
+}
+
+#[test]
+fn of_two_keepers_that_hosts_know_none_is_named_without_a_proven_person() {
+    let mut scene = of_two_keepers();
+    name_keeper(&mut scene, None);
+    let End::Refused { reasons } = scene.end("keeper") else {
+        panic!("{:?}", scene.end("keeper"));
+    };
+    assert!(matches!(reasons.as_slice(), [Reason::TwoKeepers { .. }]), "{reasons:?}");
+    assert_eq!(scene.count_all("keeper"), 0);
+}

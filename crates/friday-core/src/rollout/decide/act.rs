@@ -85,6 +85,10 @@ fn over_elsewhere(view: View<'_>, truth: &Truth) -> Vec<Event> {
 pub fn raised(view: View<'_>, raised: &Round) -> Vec<Event> {
     let truth = Truth::merge(view.rollout.heads.values().map(Arc::as_ref));
     let mut events = facts(view, &truth);
+    if let Some(reason) = rivalry(view) {
+        events.extend(view.wind_up(End::Refused { reasons: vec![reason] }));
+        return events;
+    }
     if let Some(reason) = lease(view, raised).refuses
         && !may_pass(view, &reason)
     {
@@ -201,6 +205,14 @@ pub fn upgraded(view: View<'_>, done: &Round) -> Vec<Event> {
         return vec![round::begin(view, RoundAsk::Upgrade, left)];
     }
     view.wind_up(End::Done)
+}
+
+/// Naming a keeper where hosts know two of equal standing needs a proven person: only one of them can be asked
+/// for the lease, and a push may run under the other's.
+fn rivalry(view: View<'_>) -> Option<Reason> {
+    let Intent::Keeper { proven: None, .. } = &*view.rollout.intent else { return None };
+    let rival = view.rollout.rival_keeper()?;
+    Some(Reason::TwoKeepers { one: view.rollout.keeper().0, other: rival })
 }
 
 /// Naming another keeper where the old one does not answer needs a proven person.

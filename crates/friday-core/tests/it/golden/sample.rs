@@ -87,6 +87,7 @@ pub fn records() -> Vec<Record> {
     hooked(&mut book);
     once(&mut book);
     unsigned(&mut book);
+    two_keepers(&mut book);
     book.records
 }
 
@@ -637,4 +638,12 @@ fn unsigned(book: &mut Book) {
     let signing = Box::new(friday_core::reason::Signing { signers, key, why });
     let reason = Reason::Unsigned { host: host("web-1"), release: release(2), signing };
     book.end("push-12", End::Refused { reasons: vec![reason] });
+}
+
+/// A keeper that is not named, for hosts know two.
+fn two_keepers(book: &mut Book) {
+    let intent = Intent::Keeper { keeper: host("web-2"), proven: None, fleet: fleet() };
+    book.begin("keeper-3", intent, None);
+    let reasons = vec![Reason::TwoKeepers { one: host("web-1"), other: host("web-2") }];
+    book.end("keeper-3", End::Refused { reasons });
 }

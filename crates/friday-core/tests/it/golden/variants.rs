@@ -58,7 +58,7 @@ lists! {
     Reason: Unreachable Locked Leased LeaseLost Fenced Keeper Quarantined RolloutOpen HeadsChanged
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
         StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full HeldBy RunsApart
-        HostProgramOld IsKeeper NotToldStable Supervisor Once Unsigned;
+        HostProgramOld IsKeeper NotToldStable Supervisor Once Unsigned TwoKeepers;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
         NotHeld Locked NotStopped Unsigned;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;

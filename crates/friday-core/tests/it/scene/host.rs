@@ -1,9 +1,9 @@
 //! A host that does as it is told: enough of the protocol to let stories go on, none of its safety.
 
 use friday_wire::{
-    Answer, BootDefault, Fence, FleetName, Head, HealthState, HostFacts, Nonce, Observation,
-    Quarantined, Refusal, ReleaseId, Request, RolloutKind, RunningApp, Stamped, Step, StepKey,
-    StepReport, StepState, WIRE_VERSION,
+    Answer, BootDefault, Fence, FenceKind, FleetName, Head, HealthState, HostFacts, Nonce,
+    Observation, Quarantined, Refusal, ReleaseId, Request, RolloutKind, RunningApp, Stamped, Step,
+    StepKey, StepReport, StepState, WIRE_VERSION,
 };
 
 /// One host.
@@ -61,7 +61,14 @@ impl ScriptedHost {
             self.head.fence = fence.clone();
         }
         match request {
-            Request::Raise { fence, keeper, .. } => {
+            Request::Raise { fence, keeper, keeper_fence, .. } => {
+                if let Some(known) = &self.head.keeper
+                    && known.value != *keeper
+                    && keeper_fence.as_ref().is_none_or(|written| *written <= known.fence)
+                    && fence.kind != FenceKind::Rollback
+                {
+                    return Answer::Refused(Refusal::Keeper { keeper: known.value.clone() });
+                }
                 let stamped = || Stamped { fence: fence.clone(), value: keeper.clone() };
                 self.head.keeper.get_or_insert_with(stamped);
                 return Answer::Raised(Box::new(self.head.clone()));
