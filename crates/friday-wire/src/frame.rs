@@ -23,20 +23,20 @@ pub const PREAMBLE: &[u8; 16] = b"\x00friday-host/1\r\n";
 
 /// A request and the number its answer will carry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
+pub struct Call<R = Request> {
     /// Rises per connection.
     pub number: u64,
     /// What is asked.
-    pub request: Request,
+    pub request: R,
 }
 
 /// An answer to the call of that number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
+pub struct Reply<A = Answer> {
     /// The call's.
     pub number: u64,
     /// What is answered.
-    pub answer: Answer,
+    pub answer: A,
 }
 
 /// A frame as read.

@@ -162,6 +162,14 @@ text_id! {
     /// One set of secrets as put on a host. Random: it tells nothing of what the secrets are.
     SecretsVersion
 }
+text_id! {
+    /// A guarded database, as the configuration names it.
+    DatabaseName
+}
+text_id! {
+    /// A backup in its repository, named by when it began.
+    BackupId
+}
 
 #[cfg(test)]
 mod tests;

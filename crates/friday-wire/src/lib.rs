@@ -6,6 +6,7 @@
 
 pub mod adopted;
 pub mod answer;
+pub mod data;
 pub mod examination;
 pub mod fence;
 pub mod frame;
@@ -39,8 +40,8 @@ pub use head::{
 };
 pub use health::{Clocks, HealthSpec, HealthState, HttpCheck, Sample, Streak};
 pub use id::{
-    Digest, FleetName, HostName, JournalId, Nonce, ProcessName, ReleaseId, RoleName, RolloutId,
-    SecretsVersion, StartId, TreeId,
+    BackupId, DatabaseName, Digest, FleetName, HostName, JournalId, Nonce, ProcessName, ReleaseId,
+    RoleName, RolloutId, SecretsVersion, StartId, TreeId,
 };
 pub use manifest::{Entry, EntryKind, Manifest, ManifestError, Ports, RunSpec};
 pub use process::{Part, ProcessSpec, Processes, Spread};

@@ -1,0 +1,179 @@
+//! What is asked of the program beside a database, and what it answers.
+
+use serde::{Deserialize, Serialize};
+
+use super::guarded::Guarded;
+use super::invariant::{Invariant, Judged};
+use super::report::{
+    Backup, DataPhase, DrillReport, Finding, Position, RestorePoint, VerifyReport,
+};
+use crate::id::{BackupId, FleetName};
+
+/// A request. Each but `Hello` says which database it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum DataRequest {
+    /// The first on a connection. Answer: `Hello`.
+    Hello {
+        /// Spoken here.
+        wire: u32,
+        /// The oldest understood here.
+        wire_min: u32,
+        /// friday's version.
+        friday: String,
+        /// Whose databases.
+        fleet: FleetName,
+    },
+    /// Looks what is possible as the database is set up. Changes nothing. Answer: `Examined`.
+    Examine {
+        /// Which database.
+        database: Guarded,
+    },
+    /// Marks the present as a place to return to, and waits until it is safe. Answer: `Pointed`.
+    Point {
+        /// Which database.
+        database: Guarded,
+        /// After the rollout.
+        name: String,
+        /// How long it may take, milliseconds.
+        timeout_ms: u64,
+    },
+    /// Makes a backup, then prunes. Answer: `BackedUp`.
+    Backup {
+        /// Which database.
+        database: Guarded,
+    },
+    /// Lists what is in the repository. Answer: `Backups`.
+    List {
+        /// Which database.
+        database: Guarded,
+    },
+    /// Reads backups to their last byte. Answer: `Verified`.
+    Verify {
+        /// Which database.
+        database: Guarded,
+        /// Only this one; `None`: all.
+        backup: Option<BackupId>,
+    },
+    /// Restores beside the live database, and checks. Answer: `Drilled`.
+    Drill {
+        /// Which database.
+        database: Guarded,
+        /// Where to arrive.
+        target: DrillTarget,
+        /// What must hold on the copy.
+        invariants: Vec<Invariant>,
+        /// Keep the scratch for the next drill.
+        keep_scratch: bool,
+        /// How long it may take, milliseconds.
+        timeout_ms: u64,
+    },
+    /// Asks the live database. Answer: `Judged`.
+    Judge {
+        /// Which database.
+        database: Guarded,
+        /// What must hold.
+        invariants: Vec<Invariant>,
+    },
+    /// Restores beside the live database, and leaves the copy to a person. Answer: `Drilled`.
+    Restore {
+        /// Which database.
+        database: Guarded,
+        /// Where to arrive.
+        target: DrillTarget,
+        /// A new or empty directory on the host.
+        directory: String,
+        /// How long it may take, milliseconds.
+        timeout_ms: u64,
+    },
+    /// Puts away what drills left, and ends what runs on it. Answer: `Ok`.
+    Clean {
+        /// Which database.
+        database: Guarded,
+    },
+}
+
+/// Where a drill is to arrive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "target", rename_all = "snake_case")]
+pub enum DrillTarget {
+    /// The newest that the repository can give.
+    Newest,
+    /// A restore point.
+    Point {
+        /// As it was made.
+        position: Position,
+        /// The backup to begin from.
+        backup: BackupId,
+    },
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum DataAnswer {
+    /// To `Hello`.
+    Hello {
+        /// The version that both speak from now on.
+        wire: u32,
+        /// The program's version.
+        version: String,
+    },
+    /// Not the answer yet: how far it is.
+    Progress {
+        /// At what.
+        phase: DataPhase,
+        /// Bytes, or what else is counted.
+        done: u64,
+        /// Of so many; `None`: not known.
+        of: Option<u64>,
+    },
+    /// To `Examine`.
+    Examined {
+        /// What was found.
+        findings: Vec<Finding>,
+    },
+    /// To `Point`.
+    Pointed {
+        /// The place, which is safe.
+        point: RestorePoint,
+    },
+    /// To `Backup`.
+    BackedUp {
+        /// It.
+        backup: Backup,
+        /// Those put away.
+        pruned: Vec<BackupId>,
+    },
+    /// To `List`.
+    Backups {
+        /// The oldest first.
+        backups: Vec<Backup>,
+    },
+    /// To `Verify`.
+    Verified {
+        /// What was found.
+        report: VerifyReport,
+    },
+    /// To `Drill` and `Restore`: the target was reached, and what was restored passed its checks.
+    Drilled {
+        /// What was proved.
+        report: Box<DrillReport>,
+    },
+    /// To `Judge`.
+    Judged {
+        /// Each, in the order asked.
+        invariants: Vec<Judged>,
+    },
+    /// Done.
+    Ok,
+    /// It could not be done. The live database is as it was.
+    Failed {
+        /// At what.
+        phase: DataPhase,
+        /// What happened.
+        why: String,
+        /// What to do; `None`: nothing more is known.
+        help: Option<String>,
+    },
+}
