@@ -7,7 +7,9 @@
 mod bootstrap;
 mod command;
 mod connection;
+pub mod data;
 mod failure;
+mod far_end;
 mod opening;
 mod pace;
 mod program;

@@ -5,6 +5,7 @@
 //! request means, PROTOCOL 1 says; here it is only wired: who drives, and over what. The loop is in
 //! [`session`].
 
+mod bystander;
 mod early;
 mod handover;
 pub(crate) mod interrupt;

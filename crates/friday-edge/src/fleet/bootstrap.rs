@@ -1,80 +1,24 @@
-//! The beginning of a connection: through the login shell's talk to friday-host's first frame.
-//!
-//! Everything happens on one connection: the shell finds the program, checks it and becomes it; or
-//! says that it needs it, gets it, checks it and becomes it. Cancelled at any point, the process is
-//! killed and the host has at most a file that nobody will run.
-
-use std::process::Stdio;
-use std::time::Duration;
+//! The beginning of a connection to friday-host: its hello, and the read that goes with it.
 
 use friday_core::config::settings::Address;
 use friday_wire::frame::{self, Call, Frame, Reply};
 use friday_wire::{Answer, HostName, Request, WIRE_VERSION, WIRE_VERSION_MIN};
-use tokio::io::{
-    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
-};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, timeout_at};
 
 use super::FleetSetup;
 use super::command::{Called, Route, command};
 use super::connection::{Connection, Ends, HostHello, read_frame};
 use super::failure::ConnectError;
-use super::pace::Pace;
-use crate::last_lines::{LastLines, shown};
+use super::far_end::{FarEnd, Wanted, garbage, in_time};
+use crate::last_lines::shown;
 use crate::progress::Progress;
-
-/// A shell profile may say so much before friday-host speaks.
-const NOISE_LEN_MAX: u64 = 64 * 1024;
-
-/// So much of a line that a profile printed is told.
-const PRINTED_LEN_MAX: usize = 60;
-
-/// Room for lines of ours after that much.
-const MARK_LEN_MAX: u64 = 64 * 1024;
-
-/// Lines of standard error that are kept.
-const STDERR_LINES: usize = 20;
-
-/// For each word of the far end: logging in, its shell's profile, checking the program, friday-host's
-/// greeting. After the program was sent, what the line still holds of it has to arrive in this time, too.
-const WORD_LIMIT: Duration = Duration::from_secs(90);
-
-/// For each piece of the program to be taken: a line that carries less than that is no line.
-const PIECE_LIMIT: Duration = Duration::from_secs(60);
-
-/// Where pieces are not acknowledged they are of this many bytes, so that it can be seen how far it came.
-const PIECE_LEN: usize = 16 * 1024;
-
-/// For a process that has closed its output to end.
-const END_GRACE: Duration = Duration::from_secs(2);
 
 /// The number of the `Hello` on every connection; later calls count on from it.
 pub(super) const HELLO_NUMBER: u64 = 0;
 
 /// The number of the read that goes with it, if one does.
 const FIRST_NUMBER: u64 = HELLO_NUMBER + 1;
-
-/// What the far end says before frames begin.
-enum Mark {
-    /// Frames begin.
-    Preamble,
-    /// The program is wanted.
-    Need(Taking),
-    /// A piece of it was taken.
-    Got,
-    /// It cannot be done.
-    Fail(String),
-}
-
-/// How the far end takes the program.
-#[derive(Clone, Copy)]
-enum Taking {
-    /// As it comes.
-    Whole,
-    /// In pieces, whose length is said before each; it says when it has one.
-    Pieces,
-}
 
 /// Opens a connection and says hello.
 pub(super) async fn open(
@@ -87,206 +31,34 @@ pub(super) async fn open(
 ) -> Result<Connection, ConnectError> {
     let called = Called { fleet: &setup.fleet, host, program: &setup.program };
     let command = command(address, &setup.login, &setup.base, &called, route)?;
-    let mut child = Command::new(command.program)
-        .args(&command.args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // Ctrl-C at the terminal is for friday, which ends its connections itself.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| ConnectError::NotStarted {
-            why: format!("`{}`: {error}", command.program),
-        })?;
-    let taken = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(stdin), Some(stdout), Some(stderr)) = taken else {
-        return Err(ConnectError::NotStarted { why: "it has no pipes".to_owned() });
-    };
-    let mut opening = Opening {
-        setup,
-        known: opening,
-        host,
-        child,
-        stdin,
-        stdout: BufReader::with_capacity(64 * 1024, stdout),
-        stderr: Stderr::watch(stderr),
-        skipped: 0,
-        printed: None,
-        first: None,
-    };
-    match timeout_at(deadline, opening.shake_hands()).await {
-        Ok(Ok(hello)) => Ok(opening.into_connection(hello)),
+    let far = FarEnd::start(&command)?;
+    let mut greeting = Greeting { setup, known: opening, host, far, first: None };
+    match timeout_at(deadline, greeting.shake_hands()).await {
+        Ok(Ok(hello)) => Ok(greeting.into_connection(hello)),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(ConnectError::TimedOut { doing: "starting friday-host there" }),
     }
 }
 
-/// Standard error, read all the time so that nobody blocks on it.
-pub(super) struct Stderr {
-    lines: std::sync::Arc<std::sync::Mutex<LastLines>>,
-    reading: tokio::task::JoinHandle<()>,
-}
-
-impl Stderr {
-    fn watch(mut stderr: impl AsyncRead + Unpin + Send + 'static) -> Self {
-        let lines = std::sync::Arc::new(std::sync::Mutex::new(LastLines::new(STDERR_LINES)));
-        let into = std::sync::Arc::clone(&lines);
-        let reading = tokio::spawn(async move {
-            let mut buffer = [0_u8; 4_096];
-            while let Ok(got) = stderr.read(&mut buffer).await {
-                if got == 0 {
-                    break;
-                }
-                if let Ok(mut lines) = into.lock() {
-                    lines.add(&buffer[..got]);
-                }
-            }
-        });
-        Self { lines, reading }
-    }
-
-    /// What was said, once its end came or a moment has passed.
-    pub(super) async fn said(&mut self) -> String {
-        let _ = timeout(END_GRACE, &mut self.reading).await;
-        self.lines.lock().map(|lines| lines.to_one_line()).unwrap_or_default()
-    }
-}
-
-impl Drop for Stderr {
-    fn drop(&mut self) {
-        self.reading.abort();
-    }
-}
-
-struct Opening<'a> {
+struct Greeting<'a> {
     setup: &'a FleetSetup,
     known: &'a super::opening::Opening,
     host: &'a HostName,
-    child: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-    stderr: Stderr,
-    /// Bytes before frames so far.
-    skipped: u64,
-    /// The first line before frames that is not ours.
-    printed: Option<String>,
+    far: FarEnd,
     /// The read that went with the hello, and when.
     first: Option<(Call, Instant)>,
 }
 
-impl Opening<'_> {
+impl Greeting<'_> {
     async fn shake_hands(&mut self) -> Result<HostHello, ConnectError> {
-        loop {
-            match in_time(self.next_mark()).await? {
-                Mark::Preamble => return in_time(self.hello()).await,
-                Mark::Need(taking) => {
-                    self.known.wanted().await;
-                    match taking {
-                        Taking::Whole => self.send_program().await?,
-                        Taking::Pieces => self.send_pieces().await?,
-                    }
-                }
-                Mark::Got => return Err(garbage(b"a piece that was not sent")),
-                Mark::Fail(what) => return Err(self.failed(&what).await),
-            }
-        }
-    }
-
-    /// Skips to the next line of ours: what stands between a NUL and the end of its line.
-    async fn next_mark(&mut self) -> Result<Mark, ConnectError> {
-        let mut seen = Vec::new();
-        loop {
-            let from = seen.len();
-            let most = (NOISE_LEN_MAX + MARK_LEN_MAX).saturating_sub(self.skipped);
-            let got = (&mut self.stdout).take(most).read_until(b'\n', &mut seen).await;
-            let line = &seen[from..];
-            self.skipped += line.len() as u64;
-            if !line.ends_with(b"\n") {
-                let too_much = got.is_ok() && line.len() as u64 == most;
-                return Err(if too_much { garbage(&seen) } else { self.ended(&seen).await });
-            }
-            let nul = line.iter().rposition(|byte| *byte == 0);
-            if self.printed.is_none() {
-                self.printed = printed(&line[..nul.unwrap_or(line.len())]);
-            }
-            let Some(nul) = nul else { continue };
-            let text = String::from_utf8_lossy(&line[nul + 1..]);
-            match text.trim_end() {
-                "friday-host/1" => return Ok(Mark::Preamble),
-                "friday-need/1" => return Ok(Mark::Need(Taking::Whole)),
-                "friday-need/2" => return Ok(Mark::Need(Taking::Pieces)),
-                "friday-got/1" => return Ok(Mark::Got),
-                text => {
-                    if let Some(what) = text.strip_prefix("friday-fail/1 ") {
-                        return Ok(Mark::Fail(shown(what)));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether it arrived, the next mark tells: if it did not, the far end says why.
-    async fn send_program(&mut self) -> Result<(), ConnectError> {
-        let program = &self.setup.program;
-        let bytes = program.bytes().len() as u64;
-        let host = self.host.clone();
-        self.known.put_program(bytes);
-        let mut sent = 0;
-        for piece in program.bytes().chunks(PIECE_LEN) {
-            let (host, bytes) = (host.clone(), bytes);
-            self.setup.progress.tell(Progress::PuttingHostProgram { host, sent, bytes });
-            match timeout(PIECE_LIMIT, self.stdin.write_all(piece)).await {
-                Ok(Ok(())) => {}
-                // The far end says why.
-                Ok(Err(_)) => return Ok(()),
-                Err(_) => return Err(ConnectError::ProgramLate { sent, bytes }),
-            }
-            sent += piece.len() as u64;
-            self.known.sent(sent);
-        }
-        let _ = self.stdin.flush().await;
-        Ok(())
-    }
-
-    /// As much at once as the line carries soon: more would only lie in buffers.
-    async fn send_pieces(&mut self) -> Result<(), ConnectError> {
-        let program = self.setup.program.clone();
-        let bytes = program.bytes().len() as u64;
-        self.known.put_program(bytes);
-        let mut pace = Pace::new(program.bytes().len());
-        loop {
-            let sent = pace.taken() as u64;
-            let host = self.host.clone();
-            self.setup.progress.tell(Progress::PuttingHostProgram { host, sent, bytes });
-            let late = |_| ConnectError::ProgramLate { sent, bytes };
-            while let Some(piece) = pace.next(Instant::now()) {
-                let head = format!("{}\n", piece.len());
-                let whole = [head.as_bytes(), &program.bytes()[piece]].concat();
-                // Where it cannot be written, the far end says why.
-                let written = timeout(PIECE_LIMIT, self.stdin.write_all(&whole)).await;
-                if written.map_err(late)?.is_err() {
-                    return Ok(());
-                }
-            }
-            if pace.is_over() {
-                break;
-            }
-            match timeout(PIECE_LIMIT, self.next_mark()).await.map_err(late)?? {
-                Mark::Got => pace.got(Instant::now()),
-                Mark::Fail(what) => return Err(self.failed(&what).await),
-                Mark::Preamble | Mark::Need(_) => return Err(garbage(b"a word out of turn")),
-            }
-            self.known.sent(pace.taken() as u64);
-        }
-        // No further piece.
-        let _ = timeout(PIECE_LIMIT, self.stdin.write_all(b"0\n")).await;
-        Ok(())
-    }
-
-    async fn failed(&mut self, what: &str) -> ConnectError {
-        let said = self.stderr.said().await;
-        ConnectError::from_script(what, self.setup.program.machine(), &said)
+        let wanted = Wanted {
+            program: &self.setup.program,
+            host: self.host,
+            known: self.known,
+            progress: &self.setup.progress,
+        };
+        self.far.until_it_speaks(wanted).await?;
+        in_time(self.hello()).await
     }
 
     async fn hello(&mut self) -> Result<HostHello, ConnectError> {
@@ -305,14 +77,14 @@ impl Opening<'_> {
             call.extend(frame::json_frame(&first).map_err(broken)?);
             self.first = Some((first, Instant::now()));
         }
-        if self.stdin.write_all(&call).await.is_err() {
-            return Err(self.ended(&[]).await);
+        if self.far.stdin.write_all(&call).await.is_err() {
+            return Err(self.far.ended(&[]).await);
         }
-        let body = match read_frame(&mut self.stdout).await {
+        let body = match read_frame(&mut self.far.stdout).await {
             Ok(Frame::Json(body)) => body,
             Ok(Frame::Data(_)) => return Err(ConnectError::Garbage { got: "a file".to_owned() }),
             Err(frame::FrameError::Closed | frame::FrameError::Io(_)) => {
-                return Err(self.ended(&[]).await);
+                return Err(self.far.ended(&[]).await);
             }
             Err(error) => return Err(broken(error)),
         };
@@ -324,48 +96,19 @@ impl Opening<'_> {
                     let ours = format!("{WIRE_VERSION_MIN} to {WIRE_VERSION}");
                     return Err(ConnectError::Incompatible { version, wire, ours });
                 }
-                Ok(HostHello { wire, version, program, printed: self.printed.take() })
+                Ok(HostHello { wire, version, program, printed: self.far.printed.take() })
             }
             Answer::Error { why } => Err(ConnectError::Refused { why: shown(&why) }),
             _ => Err(garbage(&body)),
         }
     }
 
-    /// Why it ended: the exit status and what was said on the way.
-    async fn ended(&mut self, seen: &[u8]) -> ConnectError {
-        let status = timeout(END_GRACE, self.child.wait()).await;
-        let code = status.ok().and_then(Result::ok).and_then(|status| status.code());
-        let said = self.stderr.said().await;
-        match ConnectError::from_ssh(code, &said) {
-            ConnectError::Ended { .. } if said.is_empty() && !seen.is_empty() => garbage(seen),
-            error => error,
-        }
-    }
-
     fn into_connection(self, hello: HostHello) -> Connection {
-        let ends =
-            Ends { child: self.child, stdin: self.stdin, stdout: self.stdout, stderr: self.stderr };
+        let FarEnd { child, stdin, stdout, stderr, .. } = self.far;
+        let ends = Ends { child, stdin, stdout, stderr };
         let (host, progress) = (self.host.clone(), self.setup.progress.clone());
         Connection::start(ends, hello, self.first, move |why| {
             progress.tell(Progress::Disconnected { host: host.clone(), why: why.to_owned() });
         })
     }
-}
-
-async fn in_time<T>(
-    word: impl Future<Output = Result<T, ConnectError>>,
-) -> Result<T, ConnectError> {
-    let late = ConnectError::TimedOut { doing: "starting friday-host there" };
-    timeout(WORD_LIMIT, word).await.unwrap_or(Err(late))
-}
-
-/// A line that is worth telling: not an empty one.
-fn printed(line: &[u8]) -> Option<String> {
-    let text: String = String::from_utf8_lossy(line).trim().chars().take(PRINTED_LEN_MAX).collect();
-    (!text.is_empty()).then(|| shown(&text))
-}
-
-fn garbage(seen: &[u8]) -> ConnectError {
-    let text: String = String::from_utf8_lossy(seen).chars().take(120).collect();
-    ConnectError::Garbage { got: shown(&text) }
 }

@@ -30,9 +30,9 @@ pub enum Route {
 /// would hold megabytes in buffers, behind which ssh's own question whether anybody is there waits until ssh
 /// gives up. That needs a `head` that reads no further than it was told; with another it comes as one.
 ///
-/// Arguments: directory, SHA-256, length, machine, fleet, host, and what else friday-host is told.
+/// Arguments: directory, SHA-256, length, machine, fleet, host, the program's name, and what else it is told.
 const SCRIPT: &str = concat!(
-    "d=$1; h=$2; case $d in /*) ;; *) d=$HOME/$d ;; esac; p=$d/bin/friday-host-$h; ",
+    "d=$1; h=$2; case $d in /*) ;; *) d=$HOME/$d ;; esac; p=$d/bin/$7-$h; ",
     "if [ -x \"$p\" ] && [ -f \"$p.ok\" ] && { [ \"$p.ok\" -nt \"$p\" ]; } 2>/dev/null; then :; else ",
     "( umask 077; ",
     "fail() { printf \"\\000friday-fail/1 %s\\r\\n\" \"$*\"; exit 69; }; ",
@@ -51,7 +51,7 @@ const SCRIPT: &str = concat!(
     "good \"$t\" && chmod 700 \"$t\" && mv -f \"$t\" \"$p\" ",
     "|| { rm -f \"$t\"; fail program \"$d\"; }; mark; ",
     ") || exit; fi; ",
-    "f=$5; w=$6; shift 6; ",
+    "f=$5; w=$6; shift 7; ",
     "exec \"$p\" connect --dir \"$d\" --fleet \"$f\" --host \"$w\" \"$@\"",
 );
 
@@ -79,7 +79,7 @@ pub(super) fn command(
 ) -> Result<HostCommand, ConnectError> {
     match address {
         Address::Local { dir } => {
-            let directory = std::path::absolute(base.join(dir))
+            let directory = std::path::absolute(base.join(called.program.place(dir)))
                 .map_err(|error| ConnectError::NotStarted { why: error.to_string() })?;
             let directory = directory.to_string_lossy().into_owned();
             let mut args = vec!["-c".to_owned(), SCRIPT.to_owned()];
@@ -94,8 +94,10 @@ pub(super) fn command(
                 args.extend(["-p".to_owned(), port.to_string()]);
             }
             args.extend(["--".to_owned(), destination(user, host)?]);
-            let directory =
-                login.directory.clone().unwrap_or_else(|| format!(".friday-host/{}", called.fleet));
+            let directory = login
+                .directory
+                .clone()
+                .unwrap_or_else(|| format!(".{}/{}", called.program.name(), called.fleet));
             let words: Vec<String> =
                 script_args(directory, called).iter().map(|word| quoted(word)).collect();
             args.push(format!("exec /bin/sh -c {} {}", quoted(SCRIPT), words.join(" ")));
@@ -139,7 +141,7 @@ pub(super) fn shell_command(
     }
 }
 
-fn script_args(directory: String, called: &Called<'_>) -> [String; 7] {
+fn script_args(directory: String, called: &Called<'_>) -> [String; 8] {
     [
         "friday".to_owned(),
         directory,
@@ -148,6 +150,7 @@ fn script_args(directory: String, called: &Called<'_>) -> [String; 7] {
         called.program.machine().to_owned(),
         called.fleet.to_string(),
         called.host.to_string(),
+        called.program.name().to_owned(),
     ]
 }
 

@@ -16,7 +16,8 @@ use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::bootstrap::{HELLO_NUMBER, Stderr};
+use super::bootstrap::HELLO_NUMBER;
+use super::far_end::Stderr;
 use crate::bandwidth::Bandwidth;
 
 /// Calls that wait to be written. More wait for room.

@@ -30,7 +30,7 @@ fn ssh_is_asked_strictly_and_the_destination_comes_last() {
     assert!(command.starts_with("exec /bin/sh -c 'd=$1; h=$2; "), "{command}");
     assert!(
         command.ends_with(&format!(
-            " 'friday' '.friday-host/shop' '{sha}' '3' '{machine}' 'shop' 'web-1'"
+            " 'friday' '.friday-host/shop' '{sha}' '3' '{machine}' 'shop' 'web-1' 'friday-host'"
         )),
         "{command}"
     );
@@ -60,6 +60,18 @@ fn a_local_host_is_the_same_script_in_a_shell() {
     let words = argv(&local, &LoginSettings::default(), Route::Usual);
     assert_eq!(words[..3], ["/bin/sh", "-c", SCRIPT]);
     assert_eq!(words[4], "/srv/shop/.friday/hosts/local-1");
+}
+
+#[test]
+fn what_stands_beside_a_database_lies_apart_from_the_host() {
+    let place = |dir| HostProgram::beside_databases(&b"abc"[..]).place(dir);
+    assert_eq!(place(".friday/hosts/local-1"), ".friday/databases/local-1");
+    assert_eq!(place(".friday/env/x/hosts/local-1"), ".friday/env/x/databases/local-1");
+    assert_eq!(place("elsewhere/a"), "elsewhere-databases/a");
+    assert_eq!(
+        HostProgram::new(&b"abc"[..]).place(".friday/hosts/local-1"),
+        ".friday/hosts/local-1"
+    );
 }
 
 #[test]
