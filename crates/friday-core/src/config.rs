@@ -33,7 +33,8 @@ pub use problem::Problem;
 pub use reference::reference_markdown;
 pub use schema::json_schema;
 pub use settings::{
-    Address, HostSettings, LoginSettings, MigrationSettings, OutsideSettings, ReleaseFacts,
+    Address, DatabaseSettings, DrillSettings, EngineSettings, HostSettings, LoginSettings,
+    MigrationSettings, OutsideSettings, ReleaseFacts, RepositoryPlaceSettings, RepositorySettings,
     SecretSource, Settings,
 };
 pub(crate) use suggest::nearest;

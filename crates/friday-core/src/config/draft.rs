@@ -24,6 +24,8 @@ pub(crate) struct Draft {
     pub(crate) env: Option<String>,
     /// The environments that the file has.
     pub(crate) envs: Vec<String>,
+    /// Whether the databases are those of the file, though an environment is chosen.
+    pub(crate) databases_of_the_file: bool,
 }
 
 /// Checks a document's table, lays the environment over it, and adds what is wrong to `faults`.
@@ -34,10 +36,12 @@ pub(crate) fn draft(mut table: Table, env: Option<&str>, faults: &mut Vec<Fault>
     for overlay in &mut overlays {
         check_overlay(overlay, faults);
     }
+    let mut databases_of_the_file = env.is_some();
     let names: Vec<String> = overlays.iter().map(|overlay| overlay.key.clone()).collect();
     if let Some(env) = env {
         match overlays.into_iter().find(|overlay| overlay.key == env) {
             Some(Entry { node: Node { value: Value::Table(overlay), .. }, .. }) => {
+                databases_of_the_file = overlay.get("database").is_none();
                 merge(&mut table, overlay, "");
             }
             // Present and wrong: told already.
@@ -45,7 +49,7 @@ pub(crate) fn draft(mut table: Table, env: Option<&str>, faults: &mut Vec<Fault>
             None => faults.push(no_such_env(env, &names, envs.as_ref())),
         }
     }
-    Draft { table, env: env.map(str::to_owned), envs: names }
+    Draft { table, env: env.map(str::to_owned), envs: names, databases_of_the_file }
 }
 
 fn overlays(envs: &Entry, faults: &mut Vec<Fault>) -> Vec<Entry> {
@@ -164,6 +168,9 @@ fn check(table: &mut Table, path: &str, faults: &mut Vec<Fault>) {
 }
 
 fn check_section(entry: &mut Entry, path: &str, faults: &mut Vec<Fault>) {
+    if reference::is_repeated(path) {
+        return check_each(entry, path, faults);
+    }
     match &mut entry.node.value {
         Value::Table(table) => check(table, path, faults),
         other => {
@@ -180,6 +187,34 @@ fn check_section(entry: &mut Entry, path: &str, faults: &mut Vec<Fault>) {
                 _ => format!("begin it with `[{path}]`"),
             }));
             *other = Value::Wrong;
+        }
+    }
+}
+
+/// A section that stands once for each of something.
+fn check_each(entry: &mut Entry, path: &str, faults: &mut Vec<Fault>) {
+    let heading = reference::heading(path);
+    let told = |span: &Range<usize>, found: &str| {
+        let message = format!("`{path}` must be a list of tables, not {found}");
+        Fault::at(span.clone(), message).hint(format!("begin each with `{heading}`"))
+    };
+    let Value::List(items) = &mut entry.node.value else {
+        faults.push(told(&entry.key_span, entry.node.value.kind()));
+        entry.node.value = Value::Wrong;
+        return;
+    };
+    if let Some(one) = items.get(ENTRIES_MAX) {
+        let message = format!("`{path}` stands more than {ENTRIES_MAX} times");
+        faults.push(Fault::at(one.span.clone(), message));
+        items.truncate(ENTRIES_MAX);
+    }
+    for item in items {
+        match &mut item.value {
+            Value::Table(table) => check(table, path, faults),
+            other => {
+                faults.push(told(&item.span, other.kind()));
+                *other = Value::Wrong;
+            }
         }
     }
 }

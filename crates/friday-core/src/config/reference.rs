@@ -1,7 +1,10 @@
 //! Every key of a configuration, once: the parser takes kinds, defaults and suggestions from this
 //! table, and the reference for people is written from it.
 //!
-//! Long because it is one table: a key, its kind, its default and its sentence stand together.
+//! Long because it is one table: a key, its kind, its default and its sentence stand together. Those of
+//! guarded databases are in `database`.
+
+mod database;
 
 use std::fmt::Write as _;
 
@@ -32,7 +35,7 @@ pub struct Key {
 }
 
 /// Sections in the order in which people read them.
-pub const SECTIONS: [Section; 11] = [
+pub const SECTIONS: [Section; 16] = [
     Section { path: "", meaning: "At the top of the file." },
     Section { path: "release", meaning: "What is shipped and how it runs." },
     Section { path: "release.sign", meaning: "Signatures, where servers want them." },
@@ -68,7 +71,27 @@ pub const SECTIONS: [Section; 11] = [
         path: "hooks",
         meaning: "Commands run where friday runs, with `FRIDAY_RELEASE`, `FRIDAY_LABEL` and `FRIDAY_ROLLOUT`. A push that is resumed runs them again.",
     },
+    Section {
+        path: "database",
+        meaning: "A database that a push guards; there may be several. Before anything is switched, each gets a restore point, and a push is refused where no drill proved lately that it can be restored. An environment without databases of its own has those of the file, and refuses one that stands on none of its hosts; `database = []` is none.",
+    },
+    Section {
+        path: "database.postgres",
+        meaning: "A server of PostgreSQL, in the place of `sqlite`.",
+    },
+    Section { path: "database.backups", meaning: "Where backups are, and how many." },
+    Section {
+        path: "database.drill",
+        meaning: "A drill restores the newest backup beside the database and checks it.",
+    },
+    Section {
+        path: "database.invariant",
+        meaning: "What must hold in the database. Without `between` and `change` the statement must give no rows.",
+    },
 ];
+
+/// The sections that stand once for each of something: `[[database]]`.
+const REPEATED: [&str; 2] = ["database", "database.invariant"];
 
 const fn key(
     path: &'static str,
@@ -81,7 +104,12 @@ const fn key(
 }
 
 /// Every key, in the order in which people read them.
-pub static KEYS: &[Key] = &[
+pub fn keys() -> impl Iterator<Item = &'static Key> + Clone {
+    KEYS.iter().chain(database::KEYS)
+}
+
+/// Every key but those of guarded databases.
+static KEYS: &[Key] = &[
     key(
         "name",
         Kind::Name,
@@ -538,9 +566,8 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// What later versions will have, and a word on it.
-pub const LATER: [(&str, &str); 7] = [
+pub const LATER: [(&str, &str); 6] = [
     ("director", "a proxy before the application that gives a new release a share of the requests"),
-    ("database", "restore points, drills and reverts of data"),
     ("tests", "a gate on the team's tests"),
     ("maintenance", "planned windows that a push is judged against"),
     ("rota", "who is there to act"),
@@ -550,21 +577,31 @@ pub const LATER: [(&str, &str); 7] = [
 
 /// The key at a path; a free name is found through its `*`.
 pub fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.path == path).or_else(|| {
+    keys().find(|key| key.path == path).or_else(|| {
         let (section, _) = path.rsplit_once('.')?;
-        KEYS.iter().find(|key| key.path.strip_suffix(".*") == Some(section))
+        keys().find(|key| key.path.strip_suffix(".*") == Some(section))
     })
 }
 
 /// Whether a path is that of a table whose entries are keys.
 pub fn is_section(path: &str) -> bool {
-    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+    keys().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// Whether a section stands once for each of something.
+pub fn is_repeated(path: &str) -> bool {
+    REPEATED.contains(&path)
+}
+
+/// A section's heading: `[release]`, `[[database]]`.
+pub fn heading(path: &str) -> String {
+    if is_repeated(path) { format!("[[{path}]]") } else { format!("[{path}]") }
 }
 
 /// The names that may stand in a section: keys and further sections, without free names.
 pub fn names_in(section: &str) -> Vec<&'static str> {
     let mut names: Vec<&'static str> = Vec::new();
-    for key in KEYS {
+    for key in keys() {
         let rest = match section {
             "" => Some(key.path),
             _ => key.path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')),
@@ -585,11 +622,11 @@ pub fn reference_markdown() -> String {
     for section in &SECTIONS {
         let title = match section.path {
             "" => "The top".to_owned(),
-            path => format!("`[{path}]`"),
+            path => format!("`{}`", heading(path)),
         };
         // Writing to a string cannot fail, here and below.
         let _ = write!(page, "\n## {title}\n\n{}\n", section.meaning);
-        for key in KEYS.iter().filter(|key| section_of(key.path) == section.path) {
+        for key in keys().filter(|key| section_of(key.path) == section.path) {
             let _ = write!(page, "\n{}", entry(key));
         }
     }

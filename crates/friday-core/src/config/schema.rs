@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::reference::{KEYS, Key, SECTIONS};
+use super::reference::{Key, SECTIONS, is_repeated, keys};
 use super::value::{ENTRIES_MAX, Kind};
 
 /// A duration: large units first, each once. That there is one at all its length says.
@@ -47,7 +47,7 @@ fn properties_of(schema: &mut Map<String, Value>) -> Option<&mut Map<String, Val
 fn table(path: &str) -> Map<String, Value> {
     let mut properties = Map::new();
     let mut others = json!(false);
-    for key in KEYS {
+    for key in keys() {
         let Some(rest) = below(key.path, path) else { continue };
         let (name, is_key) = match rest.split_once('.') {
             Some((name, _)) => (name, false),
@@ -57,7 +57,8 @@ fn table(path: &str) -> Map<String, Value> {
             entry(key)
         } else {
             let inner = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-            Value::Object(table(&inner))
+            let one = Value::Object(table(&inner));
+            if is_repeated(&inner) { json!({ "type": "array", "items": one }) } else { one }
         };
         if name == "*" {
             others = schema;
@@ -123,7 +124,7 @@ fn only(name: &str) -> Value {
 fn kind(kind: &Kind) -> Value {
     match kind {
         Kind::Name => text("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
-        Kind::Text | Kind::Path | Kind::Command => text(NOT_EMPTY),
+        Kind::Text | Kind::Path | Kind::Command | Kind::Statement | Kind::Host => text(NOT_EMPTY),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Count(range) => {
             json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() })
@@ -154,5 +155,9 @@ fn kind(kind: &Kind) -> Value {
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Size => text("^[0-9]"),
         Kind::Processors => text("^0*[1-9][0-9]*%$"),
+        Kind::Between => {
+            json!({ "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 2 })
+        }
+        Kind::Change => text("^[0-9]+([.][0-9]+)?%$"),
     }
 }

@@ -1,5 +1,7 @@
 //! Settings: a configuration that was found to be right, and the plans made from it.
 
+mod database;
+
 use std::collections::BTreeMap;
 
 use friday_wire::{
@@ -11,6 +13,10 @@ use crate::rollout::plan::{
     FleetPlan, Hooks, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedHost, Traffic,
 };
 use crate::rollout::wave::{WaveSize, waves};
+
+pub use database::{
+    DatabaseSettings, DrillSettings, EngineSettings, RepositoryPlaceSettings, RepositorySettings,
+};
 
 /// The keeper's lease, milliseconds. Not a choice: two configurations that differ here would not
 /// agree on who may push.
@@ -59,6 +65,8 @@ pub struct Settings {
     pub unit: UnitSpec,
     /// How it is asked from where friday runs.
     pub outside: Option<OutsideSettings>,
+    /// Guarded databases, in the configuration's order, each name once.
+    pub databases: Vec<DatabaseSettings>,
     /// Every host, in the configuration's order; at least one, each name and address once.
     pub hosts: Vec<HostSettings>,
     /// One of the hosts.

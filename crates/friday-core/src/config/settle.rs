@@ -3,6 +3,7 @@
 //! Each value was found to be of its kind before. What is wrong here is a combination: a port
 //! without a use, a host twice, a deadline that cannot be met.
 
+mod database;
 mod fleet;
 mod process;
 
@@ -43,6 +44,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
     from.port_is_there_for(run.as_deref(), &ports);
     let unit = from.unit(&hosts);
     let processes = from.processes(&hosts, &health);
+    let databases = from.databases(&hosts);
     let name = name?;
     let fleet = draft.env.as_ref().map_or_else(|| name.clone(), |env| format!("{name}-{env}"));
     Some(Settings {
@@ -61,6 +63,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
         health,
         unit,
         outside,
+        databases,
         hosts,
         keeper: keeper?,
         login: LoginSettings {

@@ -2,7 +2,7 @@
 
 use super::document::Entry;
 use super::problem::Fault;
-use super::reference::{self, KEYS};
+use super::reference::{self, heading, keys};
 
 /// The nearest of some names, if it is near enough to be a slip.
 pub(crate) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
@@ -29,7 +29,7 @@ fn fault(section: &str, entry: &Entry, names: &[&str], near: Option<&str>) -> Fa
     let place = if section.is_empty() {
         "at the top of the file".to_owned()
     } else {
-        format!("in `[{section}]`")
+        format!("in `{}`", heading(section))
     };
     let fault = Fault::at(entry.key_span.clone(), format!("there is no key `{name}` {place}"))
         .label("unknown key");
@@ -37,13 +37,14 @@ fn fault(section: &str, entry: &Entry, names: &[&str], near: Option<&str>) -> Fa
         return fault.hint(format!("did you mean `{near}`?"));
     }
     if reference::is_section(name) {
-        return fault.hint(format!("it is a section of its own: begin it with `[{name}]`"));
+        return fault
+            .hint(format!("it is a section of its own: begin it with `{}`", heading(name)));
     }
     let elsewhere = sections_with(name);
     if !elsewhere.is_empty() {
         return fault.hint(format!("`{name}` belongs in {}", elsewhere.join(" or ")));
     }
-    let far: Vec<&str> = KEYS.iter().filter_map(|key| key.path.rsplit('.').next()).collect();
+    let far: Vec<&str> = keys().filter_map(|key| key.path.rsplit('.').next()).collect();
     if let Some(near) = nearest(name, far.into_iter().filter(|name| *name != "*")) {
         let place = sections_with(near).join(" or ");
         return fault.hint(format!("did you mean `{near}` in {place}?"));
@@ -53,9 +54,9 @@ fn fault(section: &str, entry: &Entry, names: &[&str], near: Option<&str>) -> Fa
 
 /// The sections that have a key of this name, for a sentence.
 fn sections_with(name: &str) -> Vec<String> {
-    KEYS.iter()
+    keys()
         .filter_map(|key| match key.path.rsplit_once('.') {
-            Some((section, last)) if last == name => Some(format!("`[{section}]`")),
+            Some((section, last)) if last == name => Some(format!("`{}`", heading(section))),
             None if key.path == name => Some("the top of the file".to_owned()),
             Some(_) | None => None,
         })

@@ -1,5 +1,6 @@
 //! What a configuration comes to, and that no text breaks the parser.
 
+mod databases;
 mod mistakes;
 mod overlay;
 mod processes;

@@ -1,6 +1,7 @@
 //! Kinds of values: what each key takes, how it is read, and what is said when it is something else.
 
 mod amount;
+mod database;
 mod job;
 mod list;
 pub(crate) mod process;
@@ -75,6 +76,14 @@ pub enum Kind {
     Roles,
     /// One process of a release, a table.
     Process,
+    /// One host.
+    Host,
+    /// A statement of SQL; may have several lines.
+    Statement,
+    /// The least and the most that a number may be.
+    Between,
+    /// By how much a number may change, percent.
+    Change,
 }
 
 impl Kind {
@@ -113,6 +122,10 @@ impl Kind {
             Self::Processors => "a share of processors".to_owned(),
             Self::Roles => "a list of roles".to_owned(),
             Self::Process => "a table with `run` and `roles`".to_owned(),
+            Self::Host => "a host".to_owned(),
+            Self::Statement => "a statement of SQL".to_owned(),
+            Self::Between => "a list of two numbers, the least and the most".to_owned(),
+            Self::Change => "a percentage, such as \"5%\"".to_owned(),
         }
     }
 
@@ -121,9 +134,16 @@ impl Kind {
         let read = Reading { key, kind: self };
         let one = |result: Result<(), Fault>| result.err().into_iter().collect();
         match self {
-            Self::Name | Self::Text | Self::Path | Self::Command | Self::HttpPath | Self::Url => {
-                one(read.text(node).map(|_| ()))
-            }
+            Self::Name
+            | Self::Text
+            | Self::Path
+            | Self::Command
+            | Self::Statement
+            | Self::HttpPath
+            | Self::Url => one(read.text(node).map(|_| ())),
+            Self::Host => one(read.host(node).map(|_| ())),
+            Self::Between => one(read.between(node).map(|_| ())),
+            Self::Change => one(read.change(node).map(|_| ())),
             Self::Variable => one(read.variable(node).map(|_| ())),
             Self::Flag => one(read.flag(node).map(|_| ())),
             Self::Count(_) | Self::Port | Self::Status => one(read.number(node).map(|_| ())),
@@ -181,7 +201,7 @@ impl Reading<'_> {
                 _ => "write something, or leave the key out",
             }));
         }
-        let lines = matches!(self.kind, Kind::Command);
+        let lines = matches!(self.kind, Kind::Command | Kind::Statement);
         let bad = |character: &char| {
             character.is_control() && !(lines && matches!(character, '\n' | '\t' | '\r'))
         };

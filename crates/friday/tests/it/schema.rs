@@ -5,7 +5,7 @@ use std::path::Path;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use friday_core::config::Kind;
-use friday_core::config::reference::{KEYS, Key};
+use friday_core::config::reference::{Key, is_repeated, keys};
 use serde_json::{Value, json};
 
 use crate::sandbox::{Sandbox, config};
@@ -38,9 +38,11 @@ fn read(text: &str) -> Value {
 /// A file that sets one key, and nothing else but what is needed.
 fn with(path: &str, value: Value) -> Value {
     let mut file = value;
+    let mut above = path;
     for part in path.rsplit('.') {
         let part = if part == "*" { "SOMETHING" } else { part };
-        file = json!({ part: file });
+        file = if is_repeated(above) { json!({ part: [file] }) } else { json!({ part: file }) };
+        above = above.rsplit_once('.').map_or("", |(above, _)| above);
     }
     if path != "name" {
         file["name"] = json!("shop");
@@ -77,7 +79,7 @@ fn every_example_of_the_repository_is_taken() {
 #[test]
 fn every_key_is_taken_with_its_default_and_its_example_in_environments_too() {
     let schema = Schema::of_friday();
-    for key in KEYS {
+    for key in keys() {
         for value in values(key) {
             let file = with(key.path, value);
             assert_eq!(schema.refuses(&file), None, "{file}");
@@ -98,9 +100,9 @@ fn every_key_is_taken_with_its_default_and_its_example_in_environments_too() {
 #[test]
 fn a_slip_in_any_key_and_a_value_of_the_wrong_kind_are_refused() {
     let schema = Schema::of_friday();
-    for key in KEYS {
+    for key in keys() {
         let example = values(key).last().expect("an example");
-        let beside_free_names = KEYS.iter().any(|other| {
+        let beside_free_names = keys().any(|other| {
             let parent = |path: &'static str| path.rsplit_once('.').map(|(parent, _)| parent);
             other.path.ends_with('*') && parent(other.path) == parent(key.path)
         });
@@ -142,6 +144,10 @@ fn mistakes_that_people_make_are_refused() {
         ("hosts.web", json!([])),
         ("env.staging", json!({ "rollout": { "bake": "1s" } })),
         ("env.staging", json!({ "name": "other", "hosts": { "web": ["local:1"] } })),
+        ("database.invariant.between", json!([0])),
+        ("database.invariant.change", json!("5")),
+        ("database.host", json!(["db-1"])),
+        ("database", json!(5)),
         ("relase", json!({ "path": "dist" })),
     ];
     for (path, value) in mistakes {

@@ -148,10 +148,7 @@ impl Settler<'_> {
 
     fn address(&mut self, one: &Listed, default_user: Option<&str>) -> Option<Address> {
         match &one.host {
-            WrittenHost::Local { name } => {
-                let env = self.draft.env.as_ref().map_or_else(String::new, |env| format!("-{env}"));
-                Some(Address::Local { dir: format!("{LOCAL_DIRECTORY}{env}/local-{name}") })
-            }
+            WrittenHost::Local { name } => Some(self.local_address(name)),
             WrittenHost::Ssh { user, host, port } => {
                 let user = user.as_deref().or(default_user);
                 if user.is_none() && !self.draft.has("hosts.user") {
@@ -167,6 +164,12 @@ impl Settler<'_> {
                 Some(Address::Ssh { user: user?.to_owned(), host: host.clone(), port: *port })
             }
         }
+    }
+
+    /// Where a local host lives.
+    pub(super) fn local_address(&self, name: &str) -> Address {
+        let env = self.draft.env.as_ref().map_or_else(String::new, |env| format!("-{env}"));
+        Address::Local { dir: format!("{LOCAL_DIRECTORY}{env}/local-{name}") }
     }
 
     /// `user` goes to `ssh` as a part of an argument, like a host's name.

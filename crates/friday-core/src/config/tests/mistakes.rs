@@ -78,7 +78,7 @@ fn syntax_errors_are_told_with_what_else_is_wrong() {
         (
             "x = 1 2\n",
             &[
-                "1:1 there is no key `x` at the top of the file | unknown key | known here: name, timezone, release, health, limits, hosts, process, rotation, rollout, hooks",
+                "1:1 there is no key `x` at the top of the file | unknown key | known here: name, timezone, release, health, limits, hosts, process, rotation, rollout, hooks, database",
                 "1:5 this is not TOML: string values must be quoted, expected literal string |  | write \"1 2\"",
             ],
         ),
@@ -137,14 +137,14 @@ const NAMES: Rows = &[
         "[release]",
         "timeout = \"1s\"\n[release]",
         &[
-            "2:1 there is no key `timeout` at the top of the file | unknown key | `timeout` belongs in `[health]` or `[rotation]` or `[hooks]`",
+            "2:1 there is no key `timeout` at the top of the file | unknown key | `timeout` belongs in `[health]` or `[rotation]` or `[hooks]` or `[database.drill]` or `[[database.invariant]]`",
         ],
     ),
     (
         "[release]",
         "xyzzy = 1\n[release]",
         &[
-            "2:1 there is no key `xyzzy` at the top of the file | unknown key | known here: name, timezone, release, health, limits, hosts, process, rotation, rollout, hooks",
+            "2:1 there is no key `xyzzy` at the top of the file | unknown key | known here: name, timezone, release, health, limits, hosts, process, rotation, rollout, hooks, database",
         ],
     ),
     (
@@ -168,9 +168,9 @@ const NAMES: Rows = &[
     ),
     (
         "[release]",
-        "[[database]]\n[[database]]\n[release]",
+        "[[tests]]\n[[tests]]\n[release]",
         &[
-            "2:3 `database` is not in this version yet | restore points, drills and reverts of data | leave it out until then",
+            "2:3 `tests` is not in this version yet | a gate on the team's tests | leave it out until then",
         ],
     ),
     (

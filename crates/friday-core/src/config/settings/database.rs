@@ -1,0 +1,82 @@
+//! A guarded database, as the configuration has it. Its secrets are still where they come from.
+
+use friday_wire::data::{Invariant, PostgresBackup};
+use friday_wire::{DatabaseName, HostName};
+
+use super::{Address, SecretSource};
+
+/// A guarded database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// Its name.
+    pub name: DatabaseName,
+    /// The host that it is on; may be one of the fleet's.
+    pub host: HostName,
+    /// How that is reached, perhaps by another login than the fleet's.
+    pub address: Address,
+    /// What it is.
+    pub engine: EngineSettings,
+    /// Where its backups are.
+    pub repository: RepositorySettings,
+    /// Backups kept.
+    pub keep: u32,
+    /// Where drills restore to; `None`: the program's own choice.
+    pub scratch: Option<String>,
+    /// What must hold in it.
+    pub invariants: Vec<Invariant>,
+    /// About drills.
+    pub drill: DrillSettings,
+    /// How long a recovery may take, milliseconds; `None`: any time.
+    pub recovery_time_ms: Option<u64>,
+    /// How long a restore point may take, milliseconds.
+    pub point_timeout_ms: u64,
+}
+
+/// What a guarded database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineSettings {
+    /// A file.
+    Sqlite {
+        /// Absolute, or relative to the login's home.
+        path: String,
+    },
+    /// A server.
+    Postgres {
+        /// The connection string, seen from the database's host.
+        url: SecretSource,
+        /// How backups are made.
+        backup: PostgresBackup,
+        /// Where its programs are; `None`: where the server says.
+        programs: Option<String>,
+    },
+}
+
+/// Where backups are, and how they are kept from strangers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositorySettings {
+    /// Where.
+    pub place: RepositoryPlaceSettings,
+    /// An identity of age; `None`: they lie in clear.
+    pub key: Option<SecretSource>,
+}
+
+/// Where backups are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RepositoryPlaceSettings {
+    /// A directory on the database's host.
+    Directory {
+        /// Absolute, or relative to the login's home; `None`: the program's own choice.
+        path: Option<String>,
+    },
+}
+
+/// About drills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrillSettings {
+    /// The oldest that the last one may be, milliseconds.
+    pub max_age_ms: u64,
+    /// What was restored stays for the next one.
+    pub keep_scratch: bool,
+    /// How long one may take, milliseconds.
+    pub timeout_ms: u64,
+}
