@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use friday_wire::{HostName, ProcessName, ReleaseId, RolloutId, Supervisor};
+use friday_wire::{Fault, HostName, ProcessName, ReleaseId, RolloutId, Supervisor};
 use serde::{Deserialize, Serialize};
 
 /// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
@@ -92,6 +92,9 @@ pub enum Reason {
         host: HostName,
         /// How.
         why: String,
+        /// Whose fault it is, as far as anybody knows.
+        #[serde(default, skip_serializing_if = "Fault::is_the_releases")]
+        fault: Fault,
     },
     /// More hosts failed than are allowed.
     BudgetSpent {
@@ -246,7 +249,7 @@ impl fmt::Display for Reason {
             Self::MigrationUnknown => f.write_str("it is not known how the migration ended"),
             Self::MigrationFailed { why } => write!(f, "the migration failed: {why}"),
             Self::HookFailed { name, why } => write!(f, "the hook `{name}` failed: {why}"),
-            Self::HostFailed { host, why } => write!(f, "`{host}` failed: {why}"),
+            Self::HostFailed { host, why, fault } => host_failed(f, host, why, *fault),
             Self::BudgetSpent { failed, allowed } => {
                 write!(f, "{failed} failed, and {allowed} may")
             }
@@ -295,7 +298,28 @@ pub(crate) fn unsigned(signers: &str, key: Option<&str>, why: &str) -> String {
     format!("{signed}: {why} (`{signers}` there says who may sign)")
 }
 
+fn host_failed(
+    f: &mut fmt::Formatter<'_>,
+    host: &HostName,
+    why: &str,
+    fault: Fault,
+) -> fmt::Result {
+    match fault {
+        Fault::Release => write!(f, "`{host}` failed: {why}"),
+        Fault::Host => write!(f, "not the release's fault: `{host}` failed: {why}"),
+    }
+}
+
+/// What a person can do about a failure that is a host's own.
+pub const MEND_THE_HOST: &str =
+    "the release is not quarantined: mend the host (free the port, make room), and push again";
+
 impl Reason {
+    /// Whether a failure for this reason says nothing against the release: a host's own, or a sum of others.
+    pub fn spares_the_release(&self) -> bool {
+        matches!(self, Self::HostFailed { fault: Fault::Host, .. } | Self::BudgetSpent { .. })
+    }
+
     /// What a person can do about it: a command where there is one.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -330,7 +354,8 @@ impl Reason {
                 "look at the database, then `friday resume --forward` or `--back`"
             }
             Self::MigrationFailed { .. } | Self::HookFailed { .. } => "mend it and push again",
-            Self::HostFailed { .. } => "`friday logs HOST` has its output",
+            Self::HostFailed { fault: Fault::Release, .. } => "`friday logs HOST` has its output",
+            Self::HostFailed { fault: Fault::Host, .. } => MEND_THE_HOST,
             Self::BudgetSpent { .. } => "`friday why` names the hosts",
             Self::StoodStill { .. } => "see `friday hosts`, then `friday resume`",
             Self::Asked { .. } => "see `friday log`",

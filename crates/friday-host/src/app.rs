@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::place::{Place, private_directory, read_json, write_json};
 use crate::process;
+use crate::store::is_full;
 
 /// How long a shim may take to start the application's first process.
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -115,6 +116,17 @@ pub enum AppError {
     /// The disk.
     #[error("the start's record could not be written: {0}")]
     Io(#[from] io::Error),
+}
+
+impl AppError {
+    /// Whether no application could be started here now, whatever its release is like.
+    pub fn is_the_hosts(&self) -> bool {
+        match self {
+            Self::PortTaken(_) => true,
+            Self::Io(error) => is_full(error),
+            Self::NotStarted(_) | Self::Slow | Self::Unkillable(_) | Self::Unit { .. } => false,
+        }
+    }
 }
 
 /// Who is told when an application ends by itself.

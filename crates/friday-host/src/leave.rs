@@ -97,7 +97,9 @@ fn stop_everything(host: &'static Host, drain: Duration, grace: Duration) -> Res
         let release = entered.app.release;
         let (rotation, port) = (&entered.rotation, entered.port);
         let out = crate::perform::rotate(host, Direction::Out, rotation, release, port);
-        if let friday_node::ActionResult::Failed { why, .. } = out {
+        if let friday_node::ActionResult::Failed { why, .. }
+        | friday_node::ActionResult::Hindered { why } = out
+        {
             return Err(format!("it could not be taken out of rotation: {why}"));
         }
         if *rotation != Rotation::None {

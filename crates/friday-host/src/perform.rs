@@ -10,6 +10,7 @@ use crate::app::{self, AppError, ShimSpec};
 use crate::command::{self, CommandFailure};
 use crate::environment;
 use crate::host::Host;
+use crate::store::is_full;
 
 /// Performs one action to its end.
 pub fn perform(host: &'static Host, action: Action) -> ActionResult {
@@ -18,6 +19,7 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
             let _alone = host.building.lock().unwrap_or_else(PoisonError::into_inner);
             match crate::tree::build(&host.place, &host.store, release) {
                 Ok(()) => done(zones(host, release)),
+                Err(error) if error.is_lack_of_room() => hindered(&error),
                 Err(error) => failed(error.to_string()),
             }
         }
@@ -31,7 +33,10 @@ pub fn perform(host: &'static Host, action: Action) -> ActionResult {
         Action::Rotate { direction, rotation, release, port } => {
             rotate(host, direction, &rotation, release, port)
         }
-        Action::Point { to } => done(crate::tree::point(&host.place, to)),
+        Action::Point { to } => match crate::tree::point(&host.place, to) {
+            Err(error) if is_full(&error) => hindered(&error),
+            result => done(result),
+        },
         Action::Probe { app, part, port, health } => {
             ActionResult::Sampled(crate::probe::probe(host, app, &part, port, &health))
         }
@@ -90,9 +95,14 @@ fn failed(why: String) -> ActionResult {
     ActionResult::Failed { why, log: Vec::new() }
 }
 
+fn hindered(error: &impl std::fmt::Display) -> ActionResult {
+    ActionResult::Hindered { why: error.to_string() }
+}
+
 fn started(host: &Host, spec: &ShimSpec, result: Result<(), AppError>) -> ActionResult {
     match result {
         Ok(()) => ActionResult::Done,
+        Err(error) if error.is_the_hosts() => hindered(&error),
         Err(error) => {
             let log = app::last_output(&host.place, spec.app, &spec.part);
             ActionResult::Failed { why: error.to_string(), log }

@@ -4,12 +4,21 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use crate::output::shown;
+
 /// A sentence when something listens on this port where an application on it would; else `None`.
 pub fn taken(port: u16) -> Option<String> {
     let inode = listener(port)?;
-    let by = holder(&inode)
-        .map_or_else(|| "not one of this user's".to_owned(), |pid| format!("pid {pid}"));
-    Some(format!("port {port} is taken by another program ({by})"))
+    let by = holder(&inode).map_or_else(|| "another user's program".to_owned(), named);
+    Some(format!("port {port} is taken by {by}"))
+}
+
+/// A program as people know it. Its name is its own to choose, and may be anything.
+fn named(pid: i32) -> String {
+    match fs::read(format!("/proc/{pid}/comm")) {
+        Ok(name) => format!("`{}` (pid {pid})", shown(name.trim_ascii_end())),
+        Err(_) => format!("another program (pid {pid})"),
+    }
 }
 
 /// The socket's inode, from the kernel's table of this network namespace.
@@ -62,10 +71,9 @@ mod tests {
         let here = TcpListener::bind("127.0.0.1:0").expect("listens");
         let port = here.local_addr().expect("has one").port();
         let told = taken(port).expect("is taken");
-        assert_eq!(
-            told,
-            format!("port {port} is taken by another program (pid {})", std::process::id())
-        );
+        let own = fs::read_to_string("/proc/self/comm").expect("has a name");
+        let (own, pid) = (own.trim_end(), std::process::id());
+        assert_eq!(told, format!("port {port} is taken by `{own}` (pid {pid})"));
         drop(here);
         assert_eq!(taken(port), None);
     }

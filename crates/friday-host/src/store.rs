@@ -26,6 +26,16 @@ pub const DISK_RESERVE: u64 = 16 * 1024 * 1024;
 /// count none, and say that they have none at all.
 pub const INODE_RESERVE: u64 = 256;
 
+/// Whether nothing can be written here for the time being, whatever it is.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
 /// The disk lacks room.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use friday_wire::{Digest, Entry, EntryKind, Manifest, ReleaseId};
 
 use crate::place::{Place, private_directory, sync_directory, with_suffix};
-use crate::store::{ManifestStoreError, RoomError, Store, check_inodes, check_room};
+use crate::store::{ManifestStoreError, RoomError, Store, check_inodes, check_room, is_full};
 
 /// Up to here every file is synced by itself; above, the whole file system once: with many files that
 /// is one write of the file system's journal instead of one for each.
@@ -57,6 +57,17 @@ pub enum BuildError {
     /// The disk.
     #[error("`{0}`: {1}")]
     Io(String, io::Error),
+}
+
+impl BuildError {
+    /// Whether it only lacks room.
+    pub fn is_lack_of_room(&self) -> bool {
+        match self {
+            Self::Room(_) => true,
+            Self::Io(_, error) => is_full(error),
+            _ => false,
+        }
+    }
 }
 
 /// Builds and verifies a release's tree. One that is there already is verified, and built anew if a

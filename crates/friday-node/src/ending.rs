@@ -1,6 +1,6 @@
 //! What operations come to: confirmed, undone, back, given up.
 
-use friday_wire::{BackPace, ReleaseId, StepKey, StepReport, StepState, Undo};
+use friday_wire::{BackPace, Fault, ReleaseId, StepKey, StepReport, StepState, Undo};
 
 use crate::attempts::Seen;
 use crate::motion::Return;
@@ -13,8 +13,19 @@ use crate::operation::{Armed, Course, NO_TIMER, Operation, Phase, Route};
 pub(crate) enum Cause {
     /// The new release does not start, exited, or is not healthy.
     Health,
+    /// The host does not let any release start: it is not tried again by *stay* either.
+    Host,
     /// Anything else.
     Other,
+}
+
+impl Cause {
+    fn fault(self) -> Fault {
+        match self {
+            Self::Host => Fault::Host,
+            Self::Health | Self::Other => Fault::Release,
+        }
+    }
 }
 
 impl Node {
@@ -60,6 +71,7 @@ impl Node {
             (_, phase) => StepState::Failed {
                 why: format!("it was still {} when its time was over", phase.name().doing()),
                 log: Vec::new(),
+                fault: Fault::Release,
             },
         };
         self.undo(now_ms, Event::TimedOut, outcome, Cause::Other);
@@ -75,7 +87,8 @@ impl Node {
     ) {
         match self.durable.operation.as_ref().map(|op| &op.course) {
             Some(Course::Switch(_) | Course::Stop(_)) => {
-                self.undo(now_ms, Event::Failed, StepState::Failed { why, log }, cause);
+                let failed = StepState::Failed { why, log, fault: cause.fault() };
+                self.undo(now_ms, Event::Failed, failed, cause);
             }
             Some(Course::Undo(_) | Course::Back { .. } | Course::Boot) => {
                 self.give_up(now_ms, &why, log);
@@ -101,7 +114,7 @@ impl Node {
             self.set_operation(event, Some(Operation { course: Course::Ended(armed), ..op }));
             return;
         }
-        if armed.undo == Undo::Stay && cause == Cause::Health {
+        if armed.undo == Undo::Stay && cause != Cause::Other {
             let course = Course::Undo(armed);
             let given_up = Operation { course, route: Route::GivenUp, ..op };
             self.begin_operation(now_ms, event, given_up);
@@ -163,7 +176,8 @@ impl Node {
         match &op.course {
             Course::Back { key, .. } => {
                 let key = key.clone();
-                self.record(&key, StepState::Failed { why: why.to_owned(), log });
+                let fault = Fault::Release;
+                self.record(&key, StepState::Failed { why: why.to_owned(), log, fault });
             }
             Course::Undo(armed) => {
                 let key = armed.key.clone();
@@ -250,7 +264,9 @@ impl Node {
 /// Adds to a report that stands already.
 fn with_word(state: StepState, word: &str) -> StepState {
     match state {
-        StepState::Failed { why, log } => StepState::Failed { why: format!("{why}; {word}"), log },
+        StepState::Failed { why, log, fault } => {
+            StepState::Failed { why: format!("{why}; {word}"), log, fault }
+        }
         StepState::Undone { why } => StepState::Undone { why: format!("{why}; {word}") },
         other => other,
     }

@@ -65,6 +65,11 @@ pub enum ActionResult {
         /// Last lines of output, where there is output.
         log: Vec<String>,
     },
+    /// Badly, and any release would fail so here: the port is taken by another program, the disk is full.
+    Hindered {
+        /// One sentence.
+        why: String,
+    },
     /// A probe's sample.
     Sampled(Sample),
 }

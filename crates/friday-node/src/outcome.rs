@@ -17,6 +17,15 @@ impl Node {
         };
         self.phase_issued = false;
         let forward = matches!(op.course, Course::Switch(_) | Course::Stop(_));
+        let result = match result {
+            ActionResult::Hindered { why } if forward => {
+                let why = format!("{}: {why}", op.phase.name().doing());
+                return self.phase_failed(now_ms, why, Vec::new(), Cause::Host);
+            }
+            // A way back has failed, whoever is to blame.
+            ActionResult::Hindered { why } => ActionResult::Failed { why, log: Vec::new() },
+            other => other,
+        };
         match (op.phase.name(), result) {
             (PhaseName::Leaving, ActionResult::Done) => {
                 let served = self.durable.serving.is_some_and(|serving| self.runs(serving));
@@ -67,6 +76,8 @@ impl Node {
                 let why = format!("{}: {why}", op.phase.name().doing());
                 self.phase_failed(now_ms, why, log, Cause::Other);
             }
+            // Taken for a failure above.
+            (_, ActionResult::Hindered { .. }) => {}
         }
     }
 

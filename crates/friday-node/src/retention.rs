@@ -61,7 +61,9 @@ impl Node {
         for call in std::mem::take(&mut self.pruning.callers) {
             let answer = match result {
                 ActionResult::Done | ActionResult::Sampled(_) => Answer::Ok,
-                ActionResult::Failed { why, .. } => Answer::Error { why: why.clone() },
+                ActionResult::Failed { why, .. } | ActionResult::Hindered { why } => {
+                    Answer::Error { why: why.clone() }
+                }
             };
             self.answers.push((call, answer));
         }

@@ -68,7 +68,8 @@ impl Node {
     /// The time of a stop is over, and nothing may be started again.
     pub(crate) fn keep_stopped(&mut self, key: &StepKey) {
         let why = "its time was over, and it stays stopped: a one-way migration began".to_owned();
-        self.record(key, friday_wire::StepState::Failed { why, log: Vec::new() });
+        let fault = friday_wire::Fault::Release;
+        self.record(key, friday_wire::StepState::Failed { why, log: Vec::new(), fault });
         if let Some(Operation { course: Course::Stop(armed) | Course::Ended(armed), .. }) =
             &mut self.durable.operation
         {

@@ -1,6 +1,6 @@
 //! Stage and migration: work that leaves the running application alone.
 
-use friday_wire::{Fence, ReleaseId, SecretsVersion, StepKey, StepName, StepState};
+use friday_wire::{Fault, Fence, ReleaseId, SecretsVersion, StepKey, StepName, StepState};
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
@@ -90,7 +90,12 @@ impl Node {
     pub(crate) fn task_finished(&mut self, key: &StepKey, result: ActionResult) {
         let state = match result {
             ActionResult::Done | ActionResult::Sampled(_) => StepState::Done,
-            ActionResult::Failed { why, log } => StepState::Failed { why, log },
+            ActionResult::Failed { why, log } => {
+                StepState::Failed { why, log, fault: Fault::Release }
+            }
+            ActionResult::Hindered { why } => {
+                StepState::Failed { why, log: Vec::new(), fault: Fault::Host }
+            }
         };
         if self.durable.task.as_ref().is_some_and(|task| task.key == *key) {
             self.durable.task = None;

@@ -11,13 +11,14 @@ enum Fault {
     SlowDisk,
     FullDisk,
     SickHost,
+    TakenPort,
     Kill,
     Sleep,
     ClockJump,
 }
 
 impl World {
-    fn rates(&self) -> [(Fault, f64); 9] {
+    fn rates(&self) -> [(Fault, f64); 10] {
         let faults = &self.faults;
         [
             (Fault::Reboot, faults.reboots),
@@ -26,6 +27,7 @@ impl World {
             (Fault::SlowDisk, faults.slow_disks),
             (Fault::FullDisk, faults.full_disks),
             (Fault::SickHost, faults.sick_hosts),
+            (Fault::TakenPort, faults.taken_ports),
             (Fault::Kill, faults.kills),
             (Fault::Sleep, faults.sleeps),
             (Fault::ClockJump, faults.clock_jumps),
@@ -78,6 +80,10 @@ impl World {
                 let until = self.now + self.rng.u64(1_000..60_000);
                 self.note(|world| format!("{} is sick", world.hosts[host].name));
                 self.hosts[host].sick_until = until;
+            }
+            Fault::TakenPort => {
+                let until = self.now + self.rng.u64(1_000..60_000);
+                self.take_ports(host, until);
             }
             Fault::Kill => self.kill_friday(laptop, "killed"),
             Fault::Sleep => {
@@ -143,6 +149,12 @@ impl World {
         }
     }
 
+    /// Another program has whatever port a release would listen on, and that none of ours listens on.
+    pub(crate) fn take_ports(&mut self, host: usize, until: u64) {
+        self.note(|world| format!("ports of {} are taken", world.hosts[host].name));
+        self.hosts[host].ports_taken_until = until;
+    }
+
     fn strike_disk(&mut self, host: usize, disk: Disk) {
         self.note(|world| format!("the disk of {} is {disk:?}", world.hosts[host].name));
         self.hosts[host].disk = disk;
@@ -162,6 +174,7 @@ impl World {
         for host in 0..self.hosts.len() {
             self.hosts[host].disk = Disk::Fine;
             self.hosts[host].sick_until = self.now;
+            self.hosts[host].ports_taken_until = self.now;
             if self.hosts[host].booted_at.is_none() {
                 self.boot(host);
             }

@@ -51,6 +51,8 @@ pub(crate) struct Host {
     pub(crate) page: bool,
     /// All applications here fail until then: a full memory, a broken network card.
     pub(crate) sick_until: u64,
+    /// Nothing that wants a port is started here until then: another program has it.
+    pub(crate) ports_taken_until: u64,
     /// Something starts the host program after a boot.
     pub(crate) boot_hook: bool,
     /// The host program.
@@ -124,6 +126,7 @@ impl Host {
             balancer: None,
             page: false,
             sick_until: 0,
+            ports_taken_until: 0,
             boot_hook,
             process: None,
             process_epoch: 0,

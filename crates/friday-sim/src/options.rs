@@ -32,6 +32,7 @@ pub(crate) struct Faults {
     pub(crate) slow_disks: f64,
     pub(crate) full_disks: f64,
     pub(crate) sick_hosts: f64,
+    pub(crate) taken_ports: f64,
     pub(crate) kills: f64,
     pub(crate) sleeps: f64,
     pub(crate) clock_jumps: f64,
@@ -47,7 +48,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    fn rates(&self) -> [(&'static str, f64); 18] {
+    fn rates(&self) -> [(&'static str, f64); 19] {
         [
             ("reboots", self.reboots),
             ("process_crashes", self.process_crashes),
@@ -55,6 +56,7 @@ impl Faults {
             ("slow_disks", self.slow_disks),
             ("full_disks", self.full_disks),
             ("sick_hosts", self.sick_hosts),
+            ("taken_ports", self.taken_ports),
             ("kills", self.kills),
             ("sleeps", self.sleeps),
             ("clock_jumps", self.clock_jumps),
@@ -84,6 +86,7 @@ impl Faults {
             slow_disks: draw(3.0),
             full_disks: draw(1.0),
             sick_hosts: draw(1.5),
+            taken_ports: 0.0,
             kills: draw(2.0),
             sleeps: draw(1.0),
             clock_jumps: draw(1.0),
@@ -174,7 +177,10 @@ impl Options {
             // Drawn apart: the other options of a seed stay what they were.
             sync_ms: Rng::with_seed(seed ^ 0x0005_109c).u64(0..40).saturating_sub(20),
             chaos_ms: if large { rng.u64(120_000..300_000) } else { rng.u64(120_000..1_200_000) },
-            faults: Faults::drawn(&mut rng),
+            faults: Faults {
+                taken_ports: if seed % 8 == 6 { 0.8 } else { 0.0 },
+                ..Faults::drawn(&mut rng)
+            },
             processes: rng.u32(..3) == 0,
             // Without a draw: the worlds of the other seeds stay what they were.
             // Not where a person has no way out yet: a keeper that was forgotten, and what runs once.

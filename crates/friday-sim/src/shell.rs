@@ -406,7 +406,13 @@ impl World {
                 failed("exit status 1")
             }
             Action::Build { .. } if self.hosts[host].disk == Disk::Full => {
-                failed("no space left on device")
+                hindered("no space left on device")
+            }
+            Action::Start { app, port: Some(_), .. }
+                if self.now < self.hosts[host].ports_taken_until
+                    && !self.hosts[host].apps.contains_key(app) =>
+            {
+                hindered("the port is taken by another program")
             }
             Action::Start { app, .. } if !self.hosts[host].trees.contains(&app.release) => {
                 failed("no such tree")
@@ -501,6 +507,10 @@ impl World {
         self.feed(host, Input::Exited { app, status: "exit status 1".to_owned(), log: Vec::new() });
         self.look_at(host);
     }
+}
+
+fn hindered(why: &str) -> ActionResult {
+    ActionResult::Hindered { why: why.to_owned() }
 }
 
 fn failed(why: &str) -> ActionResult {

@@ -180,6 +180,12 @@ impl Walk {
         self.world.reboot(host - 1, down_seconds * 1_000);
     }
 
+    /// Another program has the port on a host for so long.
+    pub fn takes_the_port(&mut self, host: usize, seconds: u64) {
+        let until = self.world.now + seconds * 1_000;
+        self.world.take_ports(host - 1, until);
+    }
+
     /// A laptop and a host do not hear each other for so long.
     pub fn cuts_off(&mut self, laptop: Laptop, host: usize, seconds: u64) {
         let until = self.world.now + seconds * 1_000;

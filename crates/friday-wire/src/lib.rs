@@ -48,7 +48,7 @@ pub use process::{Part, ProcessSpec, Processes, Spread};
 pub use recipe::{Chunk, Chunker, Recipe, RecipeError};
 pub use request::{LeaseAsk, Request, Scrutiny};
 pub use rotation::Rotation;
-pub use step::{BackPace, Step, StepKey, StepName, StepReport, StepState};
+pub use step::{BackPace, Fault, Step, StepKey, StepName, StepReport, StepState};
 pub use supervisor::{Limits, StopSignal, Supervisor, UnitSpec};
 pub use timetable::{JobEnd, JobFacts, JobOutcome, JobRun, Times, Timetable, TimetableError};
 pub use undo::Undo;

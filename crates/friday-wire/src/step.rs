@@ -159,6 +159,24 @@ impl Step {
     }
 }
 
+/// Whose fault a failure is. What does not say is the release's: a hindrance must be known to be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The release's, or nobody knows: it is taken off, and quarantined.
+    #[default]
+    Release,
+    /// The host's own: its port is taken by another program, its disk is full. Any release would fail there.
+    Host,
+}
+
+impl Fault {
+    /// Whether it is the release's, which is not written.
+    pub fn is_the_releases(&self) -> bool {
+        *self == Self::Release
+    }
+}
+
 /// How far an operation came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -185,6 +203,9 @@ pub enum StepState {
         why: String,
         /// The last lines of the application's output, control characters shown.
         log: Vec<String>,
+        /// Whose fault it is, as far as the host knows.
+        #[serde(default, skip_serializing_if = "Fault::is_the_releases")]
+        fault: Fault,
     },
     /// A migration that was begun, and then the host program or the machine died, or a `back` took
     /// its place: it may have ended well, badly or not at all. Never run again by itself.

@@ -315,8 +315,8 @@ fn resume(draft: &mut Draft, id: RolloutId, driver: &Driver, way: Way) -> Reply 
             let asked = Asked {
                 to: BackTo::LastStable,
                 now: false,
-                // A push that was only interrupted, or held by a person, has shown no harm.
-                quarantine: push.phase == Phase::Held && !is_held_by_a_person(push),
+                // A push that was only interrupted, or held by a person or a host's own fault, has shown no harm.
+                quarantine: push.phase == Phase::Held && !is_spared(push),
                 reason: format!("{} resumed back", driver.person),
             };
             let event = rollback_event(id, asked, Some(push), push.fleet().clone());
@@ -329,8 +329,10 @@ fn resume(draft: &mut Draft, id: RolloutId, driver: &Driver, way: Way) -> Reply 
     }
 }
 
-fn is_held_by_a_person(push: &Rollout) -> bool {
-    push.reasons.iter().all(|reason| matches!(reason, Reason::HeldBy { .. }))
+fn is_spared(push: &Rollout) -> bool {
+    let spares =
+        |reason: &Reason| reason.spares_the_release() || matches!(reason, Reason::HeldBy { .. });
+    push.reasons.iter().all(spares)
 }
 
 fn resumed(draft: &mut Draft, rollout: &Rollout, driver: &Driver, way: Way) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use friday_wire::{
-    Fence, HostName, JournalId, Migration, OpenRollout, ProcessName, RolloutId, StartId,
+    Fault, Fence, HostName, JournalId, Migration, OpenRollout, ProcessName, RolloutId, StartId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -199,6 +199,9 @@ pub enum Event {
         why: String,
         /// The last lines of the application's output, where it failed by itself.
         log: Vec<String>,
+        /// Whose fault it is, as far as anybody knows.
+        #[serde(default, skip_serializing_if = "Fault::is_the_releases")]
+        fault: Fault,
     },
     /// A host could not be put right; it is owed a sweep.
     HostLeft {

@@ -1,6 +1,6 @@
 //! Rounds and other work: what hosts are asked for, and what they answered. Written for ever, like events.
 
-use friday_wire::{Head, Observation, Refusal, StepReport};
+use friday_wire::{Fault, Head, Observation, Refusal, StepReport};
 use serde::{Deserialize, Serialize};
 
 /// What all hosts of a round are asked, and what for.
@@ -92,6 +92,9 @@ pub enum HostAnswer {
     Failed {
         /// Why.
         why: String,
+        /// Whose fault it is, as far as the host knows.
+        #[serde(default, skip_serializing_if = "Fault::is_the_releases")]
+        fault: Fault,
     },
     /// Not reached, certainly not done.
     Unreachable {

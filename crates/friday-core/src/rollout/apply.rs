@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use friday_wire::{HostName, Migration, OpenRollout, ProcessName, RolloutId, StartId, StepState};
+use friday_wire::{
+    Fault, HostName, Migration, OpenRollout, ProcessName, RolloutId, StartId, StepState,
+};
 
 use super::plan::PlannedHost;
 use super::run::host::Found;
@@ -215,8 +217,8 @@ pub(crate) fn apply_to_rollout(
             rollout.change(host, HostRun::is_stopped)?;
             rollout.moved_at = at;
         }
-        Event::HostFailed { host, why, .. } => {
-            rollout.change(host, |run| run.comes_to(HostState::Failed { why: why.clone() }))?;
+        Event::HostFailed { host, why, fault, .. } => {
+            rollout.change(host, |run| run.fails(why, *fault))?;
             rollout.moved_at = at;
         }
         Event::HostLeft { host, why, .. } => {
@@ -356,6 +358,10 @@ impl HostRun {
     fn comes_to(&mut self, at: HostState) {
         self.at = at;
         self.stopped = Stopped::No;
+    }
+
+    fn fails(&mut self, why: &str, fault: Fault) {
+        self.comes_to(HostState::Failed { why: why.to_owned(), fault });
     }
 
     /// Whatever was found of it before, it has to be stopped, and switched afterwards.

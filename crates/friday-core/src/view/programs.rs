@@ -88,7 +88,10 @@ mod tests {
             view.apply(Timestamp(0), &answered);
         };
         ask("c", HostAnswer::Ok);
-        ask("b", HostAnswer::Failed { why: "no room".to_owned() });
+        ask(
+            "b",
+            HostAnswer::Failed { why: "no room".to_owned(), fault: friday_wire::Fault::Release },
+        );
         let said = programs(&view);
         assert_eq!(said[0], "`a` was not tried, and runs the friday-host it had");
         assert!(said[1].starts_with("`b` keeps the old friday-host"), "{said:?}");

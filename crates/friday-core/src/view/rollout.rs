@@ -193,6 +193,8 @@ pub struct RolloutView {
     pub reason: Option<String>,
     /// friday decided it, no person.
     pub automatic: bool,
+    /// A rollback: what it takes off is quarantined.
+    pub quarantines: bool,
     /// When it began.
     pub began: Timestamp,
     /// When it ended.
@@ -272,6 +274,7 @@ impl RolloutView {
             machine: String::new(),
             reason,
             automatic,
+            quarantines: matches!(intent, Intent::Rollback { quarantine: true, .. }),
             began: at,
             ended: None,
             waves: u32::try_from(waves.len()).unwrap_or(u32::MAX),
@@ -496,7 +499,7 @@ impl RolloutView {
                 }
             }
             HostAnswer::Refused { .. } => {}
-            HostAnswer::Failed { why } => {
+            HostAnswer::Failed { why, .. } => {
                 self.set(at, host, HostStage::Failed { why: why.clone() });
             }
             HostAnswer::Unreachable { why } | HostAnswer::Unknown { why } => {
@@ -511,7 +514,7 @@ impl RolloutView {
         };
         match &report.state {
             StepState::AwaitingConfirm { .. } => self.set(at, host, HostStage::Proving),
-            StepState::Failed { why, log } => {
+            StepState::Failed { why, log, .. } => {
                 self.set(at, host, HostStage::Failed { why: why.clone() });
                 if let Some(part) = self.part(host) {
                     part.log.clone_from(log);

@@ -319,7 +319,7 @@ fn answered(chronicle: &Chronicle, word: RolloutWord, answer: &HostAnswer) -> (T
         HostAnswer::Refused { refusal } => {
             (Tone::Warn, format!("refused: {}", refused(chronicle, refusal)))
         }
-        HostAnswer::Failed { why } => (Tone::Bad, format!("could not: {why}")),
+        HostAnswer::Failed { why, .. } => (Tone::Bad, format!("could not: {why}")),
         HostAnswer::Unreachable { why } => (Tone::Bad, format!("does not answer: {why}")),
         HostAnswer::Unknown { why } => {
             (Tone::Warn, format!("not known whether it was done: {why}"))
@@ -429,7 +429,7 @@ fn stepped(answer: &StepAnswer) -> (Tone, String, Vec<String>) {
                 (Tone::Fine, "healthy by its own account".to_owned(), Vec::new())
             }
             StepState::Done => (Tone::Fine, "the host is done".to_owned(), Vec::new()),
-            StepState::Failed { why, log } => {
+            StepState::Failed { why, log, .. } => {
                 (Tone::Fine, format!("could not: {why}"), log.clone())
             }
             StepState::Undone { why } => {

@@ -7,7 +7,7 @@ use friday_core::journal::finding::{Fact, Gate, GateResult};
 use friday_core::journal::round::{HostAnswer, RoundAsk};
 use friday_core::journal::{Event, Position, Record};
 use friday_core::time::Timestamp;
-use friday_wire::{Fence, HostName, Quarantined, RolloutId, StartId};
+use friday_wire::{Fault, Fence, HostName, Quarantined, RolloutId, StartId};
 
 use crate::scene::{Scene, release};
 
@@ -186,7 +186,13 @@ fn verdicts_without_evidence_are_found() {
             result: GateResult::Pass,
             says: String::new(),
         },
-        Event::HostFailed { rollout: push(), host: host(), why: String::new(), log: Vec::new() },
+        Event::HostFailed {
+            rollout: push(),
+            host: host(),
+            why: String::new(),
+            log: Vec::new(),
+            fault: Fault::Release,
+        },
         Event::HostLeft { rollout: push(), host: host(), why: String::new() },
         Event::Held { rollout: push(), reasons: Vec::new() },
         Event::RolloutEnded { rollout: push(), end: End::Refused { reasons: Vec::new() } },

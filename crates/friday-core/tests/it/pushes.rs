@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use friday_core::controller::input::Outcome;
+use friday_core::controller::turn::Reply;
 use friday_core::journal::Event;
 use friday_core::journal::event::End;
+use friday_core::journal::intent::Intent;
 use friday_core::journal::round::RoundAsk;
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan};
 use friday_core::rollout::run::{HostState, Phase};
 use friday_wire::{
-    Answer, Digest, Fence, FenceKind, HostName, Lease, Lock, Migration, Quarantined, Refusal,
-    Stamped, StartId, StepKey, StepName, StepReport, StepState, TreeId,
+    Answer, Digest, Fault, Fence, FenceKind, HostName, Lease, Lock, Migration, Quarantined,
+    Refusal, Stamped, StartId, StepKey, StepName, StepReport, StepState, TreeId,
 };
 
 use crate::scene::{Scene, answers, release};
@@ -22,7 +24,11 @@ fn unknown() -> Outcome {
 
 fn failed(rollout: &str, why: &str) -> Outcome {
     let key = key(rollout, 1);
-    let state = StepState::Failed { why: why.to_owned(), log: vec!["panicked".to_owned()] };
+    let state = StepState::Failed {
+        why: why.to_owned(),
+        log: vec!["panicked".to_owned()],
+        fault: Fault::Release,
+    };
     answers(Answer::Step(StepReport { key, state }))
 }
 
@@ -275,6 +281,52 @@ fn a_host_that_cannot_be_reached_in_a_wave_counts_as_failed() {
     let by = friday_wire::RolloutId::new("push-back1");
     assert_eq!(scene.end("push"), &End::TakenBack { by });
     assert_eq!(scene.running(), [Some(release(1))].into());
+}
+
+fn hindered(rollout: &str) -> Outcome {
+    let why = "starting: port 8000 is taken by `nginx` (pid 712)".to_owned();
+    let state = StepState::Failed { why, log: Vec::new(), fault: Fault::Host };
+    answers(Answer::Step(StepReport { key: key(rollout, 1), state }))
+}
+
+/// Another program has the port: that says nothing against the release.
+#[test]
+fn what_fails_by_a_hosts_own_fault_is_taken_back_and_not_quarantined() {
+    let mut scene = Scene::with_hosts(3);
+    scene.script("web-1", "switch", hindered("push"));
+    let plan = scene.plan();
+    let _ = scene.push("push", plan);
+    scene.run();
+    assert!(matches!(scene.end("push"), End::TakenBack { .. }));
+    assert_eq!(scene.running(), [Some(release(1))].into());
+    assert!(scene.hosts.values().all(|host| !host.head.refuses(&release(2))));
+    assert!(scene.controller.state().quarantine.is_empty());
+    let back = scene.rollout("push-back1");
+    let Intent::Rollback { quarantine: false, reason, .. } = &*back.intent else {
+        panic!("{:?}", back.intent);
+    };
+    let why = "starting: port 8000 is taken by `nginx` (pid 712)";
+    assert_eq!(*reason, format!("not the release's fault: `web-1` failed: {why}"));
+    let plan = scene.plan();
+    assert_eq!(scene.push("again", plan), Reply::Taken);
+    scene.run();
+    assert_eq!(scene.end("again"), &End::Stable);
+}
+
+/// Where a failure is tolerated: one of those that failed is enough to hold it against the release.
+#[test]
+fn where_one_of_the_failures_is_the_releases_it_is_quarantined() {
+    let mut scene = Scene::with_hosts(24);
+    scene.script("web-1", "switch", hindered("push"));
+    scene.script("web-3", "switch", failed("push", "exited"));
+    let plan = scene.plan();
+    let _ = scene.push("push", plan);
+    scene.run();
+    assert!(matches!(scene.end("push"), End::TakenBack { .. }));
+    assert!(scene.hosts.values().all(|host| host.head.refuses(&release(2))));
+    let back = scene.rollout("push-back1");
+    let Intent::Rollback { reason, .. } = &*back.intent else { panic!("{:?}", back.intent) };
+    assert_eq!(reason, "`web-3` failed: exited");
 }
 
 #[test]

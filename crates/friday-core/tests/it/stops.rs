@@ -7,7 +7,7 @@ use friday_core::reason::Reason;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan};
 use friday_core::rollout::run::Phase;
 use friday_wire::{
-    Answer, HostName, Migration, RolloutId, StepKey, StepName, StepReport, StepState,
+    Answer, Fault, HostName, Migration, RolloutId, StepKey, StepName, StepReport, StepState,
 };
 
 use crate::scene::{Scene, answers, release};
@@ -28,7 +28,11 @@ fn pushing(hosts: usize, back: MigrationBack) -> Scene {
 
 fn fails(step: StepName) -> friday_core::controller::input::Outcome {
     let key = StepKey { rollout: RolloutId::new("push"), step, attempt: 1 };
-    let state = StepState::Failed { why: "it does not end".to_owned(), log: Vec::new() };
+    let state = StepState::Failed {
+        why: "it does not end".to_owned(),
+        log: Vec::new(),
+        fault: Fault::Release,
+    };
     answers(Answer::Step(StepReport { key, state }))
 }
 

@@ -142,13 +142,14 @@ fn friday_may_die_in_one_and_a_resume_runs_it_again() {
 
 #[test]
 fn hosts_that_failed_within_the_budget_are_tried_once_more_and_then_it_holds() {
-    use friday_wire::{Answer, RolloutId, StepKey, StepName, StepReport, StepState};
+    use friday_wire::{Answer, Fault, RolloutId, StepKey, StepName, StepReport, StepState};
     for (before, after) in [(true, true), (true, false), (false, true), (false, false)] {
         let mut scene = pushing(24, before, after);
         for attempt in [1, 2] {
             let rollout = RolloutId::new("push");
             let key = StepKey { rollout, step: StepName::Switch, attempt };
-            let state = StepState::Failed { why: "no".to_owned(), log: Vec::new() };
+            let state =
+                StepState::Failed { why: "no".to_owned(), log: Vec::new(), fault: Fault::Release };
             let failed = crate::scene::answers(Answer::Step(StepReport { key, state }));
             scene.script("web-5", "switch", failed);
         }

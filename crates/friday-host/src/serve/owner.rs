@@ -149,7 +149,7 @@ impl Loop {
         let worker = thread::Builder::new().name(format!("action {}", id.0));
         let spawned = worker.spawn(move || {
             let result = crate::perform::perform(host, action);
-            if let ActionResult::Failed { why, .. } = &result {
+            if let ActionResult::Failed { why, .. } | ActionResult::Hindered { why } = &result {
                 note(&format!("action {}: {}", id.0, crate::output::shown(why.as_bytes())));
             }
             // Fails only when the process ends.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use friday_wire::{Answer, FenceKind, HealthSpec, Request, SecretsVersion, Step, StepState, Undo};
+use friday_wire::{
+    Answer, Fault, FenceKind, HealthSpec, Request, SecretsVersion, Step, StepState, Undo,
+};
 
 use crate::support::connection::{fence, switch, switch_with};
 use crate::support::release::{Made, http_health, running, serving};
@@ -126,8 +128,9 @@ fn a_port_that_is_taken_is_named() {
     let made = serving("1");
     let step = short(switch(made.id, server.port, Undo::Nothing), 2_000);
     let state = switch_to(&mut connection, &made, step);
-    let StepState::Failed { why, .. } = &state else { panic!("no failure: {state:?}") };
-    assert!(why.contains(&format!("port {} is taken by another program", server.port)), "{why}");
+    let StepState::Failed { why, fault, .. } = &state else { panic!("no failure: {state:?}") };
+    assert_eq!(*fault, Fault::Host);
+    assert!(why.contains(&format!("port {} is taken by `", server.port)), "{why}");
     assert!(why.contains(&format!("pid {}", std::process::id())), "{why}");
 }
 

@@ -43,7 +43,7 @@ fn a_migration_runs_in_its_tree_and_its_failure_is_told() {
     connection.stage(&made);
     let command = "echo $FRIDAY_HOST $GREETING; cat version; sleep 600";
     let state = connection.step(&fence(1, FenceKind::Push), "r1", migrate(&made, command, 2_000));
-    let StepState::Failed { why, log } = state else { panic!("no failure: {state:?}") };
+    let StepState::Failed { why, log, .. } = state else { panic!("no failure: {state:?}") };
     assert!(why.contains("killed after"), "{why}");
     assert_eq!(log, ["a hello", "1"]);
 }

@@ -142,8 +142,11 @@ fn a_program_that_exits_at_once_fails_at_once_with_its_output() {
     world.begin_push("p2", 2, 2);
     world.falling.insert(id(2));
     let call = world.switch("p2", 2, 2, to_old());
-    let failed =
-        StepState::Failed { why: "exited: exit status 1".to_owned(), log: vec!["bang".to_owned()] };
+    let failed = StepState::Failed {
+        why: "exited: exit status 1".to_owned(),
+        log: vec!["bang".to_owned()],
+        fault: Fault::Release,
+    };
     assert_eq!(world.came_to(call), Some(failed));
     world.run_for(20_000);
     assert_eq!(world.running(), [id(1)]);
@@ -164,7 +167,10 @@ fn an_exit_or_lost_health_before_the_confirm_fails_it() {
     world.sick.insert(id(2));
     world.run_for(16_000);
     let last = world.observe().last.expect("a report").state;
-    assert_eq!(last, StepState::Failed { why: "no answer".to_owned(), log: Vec::new() });
+    assert_eq!(
+        last,
+        StepState::Failed { why: "no answer".to_owned(), log: Vec::new(), fault: Fault::Release }
+    );
 }
 
 #[test]
@@ -243,7 +249,10 @@ fn no_free_port_is_said() {
     world.begin_push("p2", 2, 2);
     let call = world.switch("p2", 2, 2, to_old());
     let why = "no port from 9000 to 9000 is free".to_owned();
-    assert_eq!(world.came_to(call), Some(StepState::Failed { why, log: Vec::new() }));
+    assert_eq!(
+        world.came_to(call),
+        Some(StepState::Failed { why, log: Vec::new(), fault: Fault::Release })
+    );
     assert_eq!(world.serves(), Some(id(1)));
 }
 
@@ -275,6 +284,26 @@ fn files_alone_are_switched_without_a_process() {
     world.kill_host_program();
     let app = world.observe().app.expect("it is current");
     assert!(app.running && app.health == HealthState::Healthy);
+}
+
+/// No release could start there: the report says so, and the old one comes back when it can.
+#[test]
+fn what_the_host_itself_hinders_is_its_own_fault() {
+    for hindering in ["start 2", "point 2"] {
+        let mut world = World::settled(Setting::page());
+        world.ship(2);
+        world.begin_push("p2", 2, 2);
+        world.hindering.insert(hindering.to_owned());
+        let call = world.switch("p2", 2, 2, to_old());
+        world.run_for(60_000);
+        let Some(StepState::Failed { why, fault, .. }) = world.came_to(call) else {
+            panic!("{:?}", world.came_to(call));
+        };
+        assert_eq!(fault, Fault::Host);
+        assert!(why.ends_with(": the port is taken"), "{why}");
+        world.run_for(60_000);
+        assert_eq!(world.serves(), Some(id(1)), "{hindering}: {:?}", world.log);
+    }
 }
 
 #[test]

@@ -167,6 +167,8 @@ pub struct World {
     pub falling: BTreeSet<ReleaseId>,
     /// Actions that fail: their line begins with this.
     pub failing: BTreeSet<String>,
+    /// As `failing`, and any release would fail so.
+    pub hindering: BTreeSet<String>,
     /// Actions that do not end until they are taken off this list.
     pub hanging: BTreeSet<String>,
     pub hung: Vec<(ActionId, Action)>,
@@ -202,6 +204,7 @@ impl World {
             sick: BTreeSet::new(),
             falling: BTreeSet::new(),
             failing: BTreeSet::new(),
+            hindering: BTreeSet::new(),
             hanging: BTreeSet::new(),
             hung: Vec::new(),
             parts: BTreeMap::new(),
@@ -377,6 +380,11 @@ impl World {
         if self.failing.iter().any(|failing| line.starts_with(failing)) {
             self.stop_failed |= line.starts_with("stop");
             let result = ActionResult::Failed { why: "broken".to_owned(), log: Vec::new() };
+            self.node.handle(self.now, Input::Finished { action: action_id, result });
+            return;
+        }
+        if self.hindering.iter().any(|hindering| line.starts_with(hindering)) {
+            let result = ActionResult::Hindered { why: "the port is taken".to_owned() };
             self.node.handle(self.now, Input::Finished { action: action_id, result });
             return;
         }

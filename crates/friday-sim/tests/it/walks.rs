@@ -1,4 +1,4 @@
-//! The five walks: stories in which two laptops, a dead driver, a reboot, a dead keeper and a first
+//! The walks: stories in which two laptops, a dead driver, a reboot, a dead keeper and a first
 //! push meet. Each ends in a state that is written down here.
 
 use friday_sim::{Laptop, Options, Walk};
@@ -178,4 +178,30 @@ fn a_driver_that_dies_in_a_push_to_some_hosts_leaves_a_way_back() {
     walk.rolls_back(BELA);
     walk.expect_at_rest_with(one);
     walk.expect_quarantined_everywhere(two);
+}
+
+#[test]
+fn a_taken_port_takes_the_push_back_and_the_same_release_is_pushed_again() {
+    let mut walk = Walk::over(Options::quiet(4, 1));
+    let one = walk.good_release();
+    walk.takes_the_port(2, 60);
+    walk.pushes(ANNA, one);
+    walk.after_seconds(120);
+    assert_eq!(walk.serving(one), Vec::<usize>::new(), "it was taken back everywhere");
+    // The port is free, and nothing is held against the release.
+    walk.pushes(ANNA, one);
+    walk.expect_at_rest_with(one);
+}
+
+#[test]
+fn a_push_that_is_resumed_beside_an_armed_switch_waits_for_it() {
+    let mut walk = Walk::over(Options::quiet(4, 1));
+    let (one, two) = (walk.good_release(), walk.good_release());
+    walk.pushes(ANNA, one);
+    walk.begins_push(ANNA, two);
+    walk.until("a host waits for its confirm", |walk| !walk.armed().is_empty());
+    walk.kills_friday(ANNA);
+    walk.resumes_forward(ANNA);
+    walk.expect_at_rest_with(two);
+    walk.expect_last_end(ANNA, "stable");
 }

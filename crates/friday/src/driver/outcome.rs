@@ -2,7 +2,7 @@
 
 use friday_core::journal::Event;
 use friday_core::journal::event::End;
-use friday_core::reason::Reason;
+use friday_core::reason::{MEND_THE_HOST, Reason};
 use friday_core::view::{Chronicle, RolloutView, RolloutWord, Standing, programs};
 use friday_wire::RolloutId;
 use serde::Serialize;
@@ -135,6 +135,9 @@ pub fn complaint(chronicle: &Chronicle, rollout: &RolloutId, exit: Exit) -> Opti
         && !error.causes().iter().any(|cause| cause == why)
     {
         error = error.because(why);
+    }
+    if back.is_some_and(|back| back.automatic && !back.quarantines) {
+        error = error.hint(MEND_THE_HOST);
     }
     let silent = |reason: &Reason| matches!(reason, Reason::Unreachable { .. });
     if view.word == RolloutWord::Keeper && reasons.iter().any(silent) {

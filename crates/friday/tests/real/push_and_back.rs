@@ -1,8 +1,9 @@
 //! The plain stories on six hosts or as many as asked for: push, a bad release, a rollback by hand, two laptops.
 
+use crate::bed::{Bed, describe};
 use crate::project::{Project, Quality};
 use crate::servers::{Servers, hosts_or};
-use crate::truth::{all_run, names, page};
+use crate::truth::{all_run, names, page, until};
 
 fn hosts() -> usize {
     hosts_or(6)
@@ -51,4 +52,36 @@ pub fn two_laptops(servers: Servers, hosts: usize) {
     // Nor has Bela's of the rollback, and v2 is quarantined now.
     bela.ends_with(&bed, 4, &["push", "v2"]);
     assert_eq!(page(&bed, &format!("h{hosts}")).as_deref(), Some("v1"));
+}
+
+/// First contact with a server on which something else listens: the release is as good as before.
+#[test]
+fn a_taken_port_takes_the_push_back_and_says_whose_it_is() {
+    let bed = Servers::Plain.up(2);
+    let laptop = Project::new(&bed, "laptop", 2);
+    laptop.release("v1", Quality::Good);
+    let listen = "IO::Socket::INET->new(LocalAddr => q(0.0.0.0), LocalPort => 8080, Listen => 5) \
+                  or die; sleep 600";
+    let begun = format!(
+        "runuser -u deploy -- perl -MIO::Socket::INET -e '{listen}' </dev/null >/dev/null 2>&1 &"
+    );
+    bed.tell("h2", &begun);
+    until("the port is taken", || listens(&bed, "h2"));
+
+    let told = describe(&laptop.ends_with(&bed, 5, &["push", "v1"]));
+    assert!(told.contains("not the release's fault: `h2` failed"), "{told}");
+    assert!(told.contains("port 8080 is taken by `perl` (pid "), "{told}");
+    assert!(told.contains("the release is not quarantined"), "{told}");
+    let told = describe(&laptop.ends_with(&bed, 0, &["why"]));
+    assert!(told.contains("port 8080 is taken by `perl`"), "{told}");
+
+    bed.tell("h2", "pkill -f LocalPort");
+    until("the port is free", || !listens(&bed, "h2"));
+    laptop.ends_with(&bed, 0, &["push", "v1"]);
+    all_run(&bed, &names(2), "v1");
+}
+
+/// Whether anything listens on the application's port.
+fn listens(bed: &Bed, host: &str) -> bool {
+    bed.sh(host, "grep -q ':1F90 [0-9A-F]*:0000 0A' /proc/net/tcp").status.success()
 }

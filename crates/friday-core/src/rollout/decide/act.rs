@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use friday_wire::{HostName, Quarantined};
+use friday_wire::{Fault, HostName, Quarantined};
 
 use super::gate::{facts, lease};
 use super::{View, once, round};
@@ -173,7 +173,7 @@ pub fn member_changed(view: View<'_>, done: &Round) -> Vec<Event> {
         return vec![view.end(End::Fenced { by: highest })];
     }
     let failed: Vec<Reason> = round::not_ok(done)
-        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
+        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why, fault: Fault::Release })
         .collect();
     if !failed.is_empty() {
         return view.wind_up(End::NotSwitched { reasons: failed });
@@ -193,7 +193,7 @@ fn first_of(hosts: Vec<HostName>) -> Vec<HostName> {
 /// friday-host was replaced on one host, or on all.
 pub fn upgraded(view: View<'_>, done: &Round) -> Vec<Event> {
     let failed: Vec<Reason> = round::not_ok(done)
-        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
+        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why, fault: Fault::Release })
         .collect();
     if !failed.is_empty() {
         return view.wind_up(End::NotSwitched { reasons: failed });

@@ -219,7 +219,7 @@ pub fn lease(view: View<'_>, raised: &Round) -> Judged {
             keeper_silent(keeper, super::outcome::refusal_says(refusal)),
         ),
         Some(
-            HostAnswer::Failed { why }
+            HostAnswer::Failed { why, .. }
             | HostAnswer::Unreachable { why }
             | HostAnswer::Unknown { why },
         ) => Judged::refuse(Gate::Lease, keeper_silent(keeper, why.clone())),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use friday_wire::{Head, Holder, HostName, ProcessName};
+use friday_wire::{Fault, Head, Holder, HostName, ProcessName};
 
 use super::{View, round};
 use crate::journal::Event;
@@ -104,7 +104,7 @@ pub fn moves(
 /// A round of a move ended: then the new host is told; then it is done.
 pub fn moved(view: View<'_>, to: &HostName, done: &Round) -> Vec<Event> {
     let failed: Vec<Reason> = round::not_ok(done)
-        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
+        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why, fault: Fault::Release })
         .collect();
     if !failed.is_empty() {
         return view.wind_up(End::NotSwitched { reasons: failed });

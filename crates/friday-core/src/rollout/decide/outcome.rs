@@ -1,7 +1,7 @@
 //! What came of an effect, as an event.
 
 use friday_wire::{
-    Answer, HealthState, HostName, Observation, Refusal, ReleaseId, StepReport, StepState,
+    Answer, Fault, HealthState, HostName, Observation, Refusal, ReleaseId, StepReport, StepState,
 };
 
 use super::View;
@@ -24,7 +24,7 @@ pub fn of_round(outcome: Outcome) -> HostAnswer {
             Answer::Ok => HostAnswer::Ok,
             Answer::Refused(refusal) => HostAnswer::Refused { refusal },
             Answer::Step(report) => of_stage(report),
-            Answer::Error { why } => HostAnswer::Failed { why },
+            Answer::Error { why } => HostAnswer::Failed { why, fault: Fault::Release },
             Answer::Hello { .. }
             | Answer::Missing { .. }
             | Answer::Lacks(_)
@@ -33,9 +33,10 @@ pub fn of_round(outcome: Outcome) -> HostAnswer {
             | Answer::Verified(_)
             | Answer::Log { .. }
             | Answer::Manifest(_)
-            | Answer::Examined(_) => {
-                HostAnswer::Failed { why: "answered something else than was asked".to_owned() }
-            }
+            | Answer::Examined(_) => HostAnswer::Failed {
+                why: "answered something else than was asked".to_owned(),
+                fault: Fault::Release,
+            },
         },
         Outcome::Done => HostAnswer::Ok,
         Outcome::Failed { why } => HostAnswer::Unreachable { why },
@@ -46,7 +47,8 @@ pub fn of_round(outcome: Outcome) -> HostAnswer {
 fn of_stage(report: StepReport) -> HostAnswer {
     match report.state {
         StepState::Done => HostAnswer::Ok,
-        other => HostAnswer::Failed { why: state_says(&other) },
+        StepState::Failed { why, fault, .. } => HostAnswer::Failed { why, fault },
+        other => HostAnswer::Failed { why: state_says(&other), fault: Fault::Release },
     }
 }
 

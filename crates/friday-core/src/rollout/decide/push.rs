@@ -1,6 +1,8 @@
 //! A push: what follows what, from the raise to stable.
 
-use friday_wire::{Answer, Migration, OpenRollout, Refusal, RolloutId, RolloutKind, StepState};
+use friday_wire::{
+    Answer, Fault, HostName, Migration, OpenRollout, Refusal, RolloutId, RolloutKind, StepState,
+};
 
 use super::gate::{facts, judge_push};
 use super::{View, once, outcome, round, stop_all, wave};
@@ -82,12 +84,8 @@ fn hosts_as_found(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
         }
     }
     let silent = round::silent(raised).filter(|(host, _)| view.rollout.takes(host));
-    events.extend(silent.map(|(host, why)| failed(view, host, why)));
+    events.extend(silent.map(|(host, why)| wave::fail(view, host, why)));
     events
-}
-
-fn failed(view: View<'_>, host: &friday_wire::HostName, why: String) -> Event {
-    Event::HostFailed { rollout: view.id(), host: host.clone(), why, log: Vec::new() }
 }
 
 /// Nothing is open on hosts yet; only the lease may be held.
@@ -143,17 +141,18 @@ pub fn prepared(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
         return view.wind_up(End::Refused { reasons: unsigned });
     }
     let not_ok = || round::not_ok(done).filter(|(host, _)| view.rollout.takes(host));
-    let mut events: Vec<Event> = not_ok().map(|(host, why)| failed(view, host, why)).collect();
+    let failed = |(host, why)| wave::failed_by(view, host, why, round::fault(done, host));
+    let mut events: Vec<Event> = not_ok().map(failed).collect();
     let failed_now = events.len();
     if view.rollout.hosts.failed_len() + failed_now > failures_allowed(view.rollout.size(), 0) {
-        let mut reasons: Vec<Reason> =
-            not_ok().map(|(host, why)| Reason::HostFailed { host: host.clone(), why }).collect();
-        reasons.extend(
-            view.rollout
-                .failed()
-                .into_iter()
-                .map(|host| Reason::HostFailed { host, why: "it failed before".to_owned() }),
-        );
+        let mut reasons: Vec<Reason> = reasons_of(done, not_ok());
+        reasons.extend(view.rollout.failed().into_iter().map(|host| {
+            let fault = match view.rollout.hosts.get(&host).map(|run| &run.at) {
+                Some(HostState::Failed { fault, .. }) => *fault,
+                _ => Fault::Release,
+            };
+            Reason::HostFailed { host, why: "it failed before".to_owned(), fault }
+        }));
         events.extend(stop(view, reasons));
         return events;
     }
@@ -201,14 +200,18 @@ pub fn stop(view: View<'_>, reasons: Vec<Reason>) -> Vec<Event> {
     go_back(view, &reasons, None)
 }
 
-/// Begins the rollback that takes this push back.
+/// Begins the rollback that takes this push back. Where hosts failed by their own fault only, nothing is
+/// known against the release, and it may be pushed again.
 pub fn go_back(view: View<'_>, reasons: &[Reason], asked: Option<RolloutId>) -> Vec<Event> {
     let Intent::Push { plan } = &*view.rollout.intent else { return Vec::new() };
-    let reason = reasons.first().map_or_else(|| "it failed".to_owned(), ToString::to_string);
+    // What is held against the release is told first.
+    let blames = reasons.iter().find(|reason| !reason.spares_the_release());
+    let told = blames.or(reasons.first());
+    let reason = told.map_or_else(|| "it failed".to_owned(), ToString::to_string);
     let intent = Intent::Rollback {
         to: BackTo::LastStable,
         now: false,
-        quarantine: true,
+        quarantine: blames.is_some() || reasons.is_empty(),
         reason,
         automatic: asked.is_none(),
         migration: plan.migration.clone(),
@@ -252,14 +255,23 @@ fn after_hook_before(view: View<'_>, plan: &Plan) -> Vec<Event> {
     }
 }
 
+fn reasons_of<'a>(
+    done: &Round,
+    not_ok: impl Iterator<Item = (&'a HostName, String)>,
+) -> Vec<Reason> {
+    let reason = |(host, why): (&HostName, String)| {
+        let fault = round::fault(done, host);
+        Reason::HostFailed { host: host.clone(), why, fault }
+    };
+    not_ok.map(reason).collect()
+}
+
 /// A migration begins only when every host of the rollout has stored that it does.
 pub fn migration_stored(view: View<'_>, done: &Round) -> Vec<Event> {
     if let Some(highest) = round::fenced_by(done) {
         return vec![view.end(End::Fenced { by: highest })];
     }
-    let missing: Vec<Reason> = round::not_ok(done)
-        .map(|(host, why)| Reason::HostFailed { host: host.clone(), why })
-        .collect();
+    let missing = reasons_of(done, round::not_ok(done));
     if done.ask == RoundAsk::MigrationEnds {
         return if missing.is_empty() { to_waves(view) } else { stop(view, missing) };
     }
@@ -447,7 +459,8 @@ pub fn observed(view: View<'_>, plan: &Plan, done: &Round) -> Vec<Event> {
             }
             _ => Some("it was not observed".to_owned()),
         };
-        reasons.extend(why.map(|why| Reason::HostFailed { host: host.clone(), why }));
+        let fault = Fault::Release;
+        reasons.extend(why.map(|why| Reason::HostFailed { host: host.clone(), why, fault }));
     }
     if reasons.is_empty() {
         return view.wind_up(if is_everywhere(view, plan) {

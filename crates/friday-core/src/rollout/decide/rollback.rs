@@ -1,7 +1,8 @@
 //! A rollback: raises over pushes, goes back on every host it can reach, and says what is left.
 
 use friday_wire::{
-    HostName, OpenRollout, Quarantined, Refusal, ReleaseId, RolloutId, RolloutKind, StepState,
+    Fault, HostName, OpenRollout, Quarantined, Refusal, ReleaseId, RolloutId, RolloutKind,
+    StepState,
 };
 
 use super::gate::facts;
@@ -412,11 +413,12 @@ pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Eve
     match answer {
         StepAnswer::Report { report } => match &report.state {
             StepState::Done => vec![Event::HostDone { rollout: view.id(), host: host.clone() }],
-            StepState::Failed { why, log } => vec![Event::HostFailed {
+            StepState::Failed { why, log, fault } => vec![Event::HostFailed {
                 rollout: view.id(),
                 host: host.clone(),
                 why: why.clone(),
                 log: log.clone(),
+                fault: *fault,
             }],
             StepState::Running { .. } | StepState::AwaitingConfirm { .. } => Vec::new(),
             _ if attempts < ATTEMPTS_MAX => vec![again(view, host)],
@@ -473,7 +475,11 @@ pub fn observed(view: View<'_>, done: &Round) -> Vec<Event> {
                 };
                 let wanted = apart.or(view.rollout.release());
                 if let Some(why) = outcome::unproven_of(wanted, seen) {
-                    wrong.push(Reason::HostFailed { host: host.clone(), why });
+                    wrong.push(Reason::HostFailed {
+                        host: host.clone(),
+                        why,
+                        fault: Fault::Release,
+                    });
                 }
             }
             _ => {

@@ -1,6 +1,6 @@
 //! Rounds: all hosts are asked the same, and what follows from the answers.
 
-use friday_wire::{Answer, Fence, FenceKind, HostName, Migration, Refusal};
+use friday_wire::{Answer, Fault, Fence, FenceKind, HostName, Migration, Refusal};
 
 use super::{View, act, push, rollback, sweep, wave};
 use crate::controller::input::Outcome;
@@ -261,7 +261,7 @@ pub fn silent(round: &Round) -> impl Iterator<Item = (&HostName, String)> {
         Some(
             HostAnswer::Unreachable { why }
             | HostAnswer::Unknown { why }
-            | HostAnswer::Failed { why },
+            | HostAnswer::Failed { why, .. },
         ) => Some((host, why.clone())),
         Some(
             HostAnswer::Head { .. }
@@ -273,6 +273,16 @@ pub fn silent(round: &Round) -> impl Iterator<Item = (&HostName, String)> {
     })
 }
 
+/// Whose fault it is that a host did not do what was asked. One that is still busy with what it was told
+/// before has waited for itself.
+pub fn fault(round: &Round, host: &HostName) -> Fault {
+    match round.answer(host) {
+        Some(HostAnswer::Failed { fault, .. }) => *fault,
+        Some(HostAnswer::Refused { refusal: Refusal::Busy { .. } }) => Fault::Host,
+        _ => Fault::Release,
+    }
+}
+
 fn is_ok(answer: Option<&HostAnswer>) -> bool {
     matches!(answer, Some(HostAnswer::Ok | HostAnswer::Head { .. } | HostAnswer::Seen { .. }))
 }
@@ -281,7 +291,7 @@ fn says(answer: Option<&HostAnswer>) -> String {
     match answer {
         Some(HostAnswer::Refused { refusal }) => super::outcome::refusal_says(refusal),
         Some(
-            HostAnswer::Failed { why }
+            HostAnswer::Failed { why, .. }
             | HostAnswer::Unreachable { why }
             | HostAnswer::Unknown { why },
         ) => why.clone(),

@@ -1,6 +1,6 @@
 //! Waves, soak and bake of a push.
 
-use friday_wire::{HealthState, HostName, Refusal, StepState};
+use friday_wire::{Fault, HealthState, HostName, Refusal, StepState};
 
 use super::push::{self, stop};
 use super::{View, outcome, round};
@@ -241,7 +241,12 @@ fn unknown(view: View<'_>, host: &HostName, why: &str) -> Event {
 
 /// A host failed.
 pub fn fail(view: View<'_>, host: &HostName, why: String) -> Event {
-    Event::HostFailed { rollout: view.id(), host: host.clone(), why, log: Vec::new() }
+    failed_by(view, host, why, Fault::Release)
+}
+
+/// A host failed, and it is known whose fault that is.
+pub fn failed_by(view: View<'_>, host: &HostName, why: String, fault: Fault) -> Event {
+    Event::HostFailed { rollout: view.id(), host: host.clone(), why, log: Vec::new(), fault }
 }
 
 /// What follows from an answer to a switch's order, confirm or look.
@@ -252,11 +257,12 @@ pub fn answered(view: View<'_>, host: &HostName, answer: &StepAnswer) -> Vec<Eve
         StepAnswer::Report { report } => match &report.state {
             StepState::Done => vec![done()],
             StepState::AwaitingConfirm { .. } => Vec::new(),
-            StepState::Failed { why, log } => vec![Event::HostFailed {
+            StepState::Failed { why, log, fault } => vec![Event::HostFailed {
                 rollout: view.id(),
                 host: host.clone(),
                 why: why.clone(),
                 log: log.clone(),
+                fault: *fault,
             }],
             StepState::Sealed | StepState::NeverSeen if attempts < ATTEMPTS_MAX => {
                 vec![order(view, host, false)]
@@ -314,8 +320,8 @@ fn beyond_budget(view: View<'_>) -> Option<Vec<Event>> {
 /// Why a host counts as failed, where it does.
 pub fn reason_of(view: View<'_>, host: &HostName) -> Option<Reason> {
     match &view.rollout.hosts.get(host)?.at {
-        HostState::Failed { why } => {
-            Some(Reason::HostFailed { host: host.clone(), why: why.clone() })
+        HostState::Failed { why, fault } => {
+            Some(Reason::HostFailed { host: host.clone(), why: why.clone(), fault: *fault })
         }
         HostState::Gone { why } => {
             Some(Reason::Unreachable { host: host.clone(), why: why.clone() })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use friday_wire::{Head, Nonce, Observation};
+use friday_wire::{Fault, Head, Nonce, Observation};
 
 use crate::journal::event::Watcher;
 use crate::rollout::budget::serves_well;
@@ -190,6 +190,8 @@ pub enum HostState {
     Failed {
         /// One sentence.
         why: String,
+        /// Whose fault it is, as far as anybody knows.
+        fault: Fault,
     },
     /// It cannot be reached.
     Gone {

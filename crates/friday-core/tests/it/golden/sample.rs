@@ -14,7 +14,7 @@ use friday_core::reason::Reason;
 use friday_core::rollout::plan::Traffic;
 use friday_core::time::Timestamp;
 use friday_wire::{
-    FenceKind, HostName, JournalId, Migration, ProcessName, Refusal, RolloutId, StartId,
+    Fault, FenceKind, HostName, JournalId, Migration, ProcessName, Refusal, RolloutId, StartId,
     StepReport, StepState,
 };
 
@@ -88,6 +88,7 @@ pub fn records() -> Vec<Record> {
     once(&mut book);
     unsigned(&mut book);
     two_keepers(&mut book);
+    hindered(&mut book);
     book.records
 }
 
@@ -144,7 +145,7 @@ fn refusals() -> Vec<Refusal> {
 
 /// Every ask, and every answer to some.
 fn rounds(book: &mut Book, id: &RolloutId) {
-    let failed = |why: &str| HostAnswer::Failed { why: why.to_owned() };
+    let failed = |why: &str| HostAnswer::Failed { why: why.to_owned(), fault: Fault::Release };
     let mut answers = vec![
         HostAnswer::Seen { observation: Box::new(observation()) },
         HostAnswer::Unreachable { why: "connection refused".to_owned() },
@@ -259,7 +260,7 @@ fn switched(book: &mut Book, id: &RolloutId) {
     let log = vec!["listening".to_owned(), "panicked".to_owned()];
     let states = vec![
         StepState::Running { doing: "draining".to_owned() },
-        StepState::Failed { why: why(), log: log.clone() },
+        StepState::Failed { why: why(), log: log.clone(), fault: Fault::Release },
         StepState::Lost { why: why() },
         StepState::Undone { why: why() },
         StepState::Ended { doing: "starting".to_owned() },
@@ -296,7 +297,13 @@ fn switched(book: &mut Book, id: &RolloutId) {
     book.write_all([
         Event::OutsideProved { rollout: id.clone(), host: host("web-1") },
         Event::HostDone { rollout: id.clone(), host: host("web-1") },
-        Event::HostFailed { rollout: id.clone(), host: host("web-2"), why: why(), log },
+        Event::HostFailed {
+            rollout: id.clone(),
+            host: host("web-2"),
+            why: why(),
+            log,
+            fault: Fault::Release,
+        },
         Event::HostLeft { rollout: id.clone(), host: host("db-1"), why: why() },
     ]);
 }
@@ -356,7 +363,7 @@ fn reasons() -> Vec<Reason> {
         Reason::MigrationUnknown,
         Reason::MigrationFailed { why: why() },
         Reason::HookFailed { name: "before".to_owned(), why: why() },
-        Reason::HostFailed { host: host("web-1"), why: why() },
+        Reason::HostFailed { host: host("web-1"), why: why(), fault: Fault::Release },
         Reason::BudgetSpent { failed: 2, allowed: 1 },
         Reason::StoodStill { secs: 600, waiting: "wave 2".to_owned() },
         Reason::Asked { person: person(), reason: reason() },
@@ -646,4 +653,38 @@ fn two_keepers(book: &mut Book) {
     book.begin("keeper-3", intent, None);
     let reasons = vec![Reason::TwoKeepers { one: host("web-1"), other: host("web-2") }];
     book.end("keeper-3", End::Refused { reasons });
+}
+
+/// A push that fails because a host lets no release start, and is not to blame.
+fn hindered(book: &mut Book) {
+    book.begin("push-13", Intent::Push { plan: nouns::plain_plan() }, None);
+    let (id, host) = (rollout("push-13"), host("web-1"));
+    let (why, fault) =
+        ("starting: port 8000 is taken by `nginx` (pid 712)".to_owned(), Fault::Host);
+    let deadline = book.at.plus_ms(18_000);
+    let (ask, hosts) = (RoundAsk::Stage, vec![host.clone()]);
+    let full = HostAnswer::Failed { why: "not enough disk space".to_owned(), fault };
+    let failed = StepState::Failed { why: why.clone(), log: Vec::new(), fault };
+    let report = StepReport { key: key("push-13", 1), state: failed };
+    let log = Vec::new();
+    book.write_all([
+        Event::RoundBegun { rollout: id.clone(), round: 1, ask, hosts, deadline },
+        Event::HostAnswered { rollout: id.clone(), round: 1, host: host.clone(), answer: full },
+        Event::WaveBegun { rollout: id.clone(), wave: 1, hosts: vec![host.clone()] },
+        Event::StepBegun {
+            rollout: id.clone(),
+            host: host.clone(),
+            attempt: 1,
+            at_once: false,
+            deadline,
+        },
+        Event::StepAnswered {
+            rollout: id.clone(),
+            host: host.clone(),
+            answer: StepAnswer::Report { report },
+        },
+        Event::HostFailed { rollout: id.clone(), host: host.clone(), why: why.clone(), log, fault },
+        Event::Held { rollout: id, reasons: vec![Reason::HostFailed { host, why, fault }] },
+    ]);
+    book.end("push-13", End::Dropped);
 }

@@ -8,7 +8,7 @@ use friday_core::journal::finding::{Fact, Gate, GateResult};
 use friday_core::journal::intent::{Intent, MemberChange};
 use friday_core::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use friday_core::reason::Reason;
-use friday_wire::{FenceKind, Migration, Refusal, StepReport, StepState};
+use friday_wire::{Fault, FenceKind, Migration, Refusal, StepReport, StepState};
 
 macro_rules! lists {
     ($($enum:ident: $($variant:ident)+;)+) => {
@@ -64,6 +64,7 @@ lists! {
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;
     Migration: NotBegun Begun Unknown Done;
     FenceKind: Push Rollback Sweep;
+    Fault: Release Host;
 }
 
 /// What an event holds.
@@ -132,5 +133,9 @@ fn of_refusal(refusal: &Refusal) -> Vec<String> {
 }
 
 fn of_report(report: &StepReport) -> Vec<String> {
-    vec![report.state.variant()]
+    let mut found = vec![report.state.variant()];
+    if let StepState::Failed { fault, .. } = &report.state {
+        found.push(fault.variant());
+    }
+    found
 }

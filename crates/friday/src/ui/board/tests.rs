@@ -52,6 +52,7 @@ fn failed(view: &mut RolloutView, host: usize) {
         host: HostName::new(format!("web-{host}")),
         why: "status 502".to_owned(),
         log: Vec::new(),
+        fault: friday_wire::Fault::Release,
     };
     view.apply(Timestamp(3_000), &event);
 }

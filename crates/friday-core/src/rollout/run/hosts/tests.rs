@@ -31,7 +31,7 @@ fn state(number: u8, time: i64) -> HostState {
         3 => HostState::Proving { nonce, deadline },
         4 => HostState::Confirming { nonce, deadline },
         5 => HostState::Done,
-        6 => HostState::Failed { why: why() },
+        6 => HostState::Failed { why: why(), fault: friday_wire::Fault::Release },
         _ => HostState::Gone { why: why() },
     }
 }
