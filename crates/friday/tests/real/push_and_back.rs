@@ -60,10 +60,10 @@ fn a_taken_port_takes_the_push_back_and_says_whose_it_is() {
     let bed = Servers::Plain.up(2);
     let laptop = Project::new(&bed, "laptop", 2);
     laptop.release("v1", Quality::Good);
-    let listen = "IO::Socket::INET->new(LocalAddr => q(0.0.0.0), LocalPort => 8080, Listen => 5) \
+    let listen = "my $it = IO::Socket::INET->new(LocalAddr => q(0.0.0.0), LocalPort => 8080, Listen => 5) \
                   or die; sleep 600";
     let begun = format!(
-        "runuser -u deploy -- perl -MIO::Socket::INET -e '{listen}' </dev/null >/dev/null 2>&1 &"
+        "setpriv --reuid deploy --regid deploy --clear-groups perl -MIO::Socket::INET -e '{listen}' </dev/null >/dev/null 2>&1 &"
     );
     bed.tell("h2", &begun);
     until("the port is taken", || listens(&bed, "h2"));
@@ -75,7 +75,7 @@ fn a_taken_port_takes_the_push_back_and_says_whose_it_is() {
     let told = describe(&laptop.ends_with(&bed, 0, &["why"]));
     assert!(told.contains("port 8080 is taken by `perl`"), "{told}");
 
-    bed.tell("h2", "pkill -f LocalPort");
+    bed.tell("h2", "pkill -x perl");
     until("the port is free", || !listens(&bed, "h2"));
     laptop.ends_with(&bed, 0, &["push", "v1"]);
     all_run(&bed, &names(2), "v1");
