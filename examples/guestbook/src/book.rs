@@ -47,11 +47,11 @@ impl Book {
         connection.pragma_update(None, "journal_mode", "wal")?;
         let steps =
             connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let done: usize = steps.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        for step in STEPS.iter().skip(done) {
+        let done: u32 = steps.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        for step in STEPS.iter().skip(done as usize) {
             steps.execute_batch(step)?;
         }
-        steps.pragma_update(None, "user_version", done.max(STEPS.len()))?;
+        steps.pragma_update(None, "user_version", done.max(STEPS.len() as u32))?;
         steps.commit()?;
         Ok(Self { connection })
     }

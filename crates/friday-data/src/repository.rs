@@ -1,0 +1,318 @@
+//! The repository: backups of one database, in a directory.
+//!
+//! ```text
+//! backups/20261123T175930Z-3f9a01/
+//!     database.sqlite.zst.age     an object
+//!     in-use                      locked by who writes, reads or removes this backup
+//!     manifest.json               written last: without it there is no backup
+//! ```
+//!
+//! It knows nothing of engines. It must never remove a backup that somebody reads, nor take for one what was not
+//! finished: what a killed program left is put away with the next backup.
+
+mod draft;
+pub mod key;
+mod lease;
+pub mod manifest;
+pub mod object;
+mod retention;
+mod verify;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use friday_wire::data::{Backup, Guarded, Hidden};
+use friday_wire::{BackupId, DatabaseName, FleetName};
+
+use crate::course::{Course, Stopped};
+use crate::failure::Failure;
+use crate::place::{self, Place, PlaceError};
+use crate::room::RoomError;
+
+pub use draft::{Draft, Finished};
+use key::{Key, NotAKey};
+pub use lease::Reading;
+use manifest::{Manifest, ManifestError};
+use object::ObjectError;
+
+/// The backups of one database.
+pub struct Repository {
+    dir: PathBuf,
+    fleet: FleetName,
+    database: DatabaseName,
+    key: Option<Key>,
+}
+
+/// Why a repository could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// Its place cannot be used.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The key is none.
+    #[error(transparent)]
+    Key(#[from] NotAKey),
+    /// No room.
+    #[error(transparent)]
+    Room(#[from] RoomError),
+    /// It shall stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// It cannot be written.
+    #[error("`{0}` cannot be written")]
+    Write(String, #[source] io::Error),
+    /// It cannot be read.
+    #[error("`{0}` cannot be read")]
+    Read(String, #[source] io::Error),
+    /// What should be stored cannot be read.
+    #[error("what is to be stored cannot be read")]
+    Source(#[source] io::Error),
+    /// Where it is restored to cannot be written.
+    #[error("the copy cannot be written")]
+    Target(#[source] io::Error),
+    /// An object is not what it was.
+    #[error("backup {backup} is damaged: `{file}`")]
+    Damaged {
+        /// Which.
+        backup: String,
+        /// Its object's file.
+        file: String,
+        /// What is wrong with it.
+        source: ObjectError,
+    },
+    /// A manifest is not what it was.
+    #[error("backup {backup} cannot be used")]
+    Manifest {
+        /// Which.
+        backup: String,
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// Of another database.
+    #[error("backup {0} is of another database")]
+    Foreign(String),
+    /// No such backup.
+    #[error("there is no backup {0} in the repository")]
+    Absent(BackupId),
+    /// None at all.
+    #[error("there is no backup in the repository")]
+    Empty,
+    /// Somebody writes or removes it.
+    #[error("backup {0} is being written or removed")]
+    Busy(String),
+}
+
+impl RepositoryError {
+    fn damaged(dir: &Path, file: &str, source: ObjectError) -> Self {
+        Self::Damaged { backup: name_of(dir), file: file.to_owned(), source }
+    }
+}
+
+impl From<RepositoryError> for Failure {
+    fn from(error: RepositoryError) -> Self {
+        use ObjectError as Object;
+        let help = match error {
+            RepositoryError::Place(error) => return error.into(),
+            RepositoryError::Room(error) => return error.into(),
+            RepositoryError::Stopped(stopped) => return stopped.into(),
+            RepositoryError::Key(_) => {
+                "make one with age-keygen, and name it as the repository's key"
+            }
+            RepositoryError::Write(_, ref cause) | RepositoryError::Target(ref cause) => {
+                return Self::of(&error, writing(cause));
+            }
+            RepositoryError::Damaged { source: Object::NoKey | Object::OtherKey, .. } => {
+                "name the key that it was made with as the repository's key"
+            }
+            RepositoryError::Damaged { .. } | RepositoryError::Manifest { .. } => {
+                "look at the disk; make a new backup now; `friday backup verify` says which others are whole"
+            }
+            RepositoryError::Empty => "make one: friday backup",
+            RepositoryError::Absent(_) => "see which there are: friday backup list",
+            RepositoryError::Foreign(_) => "give each database a directory of its own",
+            RepositoryError::Busy(_) => "try again in a moment",
+            RepositoryError::Read(..) | RepositoryError::Source(_) => {
+                return Self::of(&error, None);
+            }
+        };
+        Self::of(&error, Some(help.to_owned()))
+    }
+}
+
+fn writing(cause: &io::Error) -> Option<String> {
+    match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Some("make room there, keep fewer backups, or name another directory".to_owned())
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Some("let the login user write there".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// What is in a repository.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The oldest first.
+    pub backups: Vec<Manifest>,
+    /// Those that cannot be used, by name, and why.
+    pub unusable: Vec<(String, ManifestError)>,
+}
+
+impl Repository {
+    /// Finds it, and makes its directory where it is not there.
+    ///
+    /// # Errors
+    /// See [`RepositoryError`].
+    pub fn open(
+        place: &Place,
+        fleet: &FleetName,
+        database: &Guarded,
+    ) -> Result<Self, RepositoryError> {
+        let dir = place.repository()?.to_owned();
+        place::private(&dir.join("backups"))?;
+        let key =
+            database.repository.key.as_ref().map(|key: &Hidden| Key::read(key)).transpose()?;
+        Ok(Self { dir, fleet: fleet.clone(), database: database.name.clone(), key })
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What there is. Directories without a manifest are no backups.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn list(&self) -> Result<Listing, RepositoryError> {
+        let mut listing = Listing::default();
+        for dir in self.directories()? {
+            match Manifest::read(&dir) {
+                Ok(manifest) if self.owns(&manifest, &dir) => listing.backups.push(manifest),
+                Ok(_) => return Err(RepositoryError::Foreign(name_of(&dir))),
+                Err(ManifestError::Absent) => {}
+                Err(error) => listing.unusable.push((name_of(&dir), error)),
+            }
+        }
+        listing.backups.sort_by(|a, b| {
+            let key = |one: &Manifest| (one.number, one.backup.began_at_ms, one.backup.id.clone());
+            key(a).cmp(&key(b))
+        });
+        Ok(listing)
+    }
+
+    /// The newest backup. Where one that may be newer cannot be used, that is said: an old backup must not
+    /// pass for the newest.
+    ///
+    /// # Errors
+    /// See [`RepositoryError`].
+    pub fn newest(&self) -> Result<Manifest, RepositoryError> {
+        let mut listing = self.list()?;
+        let newest = listing.backups.pop();
+        let name = newest.as_ref().map(|newest| newest.backup.id.as_str());
+        let newer =
+            listing.unusable.into_iter().find(|(other, _)| name.is_none_or(|name| &**other > name));
+        match (newer, newest) {
+            (Some((backup, source)), _) => Err(RepositoryError::Manifest { backup, source }),
+            (None, Some(newest)) => Ok(newest),
+            (None, None) => Err(RepositoryError::Empty),
+        }
+    }
+
+    /// One backup.
+    ///
+    /// # Errors
+    /// See [`RepositoryError`].
+    pub fn find(&self, id: &BackupId) -> Result<Manifest, RepositoryError> {
+        let listing = self.list()?;
+        let mut unusable = listing.unusable.into_iter();
+        if let Some((backup, source)) = unusable.find(|(name, _)| name == id.as_str()) {
+            return Err(RepositoryError::Manifest { backup, source });
+        }
+        let mut backups = listing.backups.into_iter();
+        backups
+            .find(|manifest| manifest.backup.id == *id)
+            .ok_or_else(|| RepositoryError::Absent(id.clone()))
+    }
+
+    /// Keeps a backup from being removed while it is read.
+    ///
+    /// # Errors
+    /// See [`RepositoryError`].
+    pub fn reading(&self, manifest: &Manifest) -> Result<Reading, RepositoryError> {
+        Reading::begin(&self.directory_of(manifest))
+    }
+
+    /// Reads an object of a backup to its last byte into `target`, and proves that it is what was stored.
+    ///
+    /// # Errors
+    /// See [`RepositoryError`].
+    pub fn fetch(
+        &self,
+        manifest: &Manifest,
+        object: &manifest::Object,
+        target: &mut dyn Write,
+        course: &Course,
+    ) -> Result<(), RepositoryError> {
+        object::fetch(&self.directory_of(manifest), object, self.key.as_ref(), target, course)
+    }
+
+    /// How large what is stored becomes, from what came of the newest backup; as large as it is where there is none.
+    pub fn forecast(&self, plain: u64) -> u64 {
+        let listing = self.list().unwrap_or_default();
+        let Some(last) = listing.backups.last().map(|manifest| &manifest.backup) else {
+            return plain;
+        };
+        if last.bytes == 0 {
+            return plain;
+        }
+        // A quarter more than last time: what people store changes.
+        let ratio = last.stored as f64 / last.bytes as f64 * 1.25;
+        (plain as f64 * ratio.min(1.0)) as u64
+    }
+
+    fn owns(&self, manifest: &Manifest, dir: &Path) -> bool {
+        manifest.fleet == self.fleet
+            && manifest.database == self.database
+            && manifest.backup.id.as_str() == name_of(dir)
+    }
+
+    fn directory_of(&self, manifest: &Manifest) -> PathBuf {
+        // Its id is its directory's name: `list` looked.
+        self.backups().join(manifest.backup.id.as_str())
+    }
+
+    fn backups(&self) -> PathBuf {
+        self.dir.join("backups")
+    }
+
+    /// In the order of their names.
+    fn directories(&self) -> Result<Vec<PathBuf>, RepositoryError> {
+        let dir = self.backups();
+        let failed = |error: io::Error| RepositoryError::Read(dir.display().to_string(), error);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&dir).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_type().map_err(failed)?.is_dir() {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// What `List` answers.
+pub fn told(listing: Listing) -> Vec<Backup> {
+    listing.backups.into_iter().map(|manifest| manifest.backup).collect()
+}
+
+fn name_of(dir: &Path) -> String {
+    dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

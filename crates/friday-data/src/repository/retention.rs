@@ -1,0 +1,70 @@
+//! Which backups stay, and what a killed program left.
+
+use friday_wire::BackupId;
+
+use super::draft::put_away;
+use super::lease::Alone;
+use super::manifest::{Manifest, ManifestError};
+use super::{Repository, RepositoryError};
+use crate::course::Course;
+
+/// Which backups are counted, each kind by itself: many pushes must not push out the nightly backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Backups as such.
+    Backups,
+    /// Those made for restore points.
+    Points,
+}
+
+impl Repository {
+    /// Puts away all but the newest `keep` of a kind, and whatever is in use. One always stays.
+    ///
+    /// # Errors
+    /// The system's, and when it shall stop.
+    pub fn prune(
+        &self,
+        kind: Kept,
+        keep: u32,
+        course: &Course,
+    ) -> Result<Vec<BackupId>, RepositoryError> {
+        let keep = usize::try_from(keep.max(1)).unwrap_or(usize::MAX);
+        let is_of = |manifest: &Manifest| manifest.point.is_some() == (kind == Kept::Points);
+        let mut backups = self.list()?.backups;
+        backups.retain(is_of);
+        let surplus = backups.len().saturating_sub(keep);
+        let mut pruned = Vec::new();
+        for manifest in backups.drain(..surplus) {
+            course.poll()?;
+            let dir = self.directory_of(&manifest);
+            let Some(alone) = Alone::begin(&dir)? else { continue };
+            let removed = put_away(&dir);
+            drop(alone);
+            removed.map_err(|error| RepositoryError::Write(dir.display().to_string(), error))?;
+            pruned.push(manifest.backup.id);
+        }
+        Ok(pruned)
+    }
+
+    /// Puts away what was begun and never finished by somebody who is no more.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn put_away_leftovers(&self) -> Result<u32, RepositoryError> {
+        let mut count = 0;
+        for dir in self.directories()? {
+            if !matches!(Manifest::read(&dir), Err(ManifestError::Absent)) {
+                continue;
+            }
+            let Some(alone) = Alone::begin(&dir)? else { continue };
+            // It may have been finished between the two looks.
+            if matches!(Manifest::read(&dir), Err(ManifestError::Absent)) {
+                put_away(&dir)
+                    .map_err(|error| RepositoryError::Write(dir.display().to_string(), error))?;
+                count += 1;
+            }
+            drop(alone);
+        }
+        Ok(count)
+    }
+}

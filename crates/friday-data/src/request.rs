@@ -1,0 +1,134 @@
+//! What each request does, and which engine does it.
+//!
+//! What is the same for all engines is done here with the [`repository`](crate::repository); the rest is theirs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use friday_wire::FleetName;
+use friday_wire::data::{DataAnswer, DataPhase, DataRequest, Engine, Guarded};
+
+use crate::course::Course;
+use crate::failure::Failure;
+use crate::lock::{self, LockKind};
+use crate::place::{self, Place};
+use crate::repository::{self, Repository};
+
+/// What a person waits for who looks.
+const LOOK_LIMIT: Duration = Duration::from_secs(120);
+
+/// What reads or writes a whole database, where the request names no limit: longer than any that one host can hold.
+const WHOLE_LIMIT: Duration = Duration::from_secs(48 * 3_600);
+
+/// Where this program works, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// What it keeps lies here.
+    pub base: PathBuf,
+    /// Whose databases.
+    pub fleet: FleetName,
+}
+
+/// What an engine is given with each request.
+pub struct Setting<'a> {
+    /// Whose.
+    pub fleet: &'a FleetName,
+    /// Which database.
+    pub database: &'a Guarded,
+    /// What lies where.
+    pub place: &'a Place,
+    /// How far it is.
+    pub course: &'a Course,
+}
+
+impl Setting<'_> {
+    /// Its backups.
+    ///
+    /// # Errors
+    /// See [`repository::RepositoryError`].
+    pub fn repository(&self) -> Result<Repository, repository::RepositoryError> {
+        Repository::open(self.place, self.fleet, self.database)
+    }
+}
+
+/// How long a request may take.
+pub fn limit(request: &DataRequest) -> Duration {
+    match request {
+        DataRequest::Hello { .. } | DataRequest::Examine { .. } | DataRequest::List { .. } => {
+            LOOK_LIMIT
+        }
+        DataRequest::Point { timeout_ms, .. }
+        | DataRequest::Drill { timeout_ms, .. }
+        | DataRequest::Restore { timeout_ms, .. } => Duration::from_millis(*timeout_ms),
+        DataRequest::Judge { invariants, .. } => {
+            let asked =
+                invariants.iter().fold(0_u64, |sum, one| sum.saturating_add(one.timeout_ms));
+            LOOK_LIMIT.saturating_add(Duration::from_millis(asked)).min(WHOLE_LIMIT)
+        }
+        DataRequest::Backup { .. } | DataRequest::Verify { .. } | DataRequest::Clean { .. } => {
+            WHOLE_LIMIT
+        }
+    }
+}
+
+/// Does what is asked.
+///
+/// # Errors
+/// Why it could not be done; at which phase is known by the course.
+pub fn perform(
+    beside: &Beside,
+    request: &DataRequest,
+    course: &Course,
+) -> Result<DataAnswer, Failure> {
+    let Some(database) = database_of(request) else {
+        return Err(Failure::new("the greeting comes first, and once"));
+    };
+    let place = Place::open(&beside.base, &beside.fleet, database)?;
+    let setting = Setting { fleet: &beside.fleet, database, place: &place, course };
+    match request {
+        DataRequest::List { .. } => {
+            let backups = repository::told(setting.repository()?.list()?);
+            Ok(DataAnswer::Backups { backups })
+        }
+        DataRequest::Verify { backup, .. } => {
+            let repository = setting.repository()?;
+            course.enter(DataPhase::Fetch);
+            let report = repository.verify(backup.as_ref(), course)?;
+            Ok(DataAnswer::Verified { report })
+        }
+        DataRequest::Clean { .. } => clean(&setting),
+        other => ask_engine(other, &setting),
+    }
+}
+
+fn ask_engine(_request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, Failure> {
+    match &setting.database.engine {
+        Engine::Sqlite { .. } => Err(Failure::new("SQLite is not guarded yet")),
+        Engine::Postgres { .. } => Err(Failure::new("PostgreSQL is not guarded yet")),
+    }
+}
+
+fn clean(setting: &Setting<'_>) -> Result<DataAnswer, Failure> {
+    setting.course.enter(DataPhase::Clean);
+    let _held = lock::take(setting.place, LockKind::Drill)?;
+    let scratch = setting.place.scratch_path();
+    place::remove(scratch).map_err(|error| {
+        Failure::of(&place::PlaceError::Make(scratch.display().to_string(), error), None)
+    })?;
+    Ok(DataAnswer::Ok)
+}
+
+fn database_of(request: &DataRequest) -> Option<&Guarded> {
+    match request {
+        DataRequest::Hello { .. } => None,
+        DataRequest::Examine { database }
+        | DataRequest::Point { database, .. }
+        | DataRequest::Backup { database }
+        | DataRequest::List { database }
+        | DataRequest::Verify { database, .. }
+        | DataRequest::Drill { database, .. }
+        | DataRequest::Judge { database, .. }
+        | DataRequest::Restore { database, .. }
+        | DataRequest::Clean { database } => Some(database),
+    }
+}
