@@ -89,6 +89,30 @@ pub fn cut_off_before_its_confirm(servers: Servers, hosts: usize) {
     all_run(&bed, &names(hosts), "v1");
 }
 
+/// friday dies while a host waits for its confirm, and is resumed at once: it waits for that host's timer.
+#[test]
+fn a_push_resumed_beside_an_armed_switch_goes_on_when_that_is_undone() {
+    let hosts = 2;
+    let bed = Servers::Plain.up(hosts);
+    // Long enough from outside to be seen.
+    let steady = ("steady = \"200ms\"", "steady = \"4s\"");
+    let laptop = Project::with(&bed, "laptop", hosts, &[steady]);
+    laptop.release("v1", Quality::Good);
+    laptop.release("v2", Quality::Good);
+    laptop.ends_with(&bed, 0, &["push", "v1"]);
+    let push = laptop.begin(&bed, &["push", "v2"], "push");
+    let state = "/home/deploy/.friday-host/shop/state.json";
+    until("a host waits for its confirm", || {
+        names(hosts)
+            .iter()
+            .any(|host| bed.sh(host, &format!("grep -q '\"confirming\"' {state}")).status.success())
+    });
+    end(push);
+    laptop.ends_with(&bed, 0, &["resume", "--forward"]);
+    all_run(&bed, &names(hosts), "v2");
+    laptop.ends_with(&bed, 0, &["log", "verify"]);
+}
+
 #[test]
 fn a_reboot_with_an_armed_timer_starts_the_old_release() {
     let hosts = hosts();
