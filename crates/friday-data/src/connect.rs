@@ -46,13 +46,12 @@ pub fn over_standard_streams(beside: Beside) -> ExitCode {
             std::process::exit(1);
         }
     });
-    let Ok(reading) = reading else { return ExitCode::FAILURE };
+    if reading.is_err() {
+        return ExitCode::FAILURE;
+    }
     let outlet: Arc<Mutex<dyn Outlet>> = Arc::new(Mutex::new(StandardOutput(out)));
     let kept = answer_all(&beside, &asked, &outlet, &closed);
     drop(ended);
-    if closed.load(Ordering::Relaxed) {
-        let _ = reading.join();
-    }
     if kept.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod repository;
 mod request;
 pub mod room;
+mod sqlite;
 
 use std::io::Write;
 use std::process::ExitCode;

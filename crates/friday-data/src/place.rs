@@ -105,6 +105,11 @@ impl Place {
         Ok(&self.repository)
     }
 
+    /// Where backups lie, if they do.
+    pub fn repository_path(&self) -> &Path {
+        &self.repository
+    }
+
     /// Where the drill's copy lies; made where it is not there. Whoever asks holds [`LockKind::Drill`].
     ///
     /// # Errors

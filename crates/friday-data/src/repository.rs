@@ -35,6 +35,7 @@ use key::{Key, NotAKey};
 pub use lease::Reading;
 use manifest::{Manifest, ManifestError};
 use object::ObjectError;
+pub use retention::Kept;
 
 /// The backups of one database.
 pub struct Repository {

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::lock::{self, LockKind};
 use crate::place::{self, Place};
 use crate::repository::{self, Repository};
+use crate::sqlite;
 
 /// What a person waits for who looks.
 const LOOK_LIMIT: Duration = Duration::from_secs(120);
@@ -101,9 +102,9 @@ pub fn perform(
     }
 }
 
-fn ask_engine(_request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, Failure> {
+fn ask_engine(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, Failure> {
     match &setting.database.engine {
-        Engine::Sqlite { .. } => Err(Failure::new("SQLite is not guarded yet")),
+        Engine::Sqlite { path } => sqlite::perform(request, path, setting),
         Engine::Postgres { .. } => Err(Failure::new("PostgreSQL is not guarded yet")),
     }
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use age::secrecy::ExposeSecret;
 use friday_wire::data::{self, Engine, Position, RepositoryPlace};
 
-use super::retention::Kept;
 use super::*;
 
 struct Bed {
