@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use friday_wire::{HostName, ReleaseId, RolloutId};
+use friday_wire::{DatabaseName, HostName, ReleaseId, RolloutId};
 use serde::Serialize;
 
 use crate::journal::event::End;
@@ -43,6 +43,10 @@ struct Seen {
     observed: BTreeSet<HostName>,
     round: Option<RoundAsk>,
     release: Option<ReleaseId>,
+    /// Guarded databases that have no restore point yet.
+    unmarked: BTreeSet<DatabaseName>,
+    /// Where there are any: their recovery is proven, or a person vouched.
+    recovery: bool,
 }
 
 #[derive(Default)]
@@ -63,6 +67,7 @@ pub fn audit(records: &[Record]) -> Result<Vec<Finding>, RecordError> {
         let event = record.event()?;
         audit.seq = record.seq;
         audit.way_back_before_the_first_switch(&event);
+        audit.a_way_back_for_data(&event);
         audit.no_more_hosts_out_than_allowed(&event);
         audit.a_quarantined_release_is_not_pushed(&event);
         audit.stable_only_when_every_host_was_observed(&event);
@@ -82,6 +87,26 @@ impl Audit {
         let Event::WaveBegun { rollout, .. } = event else { return };
         if self.rollouts.get(rollout).is_some_and(|seen| !seen.way_back) {
             self.find(1, format!("{rollout} began a wave, and its way back had not been judged"));
+        }
+    }
+
+    /// Promise 1, for data: before a host is switched or stopped, and before a migration.
+    fn a_way_back_for_data(&mut self, event: &Event) {
+        let (rollout, what) = match event {
+            Event::WaveBegun { rollout, .. } => (rollout, "a wave"),
+            Event::WorkBegun { rollout, work: Work::Migrate, .. } => (rollout, "its migration"),
+            Event::WorkBegun { rollout, work: Work::StopAll, .. } => (rollout, "to stop hosts"),
+            _ => return,
+        };
+        let Some(seen) = self.rollouts.get(rollout) else { return };
+        let (bare, proven) = (seen.unmarked.first().cloned(), seen.recovery);
+        if let Some(database) = bare {
+            let says = format!("{rollout} began {what}, and `{database}` had no restore point");
+            self.find(1, says);
+        }
+        if !proven {
+            let says = format!("{rollout} began {what}, and no recovery of data was proven");
+            self.find(1, says);
         }
     }
 
@@ -160,6 +185,14 @@ impl Audit {
             } => {
                 self.with(rollout, |seen| seen.way_back = true);
             }
+            Event::GateJudged { rollout, gate: Gate::Recovery, result, .. } => {
+                self.with(rollout, |seen| seen.recovery = *result != GateResult::Fail);
+            }
+            Event::RestorePointMade { rollout, database, .. } => {
+                self.with(rollout, |seen| {
+                    seen.unmarked.remove(database);
+                });
+            }
             Event::RoundBegun { rollout, ask, .. } => self.with(rollout, |seen| {
                 seen.round = Some(*ask);
                 seen.stops_all = false;
@@ -216,7 +249,13 @@ impl Audit {
 
     fn begun(&mut self, rollout: &RolloutId, intent: &Intent) {
         let fleet = intent.fleet();
+        let databases = match intent {
+            Intent::Push { plan } => plan.databases.as_slice(),
+            _ => &[],
+        };
         let seen = Seen {
+            unmarked: databases.iter().map(|database| database.name.clone()).collect(),
+            recovery: databases.is_empty(),
             hosts: fleet.hosts.iter().map(|host| host.name.clone()).collect(),
             percent: fleet.out_at_once_percent,
             is_push: matches!(intent, Intent::Push { .. }),

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod config;
 pub mod controller;
+pub mod database;
 pub mod doctor;
 pub mod fleet;
 #[cfg(any(test, fuzzing))]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use friday_wire::{Fault, HostName, ProcessName, ReleaseId, RolloutId, Supervisor};
+use friday_wire::{DatabaseName, Fault, HostName, ProcessName, ReleaseId, RolloutId, Supervisor};
 use serde::{Deserialize, Serialize};
 
 /// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
@@ -207,6 +207,20 @@ pub enum Reason {
         /// What stands in the way.
         why: String,
     },
+    /// A guarded database got no restore point.
+    NoRestorePoint {
+        /// Which.
+        database: DatabaseName,
+        /// Why.
+        why: String,
+    },
+    /// It is not proven that a guarded database can be recovered.
+    RecoveryUnproven {
+        /// Which.
+        database: DatabaseName,
+        /// Why.
+        why: String,
+    },
 }
 
 /// How a release is signed that a host does not take.
@@ -288,6 +302,12 @@ impl fmt::Display for Reason {
                 write!(f, "`{host}` does not take release {}{says}", release.short())
             }
             Self::Full { host, why } => write!(f, "`{host}` has no room: {why}"),
+            Self::NoRestorePoint { database, why } => {
+                write!(f, "the database `{database}` got no restore point: {why}")
+            }
+            Self::RecoveryUnproven { database, why } => {
+                write!(f, "the recovery of the database `{database}` is not proven: {why}")
+            }
         }
     }
 }
@@ -380,6 +400,10 @@ impl Reason {
             Self::Supervisor { .. } => "`friday doctor` prints what mends it",
             Self::Unsigned { .. } => {
                 "name an allowed key as `key` in `[release.sign]`, or have the public half of yours put into that file there; then push again"
+            }
+            Self::NoRestorePoint { .. } => "mend it and push again: nothing was switched",
+            Self::RecoveryUnproven { .. } => {
+                "`friday drill` proves it, or says what stands in the way"
             }
             Self::Full { .. } => {
                 "`friday hosts` shows the room; `keep` in the configuration says what is kept"

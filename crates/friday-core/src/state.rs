@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use friday_wire::{
-    HostName, JournalId, Lock, OpenRollout, Quarantined, ReleaseId, RolloutId, StartId, TreeId,
+    DatabaseName, HostName, JournalId, Lock, OpenRollout, Quarantined, ReleaseId, RolloutId,
+    StartId, TreeId,
 };
 
+use crate::database::{ActBegun, DatabaseKnown};
 use crate::fleet::truth::merge_quarantine;
 use crate::journal::event::{End, Requested};
 use crate::journal::finding::Fact;
@@ -62,6 +64,8 @@ pub struct State {
     pub open: Vec<RolloutId>,
     /// Requests of other processes that the driver has not taken up.
     pub requests: Vec<(RolloutId, String, Requested)>,
+    /// Guarded databases that anything was done beside, or a restore point was made of.
+    pub databases: Arc<BTreeMap<DatabaseName, DatabaseKnown>>,
 }
 
 /// A name that a host of the fleet had.
@@ -128,6 +132,7 @@ impl Default for State {
             order: Default::default(),
             open: Vec::new(),
             requests: Vec::new(),
+            databases: Default::default(),
         }
     }
 }
@@ -164,6 +169,17 @@ impl State {
             Event::Requested { rollout, person, request } => {
                 self.requests.push((rollout.clone(), person.clone(), request.clone()));
             }
+            Event::DataActBegun { act, person, database, what } => {
+                let begun = ActBegun { what: *what, person: person.clone(), at };
+                self.database(database).begins(act, begun);
+            }
+            Event::DataActEnded { act, database, outcome } => {
+                self.database(database).ends(at, act, outcome);
+            }
+            Event::RestorePointMade { rollout, database, point } => {
+                self.apply_inner(at, rollout, event)?;
+                self.database(database).points.insert(rollout.clone(), point.clone());
+            }
             Event::RolloutEnded { rollout, end } => {
                 self.apply_inner(at, rollout, event)?;
                 self.end(rollout, end);
@@ -193,6 +209,8 @@ impl State {
             | Event::SoakBegun { rollout, .. }
             | Event::BakeBegun { rollout, .. }
             | Event::BakeEnded { rollout }
+            | Event::RestorePointFailed { rollout, .. }
+            | Event::RestorePointUnknown { rollout, .. }
             | Event::LeaseRenewed { rollout, .. } => self.apply_inner(at, rollout, event)?,
             Event::Resumed { rollout, .. } => {
                 self.apply_inner(at, rollout, event)?;
@@ -201,6 +219,10 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    fn database(&mut self, name: &DatabaseName) -> &mut DatabaseKnown {
+        Arc::make_mut(&mut self.databases).entry(name.clone()).or_default()
     }
 
     fn drive(&mut self, driver: DriverSeen) {

@@ -140,6 +140,8 @@ impl World {
             files: 0,
             supervisor: friday_wire::Supervisor::Own,
             once: self.once(),
+            databases: Vec::new(),
+            recovery_override: None,
         }
     }
 

@@ -222,6 +222,10 @@ impl World {
                 let after = self.rng.u64(10..2_000);
                 self.answered(after, caller(Purpose::Ask), outcome);
             }
+            Effect::Point { database, name, .. } => {
+                let why = format!("there is no database `{database}` to mark as {name}");
+                self.answered(10, caller(Purpose::Ask), Outcome::Failed { why });
+            }
             Effect::Watch { .. } => {
                 self.questions += 1;
                 let asked = self.questions;
@@ -297,6 +301,7 @@ impl World {
             | Effect::Ship { .. }
             | Effect::Upgrade { .. }
             | Effect::Hook { .. }
+            | Effect::Point { .. }
             | Effect::Watch { .. } => {
                 // As in the dispatcher: it stays begun for as long as it is owed, and ends once.
                 if flight.answered {
@@ -330,6 +335,7 @@ impl World {
                 | Effect::Ship { .. }
                 | Effect::Upgrade { .. }
                 | Effect::Hook { .. }
+                | Effect::Point { .. }
                 | Effect::Watch { .. } => None,
             });
         match (outcome, switch) {

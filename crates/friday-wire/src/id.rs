@@ -170,6 +170,10 @@ text_id! {
     /// A backup in its repository, named by when it began.
     BackupId
 }
+text_id! {
+    /// Something done beside a guarded database, as the journal names it. Random.
+    DataActId
+}
 
 #[cfg(test)]
 mod tests;

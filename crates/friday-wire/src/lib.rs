@@ -40,8 +40,8 @@ pub use head::{
 };
 pub use health::{Clocks, HealthSpec, HealthState, HttpCheck, Sample, Streak};
 pub use id::{
-    BackupId, DatabaseName, Digest, FleetName, HostName, JournalId, Nonce, ProcessName, ReleaseId,
-    RoleName, RolloutId, SecretsVersion, StartId, TreeId,
+    BackupId, DataActId, DatabaseName, Digest, FleetName, HostName, JournalId, Nonce, ProcessName,
+    ReleaseId, RoleName, RolloutId, SecretsVersion, StartId, TreeId,
 };
 pub use manifest::{Entry, EntryKind, Manifest, ManifestError, Ports, RunSpec};
 pub use process::{Part, ProcessSpec, Processes, Spread};

@@ -281,6 +281,8 @@ impl Settings {
             files: facts.files,
             supervisor: self.unit.supervisor,
             once: self.once(),
+            databases: self.databases.iter().map(DatabaseSettings::planned).collect(),
+            recovery_override: None,
         }
     }
 

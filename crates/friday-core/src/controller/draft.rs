@@ -12,7 +12,9 @@ use super::{Controller, command};
 use crate::journal::event::Watcher;
 use crate::journal::round::StepAnswer;
 use crate::journal::{Event, Record};
-use crate::rollout::decide::{self, Memory, View, outcome, push, rollback, round, stop_all, wave};
+use crate::rollout::decide::{
+    self, Memory, View, outcome, push, restore_point, rollback, round, stop_all, wave,
+};
 use crate::rollout::owed::{self, Purpose};
 use crate::rollout::run::{HostState, Rollout};
 use crate::state::State;
@@ -166,15 +168,22 @@ impl Draft {
             }
             (Purpose::Hook(name), None) => {
                 let failed = match outcome {
-                    Outcome::Done | Outcome::Answered(_) => None,
+                    Outcome::Done | Outcome::Answered(_) | Outcome::Pointed(_) => None,
                     Outcome::Failed { why } | Outcome::Unknown { why } => Some(why),
                 };
                 self.emit(Event::HookEnded { rollout: rollout.id.clone(), name, failed });
+            }
+            (Purpose::Point(database), None) => {
+                let event = self
+                    .view(&rollout.id)
+                    .map(|view| restore_point::answered(view, database, outcome));
+                self.emit_all(event.into_iter().collect());
             }
             (
                 Purpose::Round
                 | Purpose::Confirm
                 | Purpose::Hook(_)
+                | Purpose::Point(_)
                 | Purpose::Order
                 | Purpose::Look
                 | Purpose::Guard
@@ -262,6 +271,7 @@ impl Draft {
                 | Purpose::Round
                 | Purpose::Confirm
                 | Purpose::Hook(_)
+                | Purpose::Point(_)
                 | Purpose::Watch,
                 _,
             ) => {}
@@ -286,7 +296,7 @@ impl Draft {
     fn guarded(&mut self, rollout: &Rollout, host: &HostName, outcome: &Outcome) {
         let key = (rollout.id.clone(), host.clone());
         let silent = match outcome {
-            Outcome::Answered(_) | Outcome::Done => {
+            Outcome::Answered(_) | Outcome::Done | Outcome::Pointed(_) => {
                 self.memory.silent.remove(&key);
                 0
             }
@@ -315,6 +325,7 @@ impl Draft {
             }
             Outcome::Answered(_)
             | Outcome::Done
+            | Outcome::Pointed(_)
             | Outcome::Failed { .. }
             | Outcome::Unknown { .. } => {}
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use friday_wire::{Fence, HealthSpec, HostName, ReleaseId, Request, SecretsVersion};
+use friday_wire::{DatabaseName, Fence, HealthSpec, HostName, ReleaseId, Request, SecretsVersion};
 
 use crate::time::Timestamp;
 
@@ -76,6 +76,17 @@ pub enum Effect {
         /// Variables it sees beside friday's own environment.
         env: Vec<(String, String)>,
     },
+    /// Marks the present of a guarded database as a place to return to, and waits until it is safe. Under a
+    /// name that was given before it is the same place. Ends in `Pointed`, in `Failed` if there is none for
+    /// certain, else in `Unknown`.
+    Point {
+        /// Of which.
+        database: DatabaseName,
+        /// Its name, after the push.
+        name: String,
+        /// How long the marking may take, milliseconds; the effect's deadline leaves room for the way there.
+        timeout_ms: u64,
+    },
     /// Standing: probes a URL and hands in samples for as long as it is owed. Never finishes. Its
     /// deadline is far away.
     Watch {
@@ -95,7 +106,11 @@ impl Effect {
     pub fn show_no_journal(&mut self) {
         match self {
             Self::Ask { request, .. } | Self::Follow { request, .. } => request.show_no_journal(),
-            Self::Ship { .. } | Self::Watch { .. } | Self::Upgrade { .. } | Self::Hook { .. } => {}
+            Self::Ship { .. }
+            | Self::Watch { .. }
+            | Self::Upgrade { .. }
+            | Self::Hook { .. }
+            | Self::Point { .. } => {}
         }
     }
 
@@ -107,7 +122,7 @@ impl Effect {
             | Self::Ship { host, .. }
             | Self::Watch { host, .. } => Some(host),
             Self::Upgrade { host, .. } => Some(host),
-            Self::Hook { .. } => None,
+            Self::Hook { .. } | Self::Point { .. } => None,
         }
     }
 }

@@ -106,9 +106,11 @@ fn scope(event: &Event) -> Scope<'_> {
         | Event::HostStopped { rollout, host }
         | Event::HostFailed { rollout, host, .. }
         | Event::HostLeft { rollout, host, .. } => Scope::Host(rollout, host),
-        Event::GateJudged { .. } | Event::HealthChanged { .. } | Event::LeaseRenewed { .. } => {
-            Scope::Nothing
-        }
+        Event::GateJudged { .. }
+        | Event::HealthChanged { .. }
+        | Event::LeaseRenewed { .. }
+        | Event::DataActBegun { .. }
+        | Event::DataActEnded { .. } => Scope::Nothing,
         Event::JournalCreated { .. }
         | Event::DriverStarted { .. }
         | Event::RolloutBegun { .. }
@@ -128,6 +130,9 @@ fn scope(event: &Event) -> Scope<'_> {
         | Event::EndDecided { .. }
         | Event::RolloutEnded { .. }
         | Event::Requested { .. }
+        | Event::RestorePointMade { .. }
+        | Event::RestorePointFailed { .. }
+        | Event::RestorePointUnknown { .. }
         | Event::Resumed { .. } => Scope::Everything,
     }
 }

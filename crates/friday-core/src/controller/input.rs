@@ -1,5 +1,6 @@
 //! Everything that can happen to the controller.
 
+use friday_wire::data::RestorePoint;
 use friday_wire::{Answer, HostName, Lock, ProcessName, ReleaseId, RolloutId, Sample, StartId};
 
 use super::effect::EffectId;
@@ -43,6 +44,8 @@ pub enum Outcome {
     Answered(Box<Answer>),
     /// Done: a ship, a hook.
     Done,
+    /// A restore point is made, and safe.
+    Pointed(Box<RestorePoint>),
     /// Failed for certain, and for a request: it was never sent.
     Failed {
         /// One sentence.

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use friday_wire::data::RestorePoint;
 use friday_wire::{
-    Fault, Fence, HostName, JournalId, Migration, OpenRollout, ProcessName, RolloutId, StartId,
+    DataActId, DatabaseName, Fault, Fence, HostName, JournalId, Migration, OpenRollout,
+    ProcessName, RolloutId, StartId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,7 @@ use super::finding::{Fact, Gate, GateResult};
 use super::intent::Intent;
 use super::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use crate::controller::input::{BackTo, Way};
+use crate::database::{DataAct, DataOutcome};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 
@@ -291,6 +294,53 @@ pub enum Event {
         /// Which way.
         way: Way,
     },
+    /// Something was begun beside a guarded database, by a process that drives nothing.
+    DataActBegun {
+        /// Names it.
+        act: DataActId,
+        /// Who.
+        person: String,
+        /// Beside which.
+        database: DatabaseName,
+        /// What.
+        what: DataAct,
+    },
+    /// It ended.
+    DataActEnded {
+        /// Which.
+        act: DataActId,
+        /// Beside which.
+        database: DatabaseName,
+        /// How.
+        outcome: DataOutcome,
+    },
+    /// A guarded database has a place that this push can return its data to.
+    RestorePointMade {
+        /// The push.
+        rollout: RolloutId,
+        /// Which.
+        database: DatabaseName,
+        /// The place, which is safe.
+        point: RestorePoint,
+    },
+    /// A guarded database got none.
+    RestorePointFailed {
+        /// The push.
+        rollout: RolloutId,
+        /// Which.
+        database: DatabaseName,
+        /// Why.
+        why: String,
+    },
+    /// Nobody knows whether a guarded database got one: it is asked again, under the same name.
+    RestorePointUnknown {
+        /// The push.
+        rollout: RolloutId,
+        /// Which.
+        database: DatabaseName,
+        /// Why.
+        why: String,
+    },
 }
 
 /// Who looked at a host's health.
@@ -417,6 +467,11 @@ impl Event {
             Self::RolloutEnded { .. } => "rollout_ended",
             Self::Requested { .. } => "requested",
             Self::Resumed { .. } => "resumed",
+            Self::DataActBegun { .. } => "data_act_begun",
+            Self::DataActEnded { .. } => "data_act_ended",
+            Self::RestorePointMade { .. } => "restore_point_made",
+            Self::RestorePointFailed { .. } => "restore_point_failed",
+            Self::RestorePointUnknown { .. } => "restore_point_unknown",
         }
         .to_owned()
     }

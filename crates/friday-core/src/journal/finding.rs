@@ -77,9 +77,11 @@ pub enum Gate {
     Apart,
     /// It is known which host runs each once process.
     Once,
+    /// Each guarded database can be recovered, as a drill proved, in the time that the team gives it.
+    Recovery,
 }
 
-/// How a gate was judged. An inconclusive gate refuses.
+/// How a gate was judged. An inconclusive gate refuses, unless a person vouched and says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GateResult {

@@ -65,6 +65,8 @@ pub enum Work {
     HookBeforeWave,
     /// The hook after a wave's hosts are switched.
     HookAfterWave,
+    /// Guarded databases get their restore points.
+    RestorePoints,
 }
 
 /// What a host answered to a round.

@@ -10,8 +10,8 @@ use friday_wire::{
 use super::plan::PlannedHost;
 use super::run::host::Found;
 use super::run::{
-    Baked, Drained, HookState, HostRun, HostState, Pace, Part, Phase, Probed, Rollout, Round,
-    Soaked, Stopped, Swept, WatcherKey,
+    Baked, Drained, HookState, HostRun, HostState, Pace, Part, Phase, Point, Probed, Rollout,
+    Round, Soaked, Stopped, Swept, WatcherKey,
 };
 use crate::journal::Event;
 use crate::journal::intent::Intent;
@@ -64,6 +64,7 @@ impl Rollout {
             hook_before: HookState::Waiting,
             hook_after: HookState::Waiting,
             hook_wave: HookState::Waiting,
+            points: BTreeMap::new(),
             wave: 0,
             soaked: Soaked::Yes,
             wave_hosts: Arc::default(),
@@ -187,6 +188,19 @@ pub(crate) fn apply_to_rollout(
             *hook = failed.clone().map_or(HookState::Done, HookState::Failed);
             rollout.moved_at = at;
         }
+        Event::RestorePointMade { database, point, .. } => {
+            rollout.points.insert(database.clone(), Point::Made(point.clone()));
+            rollout.moved_at = at;
+        }
+        Event::RestorePointFailed { database, why, .. } => {
+            rollout.points.insert(database.clone(), Point::Failed(why.clone()));
+            rollout.moved_at = at;
+        }
+        Event::RestorePointUnknown { database, .. } => {
+            let asked = rollout.asked_for_point(database);
+            rollout.points.insert(database.clone(), Point::Unknown(asked + 1));
+            rollout.moved_at = at;
+        }
         Event::WaveBegun { wave, hosts, .. } => {
             rollout.enter(at, Phase::Wave);
             rollout.wave = *wave;
@@ -264,6 +278,8 @@ pub(crate) fn apply_to_rollout(
         | Event::DriverStarted { .. }
         | Event::RolloutBegun { .. }
         | Event::Observed { .. }
+        | Event::DataActBegun { .. }
+        | Event::DataActEnded { .. }
         | Event::Requested { .. } => return Err("it is not about a rollout".to_owned()),
     }
     if rollout.phase == Phase::Wave {
@@ -324,6 +340,10 @@ fn leaves_wave(phase: &Phase) -> bool {
 fn begin_work(rollout: &mut Rollout, at: Timestamp, work: Work, deadline: Timestamp) {
     if work == Work::Sweep {
         rollout.swept = Swept::Yes;
+    }
+    if work == Work::RestorePoints {
+        // What is made stays; the rest is asked for anew.
+        rollout.points.retain(|_, point| matches!(point, Point::Made(_)));
     }
     if matches!(work, Work::HookBeforeWave | Work::HookAfterWave) {
         rollout.hook_wave = HookState::Waiting;

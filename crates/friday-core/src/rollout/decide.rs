@@ -9,6 +9,7 @@ pub mod gate;
 mod once;
 pub mod outcome;
 pub mod push;
+pub mod restore_point;
 pub mod rollback;
 pub mod round;
 pub mod stop_all;
@@ -95,7 +96,12 @@ pub fn next_wakeup(view: View<'_>) -> Option<Timestamp> {
         // These end with what they wait for; a deadline that nobody looks at would wake for ever.
         Phase::Working { work: Work::Back | Work::Sweep, .. } => None,
         Phase::Working {
-            work: Work::HookBefore | Work::HookAfter | Work::HookBeforeWave | Work::HookAfterWave,
+            work:
+                Work::HookBefore
+                | Work::HookAfter
+                | Work::HookBeforeWave
+                | Work::HookAfterWave
+                | Work::RestorePoints,
             deadline,
         } => Some(push::hook_ends(*deadline)),
         Phase::Working { deadline, .. } => Some(*deadline),

@@ -2,16 +2,16 @@
 //! owed: starting, recovering and the normal step are the same code.
 
 use friday_wire::{
-    Fence, FenceKind, Holder, HostName, LeaseAsk, Request, RolloutId, Scrutiny, Step, StepKey,
-    StepName,
+    DatabaseName, Fence, FenceKind, Holder, HostName, LeaseAsk, Request, RolloutId, Scrutiny, Step,
+    StepKey, StepName,
 };
 
 mod order;
 
 use self::order::{order, stop};
 use super::decide::wave::upcoming;
-use super::plan::MigrationBack;
-use super::run::{HostState, Phase, Rollout};
+use super::plan::{MigrationBack, Plan, PlannedDatabase};
+use super::run::{HostState, Phase, Point, Rollout};
 use crate::controller::effect::{Effect, EffectId, Owed};
 use crate::journal::event::End;
 use crate::journal::intent::{Intent, MemberChange};
@@ -41,6 +41,9 @@ pub fn of_rollout(rollout: &Rollout) -> Vec<(EffectId, Owed)> {
     match (work, &*rollout.intent) {
         (Work::HookBefore, Intent::Push { plan }) => {
             owed.extend(hook(rollout, "before", plan.hooks.before.as_ref(), *deadline));
+        }
+        (Work::RestorePoints, Intent::Push { plan }) => {
+            owed.extend(points(rollout, plan, *deadline));
         }
         (Work::HookAfter, Intent::Push { plan }) => {
             owed.extend(hook(rollout, "after", plan.hooks.after.as_ref(), *deadline));
@@ -75,7 +78,8 @@ pub fn of_rollout(rollout: &Rollout) -> Vec<(EffectId, Owed)> {
             | Work::HookAfterWave
             | Work::StopAll
             | Work::Migrate
-            | Work::MigrateBack,
+            | Work::MigrateBack
+            | Work::RestorePoints,
             _,
         ) => {}
     }
@@ -153,6 +157,25 @@ fn renew(rollout: &Rollout, fence: &Fence) -> Effect {
         every_ms: fleet.heartbeat_ms,
         timeout_ms: fleet.answer_deadline_ms.min(fleet.heartbeat_ms),
     }
+}
+
+/// The restore points that are neither made nor failed. The name stays the same whoever asks, and however
+/// often: the place is, too.
+fn points(rollout: &Rollout, plan: &Plan, deadline: Timestamp) -> Vec<(EffectId, Owed)> {
+    let lacks = |database: &&PlannedDatabase| {
+        !matches!(rollout.points.get(&database.name), Some(Point::Made(_) | Point::Failed(_)))
+    };
+    let owed = plan.databases.iter().filter(lacks).map(|database| {
+        let (name, times) = (&database.name, rollout.asked_for_point(&database.name));
+        let id = EffectId(format!("{}point/{name}/{times}", whole_prefix(&rollout.id)));
+        let effect = Effect::Point {
+            database: name.clone(),
+            name: rollout.id.to_string(),
+            timeout_ms: database.point_timeout_ms,
+        };
+        (id, Owed { effect, deadline })
+    });
+    owed.collect()
 }
 
 fn hook(
@@ -263,6 +286,8 @@ pub enum Purpose {
     Lease,
     /// A hook.
     Hook(String),
+    /// A restore point.
+    Point(DatabaseName),
     /// The migration.
     Migrate,
     /// Its way back.
@@ -282,6 +307,7 @@ pub fn parse(id: &EffectId) -> Option<(RolloutId, Option<HostName>, Purpose)> {
                 let name = after.split_once('/').map_or(after, |(name, _)| name);
                 Purpose::Hook(name.to_owned())
             }
+            "point" => Purpose::Point(DatabaseName::new(after.rsplit_once('/')?.0)),
             "migrate" => Purpose::Migrate,
             "migrate-back" => Purpose::MigrateBack,
             _ => return None,

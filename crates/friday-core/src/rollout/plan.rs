@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use friday_wire::{
-    Clocks, HealthSpec, HostName, Ports, ProcessName, ReleaseId, Rotation, SecretsVersion,
-    Supervisor, TreeId,
+    Clocks, DatabaseName, HealthSpec, HostName, Ports, ProcessName, ReleaseId, Rotation,
+    SecretsVersion, Supervisor, TreeId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,26 @@ pub struct Plan {
     /// The hosts on which each once process may run, in the configuration's order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub once: BTreeMap<ProcessName, Vec<HostName>>,
+    /// Guarded databases, in the configuration's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<PlannedDatabase>,
+    /// A person's word that the push may go on though a recovery is not proven (the reason).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_override: Option<String>,
+}
+
+/// A guarded database, as a push must know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedDatabase {
+    /// Its name.
+    pub name: DatabaseName,
+    /// How long its restore point may take, milliseconds.
+    pub point_timeout_ms: u64,
+    /// The oldest that the last drill may be, milliseconds.
+    pub drill_max_age_ms: u64,
+    /// How long a recovery may take, milliseconds; `None`: any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_time_ms: Option<u64>,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -9,9 +9,10 @@ pub mod round;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use friday_wire::data::RestorePoint;
 use friday_wire::{
-    Fence, Head, HostName, Migration, Observation, OpenRollout, ProcessName, ReleaseId, RolloutId,
-    StartId,
+    DatabaseName, Fence, Head, HostName, Migration, Observation, OpenRollout, ProcessName,
+    ReleaseId, RolloutId, StartId,
 };
 
 use super::plan::{FleetPlan, PlannedHost};
@@ -73,6 +74,8 @@ pub struct Rollout {
     pub hook_after: HookState,
     /// How far the present hook of a wave came.
     pub hook_wave: HookState,
+    /// The restore points of guarded databases, where any was asked for.
+    pub points: BTreeMap<DatabaseName, Point>,
     /// The wave at work or last done; 0 before the first.
     pub wave: u32,
     /// Whether that wave soaks (again) before the next one begins.
@@ -144,6 +147,17 @@ pub enum HookState {
     /// Ran and ended well.
     Done,
     /// Ran and failed.
+    Failed(String),
+}
+
+/// How far a restore point came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Point {
+    /// Asked for, and nobody knows what came of it, so many times.
+    Unknown(u32),
+    /// Made, and safe.
+    Made(RestorePoint),
+    /// There is none.
     Failed(String),
 }
 
@@ -221,6 +235,7 @@ impl Phase {
                 Work::HookAfter => "hook after",
                 Work::HookBeforeWave => "hook before a wave",
                 Work::HookAfterWave => "hook after a wave",
+                Work::RestorePoints => "making restore points",
             },
             Self::Wave => "wave",
             Self::Soak { .. } => "soak",
@@ -358,6 +373,14 @@ impl Rollout {
         self.hosts
             .values()
             .any(|run| run.attempts > 0 || run.stops > 0 || run.at == HostState::Done)
+    }
+
+    /// How often a restore point was asked for in vain since its turn came.
+    pub fn asked_for_point(&self, database: &DatabaseName) -> u32 {
+        match self.points.get(database) {
+            Some(Point::Unknown(times)) => *times,
+            Some(Point::Made(_) | Point::Failed(_)) | None => 0,
+        }
     }
 
     /// Whether every host is being stopped now.

@@ -6,11 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use friday_wire::{HostName, JournalId, Lock, OpenRollout, Quarantined, ReleaseId, RolloutId};
+use friday_wire::{
+    DatabaseName, HostName, JournalId, Lock, OpenRollout, Quarantined, ReleaseId, RolloutId,
+};
 use serde::Serialize;
 
 use super::rollout::{RolloutView, RolloutWord};
 use super::story::{self, Line, News};
+use crate::database::{ActBegun, DatabaseKnown};
 use crate::journal::event::{End, Event, Requested};
 use crate::journal::finding::Fact;
 use crate::journal::intent::{Intent, MemberChange};
@@ -87,6 +90,9 @@ pub struct Chronicle {
     pub parted: BTreeMap<HostName, Timestamp>,
     /// Hosts that were not put right yet.
     pub owed: BTreeSet<HostName>,
+    /// Guarded databases, as the journal knows them.
+    #[serde(skip)]
+    pub databases: BTreeMap<DatabaseName, DatabaseKnown>,
     /// Person and machine of the last driver.
     #[serde(skip)]
     driver: (String, String),
@@ -179,6 +185,17 @@ impl Chronicle {
             Event::RolloutEnded { rollout, end } => self.ended(at, rollout, end),
             Event::HostAnswered { host, answer, .. } => self.heard(host, answer),
             Event::HostDone { rollout, host } => self.host_done(rollout, host),
+            Event::DataActBegun { act, person, database, what } => {
+                let begun = ActBegun { what: *what, person: person.clone(), at };
+                self.databases.entry(database.clone()).or_default().begins(act, begun);
+            }
+            Event::DataActEnded { act, database, outcome } => {
+                self.databases.entry(database.clone()).or_default().ends(at, act, outcome);
+            }
+            Event::RestorePointMade { rollout, database, point } => {
+                let known = self.databases.entry(database.clone()).or_default();
+                known.points.insert(rollout.clone(), point.clone());
+            }
             // As the controller counts them: answered, or overtaken.
             Event::Held { .. } | Event::EndDecided { .. } => self.requests.clear(),
             Event::Resumed { .. } => {
@@ -396,6 +413,8 @@ pub fn rollout_of(event: &Event) -> Option<&RolloutId> {
         Event::JournalCreated { .. }
         | Event::DriverStarted { .. }
         | Event::Observed { .. }
+        | Event::DataActBegun { .. }
+        | Event::DataActEnded { .. }
         | Event::Requested { .. } => None,
         Event::RolloutBegun { rollout, .. }
         | Event::RoundBegun { rollout, .. }
@@ -423,6 +442,9 @@ pub fn rollout_of(event: &Event) -> Option<&RolloutId> {
         | Event::LeaseRenewed { rollout, .. }
         | Event::Held { rollout, .. }
         | Event::RolloutEnded { rollout, .. }
+        | Event::RestorePointMade { rollout, .. }
+        | Event::RestorePointFailed { rollout, .. }
+        | Event::RestorePointUnknown { rollout, .. }
         | Event::Resumed { rollout, .. } => Some(rollout),
     }
 }

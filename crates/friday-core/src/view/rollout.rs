@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use friday_wire::{HostName, ReleaseId, RolloutId, StepState};
+use friday_wire::data::RestorePoint;
+use friday_wire::{DatabaseName, HostName, ReleaseId, RolloutId, StepState};
 use serde::Serialize;
 
 use crate::controller::input::{BackTo, Way};
@@ -208,6 +209,9 @@ pub struct RolloutView {
     pub end: Option<End>,
     /// Why it is held.
     pub held: Vec<Reason>,
+    /// The restore points of guarded databases.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub points: BTreeMap<DatabaseName, RestorePoint>,
     /// Each host's part, in the configuration's order.
     pub hosts: Vec<RolloutHost>,
     /// Where each host stands among them.
@@ -281,6 +285,7 @@ impl RolloutView {
             at: Standing::Preparing { doing: "beginning".to_owned() },
             end: None,
             held: Vec::new(),
+            points: BTreeMap::new(),
             places: names.enumerate().map(|(place, host)| (host.clone(), place)).collect(),
             hosts: hosts.collect(),
         }
@@ -342,6 +347,9 @@ impl RolloutView {
             Event::RolloutBound { open, .. } => {
                 self.release = open.release;
                 self.other = open.leaves.or(open.returns_to);
+            }
+            Event::RestorePointMade { database, point, .. } => {
+                self.points.insert(database.clone(), point.clone());
             }
             Event::WaveBegun { wave, .. } => {
                 self.waves = self.waves.max(*wave);
@@ -407,6 +415,10 @@ impl RolloutView {
             | Event::DriverStarted { .. }
             | Event::RolloutBegun { .. }
             | Event::Observed { .. }
+            | Event::DataActBegun { .. }
+            | Event::DataActEnded { .. }
+            | Event::RestorePointFailed { .. }
+            | Event::RestorePointUnknown { .. }
             | Event::Requested { .. } => {}
         }
     }
@@ -431,6 +443,7 @@ impl RolloutView {
             Work::HookAfter => "running the hook after the bake",
             Work::HookBeforeWave => "running the hook before the next wave",
             Work::HookAfterWave => "running the hook after the wave",
+            Work::RestorePoints => "making restore points of the databases",
         };
         self.at = match self.at {
             Standing::Preparing { .. } => Standing::Preparing { doing: doing.to_owned() },

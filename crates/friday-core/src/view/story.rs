@@ -1,5 +1,7 @@
 //! One event as lines for people. `push` draws them while they happen, `log` draws them years later.
 
+mod database;
+
 use friday_wire::{HostName, Migration, Observation, Refusal, RolloutId, StepState};
 use serde::Serialize;
 
@@ -194,6 +196,14 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
         Event::Requested { person, request, .. } => {
             line(Tone::Warn, requested(chronicle, person, request))
         }
+        Event::DataActBegun { .. }
+        | Event::DataActEnded { .. }
+        | Event::RestorePointMade { .. }
+        | Event::RestorePointFailed { .. }
+        | Event::RestorePointUnknown { .. } => {
+            let (tone, text, below) = database::told(event);
+            line(tone, text).below(below)
+        }
         Event::Resumed { way, .. } => {
             let way = match way {
                 Way::Forward => "forward",
@@ -267,6 +277,7 @@ fn working(work: Work) -> &'static str {
         Work::HookAfter => "running the `after` hook",
         Work::HookBeforeWave => "running the `before_wave` hook",
         Work::HookAfterWave => "running the `after_wave` hook",
+        Work::RestorePoints => "making restore points of the databases",
     }
 }
 

@@ -20,9 +20,10 @@ use friday_core::journal::{AppendError, Event, Position, ReadError, Record, Stor
 use friday_core::rollout::plan::{FleetPlan, Hooks, OutsideProbe, Plan, PlannedHost};
 use friday_core::rollout::run::Rollout;
 use friday_core::time::Timestamp;
+use friday_wire::data::RestorePoint;
 use friday_wire::{
-    Answer, Clocks, Digest, HealthSpec, HostName, JournalId, Ports, Refusal, ReleaseId, Request,
-    RolloutId, Rotation, Sample, StartId, Step, TreeId,
+    Answer, BackupId, Clocks, Digest, HealthSpec, HostName, JournalId, Ports, Refusal, ReleaseId,
+    Request, RolloutId, Rotation, Sample, StartId, Step, TreeId,
 };
 
 use host::ScriptedHost;
@@ -116,6 +117,8 @@ impl Scene {
             files: 0,
             supervisor: friday_wire::Supervisor::Own,
             once: Default::default(),
+            databases: Vec::new(),
+            recovery_override: None,
         }
     }
 
@@ -279,6 +282,7 @@ impl Scene {
             Effect::Ask { .. }
             | Effect::Ship { .. }
             | Effect::Hook { .. }
+            | Effect::Point { .. }
             | Effect::Upgrade { .. } => Input::Finished { effect: id, outcome },
         };
         let _ = self.take(input);
@@ -298,6 +302,7 @@ impl Scene {
                 let machine = self.hosts.get_mut(host).expect("the host is there");
                 Outcome::Answered(Box::new(machine.answer(request)))
             }
+            Effect::Point { name, .. } => Outcome::Pointed(Box::new(point(name))),
             Effect::Ship { .. }
             | Effect::Hook { .. }
             | Effect::Watch { .. }
@@ -362,6 +367,17 @@ pub fn release(number: u8) -> ReleaseId {
     ReleaseId(Digest([number; 32]))
 }
 
+/// A restore point.
+pub fn point(name: &str) -> RestorePoint {
+    RestorePoint {
+        name: name.to_owned(),
+        at_ms: 1_000_000,
+        position: friday_wire::data::Position::Sqlite { digest: Digest([5; 32]) },
+        backup: BackupId::new("20260101T000000Z"),
+        durable_ms: 40,
+    }
+}
+
 /// An answer, as an outcome.
 pub fn answers(answer: Answer) -> Outcome {
     Outcome::Answered(Box::new(answer))
@@ -379,6 +395,7 @@ pub fn named(effect: &Effect) -> (String, &'static str) {
         Effect::Ship { .. } => "ship",
         Effect::Upgrade { .. } => "upgrade",
         Effect::Hook { .. } => "hook",
+        Effect::Point { .. } => "point",
         Effect::Watch { .. } => "watch",
         Effect::Ask { request, .. } | Effect::Follow { request, .. } => match &**request {
             Request::Read { .. } => "read",

@@ -46,6 +46,9 @@ pub(super) async fn run(world: World, id: EffectId, owed: Owed, inputs: mpsc::Se
         }
         Effect::Upgrade { host, fence } => world.upgrade(&host, &fence, deadline).await,
         Effect::Hook { name, command, env } => world.hook(&name, &command, &env, deadline).await,
+        Effect::Point { database, .. } => Outcome::Failed {
+            why: format!("this friday cannot make restore points of `{database}` yet"),
+        },
         Effect::Follow { host, request, every_ms, timeout_ms } => {
             let pace = Pace { every: ms(every_ms), timeout: ms(timeout_ms) };
             return world.follow(&id, &host, &request, pace, &inputs).await;

@@ -321,6 +321,8 @@ fn plan(
     });
     plan.hooks = Hooks::default();
     plan.migration = None;
+    // Nothing of what runs changes, nor what it does to its data.
+    plan.databases.clear();
     plan.soak_ms = vec![0];
     plan.bake_ms = 0;
     Ok(plan)

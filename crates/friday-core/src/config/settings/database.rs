@@ -4,6 +4,7 @@ use friday_wire::data::{Invariant, PostgresBackup};
 use friday_wire::{DatabaseName, HostName};
 
 use super::{Address, SecretSource};
+use crate::rollout::plan::PlannedDatabase;
 
 /// A guarded database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,18 @@ pub struct DatabaseSettings {
     pub recovery_time_ms: Option<u64>,
     /// How long a restore point may take, milliseconds.
     pub point_timeout_ms: u64,
+}
+
+impl DatabaseSettings {
+    /// What a push must know of it.
+    pub fn planned(&self) -> PlannedDatabase {
+        PlannedDatabase {
+            name: self.name.clone(),
+            point_timeout_ms: self.point_timeout_ms,
+            drill_max_age_ms: self.drill.max_age_ms,
+            recovery_time_ms: self.recovery_time_ms,
+        }
+    }
 }
 
 /// What a guarded database is.

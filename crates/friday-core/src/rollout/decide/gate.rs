@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use friday_wire::{HostFacts, HostName, Quarantined, Refusal, ReleaseId, Supervisor};
+use friday_wire::{HostFacts, HostName, Migration, Quarantined, Refusal, ReleaseId, Supervisor};
 
 use super::{View, round};
+use crate::database::Proof;
 use crate::fleet::{OpenFound, Truth};
 use crate::journal::Event;
 use crate::journal::finding::{Fact, Gate, GateResult};
@@ -29,20 +30,26 @@ pub struct Judged {
     pub refuses: Option<Reason>,
     /// The evidence.
     pub says: String,
+    /// Not proven, and a person vouched.
+    vouched: bool,
 }
 
 impl Judged {
     fn pass(gate: Gate, says: impl Into<String>) -> Self {
-        Self { gate, refuses: None, says: says.into() }
+        Self { gate, refuses: None, says: says.into(), vouched: false }
     }
 
     fn refuse(gate: Gate, reason: Reason) -> Self {
-        Self { gate, says: reason.to_string(), refuses: Some(reason) }
+        Self { gate, says: reason.to_string(), refuses: Some(reason), vouched: false }
     }
 
     /// As an event.
     pub fn event(&self, view: View<'_>) -> Event {
-        let result = if self.refuses.is_some() { GateResult::Fail } else { GateResult::Pass };
+        let result = match (&self.refuses, self.vouched) {
+            (Some(_), _) => GateResult::Fail,
+            (None, true) => GateResult::Inconclusive,
+            (None, false) => GateResult::Pass,
+        };
         Event::GateJudged { rollout: view.id(), gate: self.gate, result, says: self.says.clone() }
     }
 }
@@ -63,7 +70,45 @@ pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) ->
         judged.push(apart(view, plan));
     }
     judged.extend(once(view, plan));
+    judged.extend(recovery(view, plan));
     judged
+}
+
+/// Each guarded database can be recovered, in the time that the team gives it; nothing to judge where there
+/// is none. A push that has switched a host or migrated was judged before it did: its way on is not barred by
+/// a drill that has become too old meanwhile.
+fn recovery(view: View<'_>, plan: &Plan) -> Option<Judged> {
+    if plan.databases.is_empty() {
+        return None;
+    }
+    let gate = Gate::Recovery;
+    let began = view.rollout.has_switched() || view.rollout.migration != Migration::NotBegun;
+    let before = view.rollout.gates.iter().find(|(known, ..)| *known == gate);
+    if let Some((_, result, says)) =
+        before.filter(|(_, result, _)| began && *result != GateResult::Fail)
+    {
+        let vouched = *result == GateResult::Inconclusive;
+        return Some(Judged { gate, refuses: None, says: says.clone(), vouched });
+    }
+    let mut says = Vec::new();
+    for database in &plan.databases {
+        let name = &database.name;
+        match Proof::judge(view.state.databases.get(name), database.into(), view.now) {
+            Ok(proof) => says.push(format!("`{name}`: {}", proof.says())),
+            Err(unproven) => {
+                let why = unproven.to_string();
+                let reason = Reason::RecoveryUnproven { database: name.clone(), why };
+                return Some(match &plan.recovery_override {
+                    None => Judged::refuse(gate, reason),
+                    Some(word) => {
+                        let says = format!("{reason}; it is pushed all the same: {word}");
+                        Judged { gate, refuses: None, says, vouched: true }
+                    }
+                });
+            }
+        }
+    }
+    Some(Judged::pass(gate, says.join("; ")))
 }
 
 /// What the read told of each host's machine. It is minutes old at most, and nothing else tells it.

@@ -38,7 +38,7 @@ pub fn of_round(outcome: Outcome) -> HostAnswer {
                 fault: Fault::Release,
             },
         },
-        Outcome::Done => HostAnswer::Ok,
+        Outcome::Done | Outcome::Pointed(_) => HostAnswer::Ok,
         Outcome::Failed { why } => HostAnswer::Unreachable { why },
         Outcome::Unknown { why } => HostAnswer::Unknown { why },
     }
@@ -74,7 +74,9 @@ pub fn of_order(outcome: Outcome) -> StepAnswer {
                 StepAnswer::Unknown { why: "answered something else than was asked".to_owned() }
             }
         },
-        Outcome::Done => StepAnswer::Unknown { why: "ended without a report".to_owned() },
+        Outcome::Done | Outcome::Pointed(_) => {
+            StepAnswer::Unknown { why: "ended without a report".to_owned() }
+        }
         Outcome::Failed { why } => StepAnswer::NotSent { why },
         Outcome::Unknown { why } => StepAnswer::Unknown { why },
     }
@@ -94,7 +96,9 @@ pub fn of_look(outcome: Outcome, key: &friday_wire::StepKey) -> Option<StepAnswe
             Answer::Refused(refusal) => Some(StepAnswer::Refused { refusal }),
             _ => None,
         },
-        Outcome::Done | Outcome::Failed { .. } | Outcome::Unknown { .. } => None,
+        Outcome::Done | Outcome::Pointed(_) | Outcome::Failed { .. } | Outcome::Unknown { .. } => {
+            None
+        }
     }
 }
 
@@ -107,7 +111,7 @@ pub fn of_guard(view: View<'_>, host: &HostName, outcome: &Outcome, silent: u32)
             Answer::Observed(observation) => sickness(view, observation),
             _ => return None,
         },
-        Outcome::Done => return None,
+        Outcome::Done | Outcome::Pointed(_) => return None,
         Outcome::Failed { why } | Outcome::Unknown { why } => {
             if silent < SILENT_MAX {
                 return None;

@@ -5,7 +5,7 @@ use friday_wire::{
 };
 
 use super::gate::{facts, judge_push};
-use super::{View, once, outcome, round, stop_all, wave};
+use super::{View, once, outcome, restore_point, round, stop_all, wave};
 use crate::controller::input::{BackTo, Outcome};
 use crate::fleet::truth::further;
 use crate::journal::Event;
@@ -225,6 +225,14 @@ pub fn go_back(view: View<'_>, reasons: &[Reason], asked: Option<RolloutId>) -> 
 }
 
 fn after_staging(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    if restore_point::is_lacking(view, plan) {
+        return vec![restore_point::begin(view, plan)];
+    }
+    after_restore_points(view, plan)
+}
+
+/// Every guarded database can be returned to what it is now.
+pub fn after_restore_points(view: View<'_>, plan: &Plan) -> Vec<Event> {
     if plan.hooks.before.is_some() && view.rollout.hook_before != HookState::Done {
         let deadline = view.now.plus_ms(plan.hooks.timeout_ms);
         return vec![Event::WorkBegun { rollout: view.id(), work: Work::HookBefore, deadline }];
@@ -349,6 +357,7 @@ fn working(
                 stop(view, vec![Reason::HookFailed { name: "before".to_owned(), why: why.clone() }])
             }
         },
+        Work::RestorePoints => restore_point::advance(view, plan, deadline),
         Work::HookAfter => match &view.rollout.hook_after {
             HookState::Waiting => hook_overdue(view, "after", deadline),
             HookState::Done | HookState::Failed(_) => vec![view.end(good_end(view))],

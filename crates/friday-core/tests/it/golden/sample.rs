@@ -4,6 +4,7 @@
 mod nouns;
 
 use friday_core::controller::input::{BackTo, Way};
+use friday_core::database::DataAct;
 use friday_core::journal::event::{End, Requested, Watcher};
 use friday_core::journal::finding::{Fact, Gate, GateResult};
 use friday_core::journal::intent::{Intent, MemberChange};
@@ -14,8 +15,8 @@ use friday_core::reason::Reason;
 use friday_core::rollout::plan::Traffic;
 use friday_core::time::Timestamp;
 use friday_wire::{
-    Fault, FenceKind, HostName, JournalId, Migration, ProcessName, Refusal, RolloutId, StartId,
-    StepReport, StepState,
+    DataActId, DatabaseName, Fault, FenceKind, HostName, JournalId, Migration, ProcessName,
+    Refusal, RolloutId, StartId, StepReport, StepState,
 };
 
 use nouns::{
@@ -89,6 +90,7 @@ pub fn records() -> Vec<Record> {
     unsigned(&mut book);
     two_keepers(&mut book);
     hindered(&mut book);
+    guarded(&mut book);
     book.records
 }
 
@@ -645,6 +647,76 @@ fn unsigned(book: &mut Book) {
     let signing = Box::new(friday_core::reason::Signing { signers, key, why });
     let reason = Reason::Unsigned { host: host("web-1"), release: release(2), signing };
     book.end("push-12", End::Refused { reasons: vec![reason] });
+}
+
+/// What is done beside guarded databases, and pushes that guard some.
+fn guarded(book: &mut Book) {
+    data_acts(book);
+    let mut plan = nouns::plain_plan();
+    plan.databases = nouns::databases();
+    book.begin("push-14", Intent::Push { plan: plan.clone() }, None);
+    let id = rollout("push-14");
+    let shop = DatabaseName::new("shop");
+    let reason = Reason::RecoveryUnproven {
+        database: shop.clone(),
+        why: "no drill has proved that it can be restored".to_owned(),
+    };
+    book.write(&Event::GateJudged {
+        rollout: id,
+        gate: Gate::Recovery,
+        result: GateResult::Fail,
+        says: reason.to_string(),
+    });
+    book.end("push-14", End::Refused { reasons: vec![reason] });
+
+    plan.recovery_override = Some("the drill's server is being replaced".to_owned());
+    book.begin("push-15", Intent::Push { plan }, None);
+    let id = rollout("push-15");
+    let work = Work::RestorePoints;
+    book.write(&Event::WorkBegun { rollout: id.clone(), work, deadline: book.at.plus_ms(720_000) });
+    let unknown = "the connection was lost".to_owned();
+    book.write(&Event::RestorePointUnknown {
+        rollout: id.clone(),
+        database: shop.clone(),
+        why: unknown,
+    });
+    for (database, position) in
+        [(shop, nouns::place_in_log()), (DatabaseName::new("notes"), nouns::place_in_copy())]
+    {
+        let point = nouns::point("push-15", position);
+        book.write(&Event::RestorePointMade { rollout: id.clone(), database, point });
+    }
+    let (database, why) = (DatabaseName::new("third"), "its disk is full".to_owned());
+    book.write(&Event::RestorePointFailed {
+        rollout: id,
+        database: database.clone(),
+        why: why.clone(),
+    });
+    book.end(
+        "push-15",
+        End::NotSwitched { reasons: vec![Reason::NoRestorePoint { database, why }] },
+    );
+}
+
+fn data_acts(book: &mut Book) {
+    let acts = [
+        (DataAct::Backup, Some(nouns::backed_up(nouns::place_in_copy()))),
+        (DataAct::Backup, Some(nouns::backed_up(nouns::place_in_log()))),
+        (DataAct::Verify, Some(nouns::verified())),
+        (DataAct::Drill, Some(nouns::drilled())),
+        (DataAct::Rehearsal, Some(nouns::not_restored())),
+        (DataAct::Restore, None),
+    ];
+    for (number, (what, outcome)) in (1..).zip(acts) {
+        let act = DataActId::new(format!("a-000{number}"));
+        let (person, database) = ("anna".to_owned(), DatabaseName::new("shop"));
+        let begun = Event::DataActBegun { act: act.clone(), person, database, what };
+        book.write(&begun);
+        if let Some(outcome) = outcome {
+            let database = DatabaseName::new("shop");
+            book.write(&Event::DataActEnded { act, database, outcome });
+        }
+    }
 }
 
 /// A keeper that is not named, for hosts know two.

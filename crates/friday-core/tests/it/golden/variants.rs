@@ -2,12 +2,14 @@
 //! match without a rest.
 
 use friday_core::controller::input::{BackTo, Way};
+use friday_core::database::{DataAct, DataOutcome};
 use friday_core::journal::Event;
 use friday_core::journal::event::{End, Requested, Watcher};
 use friday_core::journal::finding::{Fact, Gate, GateResult};
 use friday_core::journal::intent::{Intent, MemberChange};
 use friday_core::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use friday_core::reason::Reason;
+use friday_wire::data::Position;
 use friday_wire::{Fault, FenceKind, Migration, Refusal, StepReport, StepState};
 
 macro_rules! lists {
@@ -37,17 +39,22 @@ lists! {
     Event: JournalCreated DriverStarted RolloutBegun RoundBegun HostAnswered FenceChosen Observed
         GateJudged RolloutBound WorkBegun MigrationMoved MigrationWentBack HookEnded WaveBegun
         StepBegun StepAnswered OutsideProved HostDone HostFailed HostLeft HealthChanged SoakBegun
-        BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed HostStopped;
+        BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed HostStopped
+        DataActBegun DataActEnded RestorePointMade RestorePointFailed RestorePointUnknown;
+    DataAct: Backup Verify Drill Rehearsal Restore;
+    DataOutcome: BackedUp Verified Drilled Failed;
+    Position: Sqlite Postgres;
     Intent: Push Rollback Sweep Lock Quarantine Keeper Look Upgrade Members Once;
     MemberChange: Remove Rename Forget;
     RoundAsk: Read Raise RaiseWave Open Ship Stage MigrationBegins MigrationEnds Look Quarantine Act
         Observe Close Release Upgrade Leave Rename;
     Work: Sweep HookBefore Migrate MigrateBack Back HookAfter StopAll
-        HookBeforeWave HookAfterWave;
+        HookBeforeWave HookAfterWave RestorePoints;
     HostAnswer: Head Seen Ok Refused Failed Unreachable Unknown;
     StepAnswer: Report Refused Unknown NotSent;
     Fact: Stable OpenRollout Superseded Quarantine Lock Keeper Apart;
-    Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room Apart Supervisor Once;
+    Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room Apart Supervisor Once
+        Recovery;
     GateResult: Pass Inconclusive Fail;
     Watcher: Host Outside;
     End: Stable TakenBack NotSwitched Converged Owed Refused Unreachable Fenced TakenOver Done
@@ -58,7 +65,8 @@ lists! {
     Reason: Unreachable Locked Leased LeaseLost Fenced Keeper Quarantined RolloutOpen HeadsChanged
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
         StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full HeldBy RunsApart
-        HostProgramOld IsKeeper NotToldStable Supervisor Once Unsigned TwoKeepers;
+        HostProgramOld IsKeeper NotToldStable Supervisor Once Unsigned TwoKeepers
+        NoRestorePoint RecoveryUnproven;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
         NotHeld Locked NotStopped Unsigned;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;
@@ -108,6 +116,14 @@ pub fn of_event(event: &Event) -> Vec<String> {
         }
         Event::Requested { request, .. } => found.push(request.variant()),
         Event::Resumed { way, .. } => found.push(way.variant()),
+        Event::DataActBegun { what, .. } => found.push(what.variant()),
+        Event::DataActEnded { outcome, .. } => {
+            found.push(outcome.variant());
+            if let DataOutcome::BackedUp { backup, .. } = outcome {
+                found.push(backup.position.variant());
+            }
+        }
+        Event::RestorePointMade { point, .. } => found.push(point.position.variant()),
         _ => {}
     }
     found

@@ -1,14 +1,20 @@
 //! The nouns in the golden journal's events, each with every field filled in somewhere.
 
+use friday_core::database::DataOutcome;
 use friday_core::rollout::plan::{
-    FleetPlan, Hooks, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedHost,
+    FleetPlan, Hooks, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedDatabase,
+    PlannedHost,
+};
+use friday_wire::data::{
+    Backup, Check, DataPhase, DrillReport, InvariantResult, Judged, PhaseTime, Position,
+    RestorePoint, ScratchFacts, VerifyReport,
 };
 use friday_wire::{
-    BootDefault, BootIdentity, Clocks, Digest, Fence, FenceKind, FleetName, Head, HealthSpec,
-    HealthState, HostFacts, HostName, HttpCheck, JournalId, Lease, Lock, Migration, Nonce,
-    Observation, OpenRollout, Ports, Quarantined, ReleaseId, RolloutId, RolloutKind, Rotation,
-    RunningApp, SecretsVersion, Stamped, StartId, StepKey, StepName, StepReport, StepState, TreeId,
-    Undo, Witness,
+    BackupId, BootDefault, BootIdentity, Clocks, DatabaseName, Digest, Fence, FenceKind, FleetName,
+    Head, HealthSpec, HealthState, HostFacts, HostName, HttpCheck, JournalId, Lease, Lock,
+    Migration, Nonce, Observation, OpenRollout, Ports, Quarantined, ReleaseId, RolloutId,
+    RolloutKind, Rotation, RunningApp, SecretsVersion, Stamped, StartId, StepKey, StepName,
+    StepReport, StepState, TreeId, Undo, Witness,
 };
 
 pub fn host(name: &str) -> HostName {
@@ -210,6 +216,8 @@ pub fn plan() -> Plan {
         files: 0,
         supervisor: friday_wire::Supervisor::Own,
         once: Default::default(),
+        databases: Vec::new(),
+        recovery_override: None,
     }
 }
 
@@ -233,4 +241,90 @@ pub fn plain_plan() -> Plan {
         once: Default::default(),
         ..plan
     }
+}
+
+pub fn databases() -> Vec<PlannedDatabase> {
+    let planned = |name: &str, recovery_time_ms| PlannedDatabase {
+        name: DatabaseName::new(name),
+        point_timeout_ms: 600_000,
+        drill_max_age_ms: 604_800_000,
+        recovery_time_ms,
+    };
+    vec![planned("shop", Some(900_000)), planned("notes", None)]
+}
+
+pub fn place_in_copy() -> Position {
+    Position::Sqlite { digest: Digest([0xc0; 32]) }
+}
+
+pub fn place_in_log() -> Position {
+    Position::Postgres {
+        system: "7300000000000000001".to_owned(),
+        timeline: 1,
+        lsn: "0/16B3740".to_owned(),
+    }
+}
+
+pub fn point(name: &str, position: Position) -> RestorePoint {
+    RestorePoint {
+        name: name.to_owned(),
+        at_ms: 1_767_323_000_500,
+        position,
+        backup: BackupId::new("20260102T030405Z"),
+        durable_ms: 310,
+    }
+}
+
+pub fn backed_up(position: Position) -> DataOutcome {
+    let backup = Backup {
+        id: BackupId::new("20260102T030405Z"),
+        point: Some("push-1".to_owned()),
+        began_at_ms: 1_767_323_045_000,
+        took_ms: 8_100,
+        bytes: 120_000_000,
+        stored: 31_000_000,
+        position,
+        engine_version: "3.51.3".to_owned(),
+        encrypted: true,
+    };
+    DataOutcome::BackedUp { backup, pruned: vec![BackupId::new("20251226T030405Z")] }
+}
+
+pub fn verified() -> DataOutcome {
+    let damage = vec!["20260102T030405Z: piece 3 is not what it was".to_owned()];
+    DataOutcome::Verified { report: VerifyReport { backups: 7, bytes: 217_000_000, damage } }
+}
+
+pub fn drilled() -> DataOutcome {
+    let judged = |name: &str, result| Judged { name: name.to_owned(), result, ms: 12 };
+    let (value, listed) = (Some("2".to_owned()), Some("rows.txt".to_owned()));
+    let report = DrillReport {
+        backup: BackupId::new("20260102T030405Z"),
+        target: place_in_copy(),
+        reached: place_in_copy(),
+        phases: vec![PhaseTime { phase: DataPhase::Fetch, ms: 900, bytes: 31_000_000 }],
+        rto_ms: 1_400,
+        rpo_ms: 60_000,
+        checks: vec![Check {
+            name: "integrity_check".to_owned(),
+            says: "14 tables".to_owned(),
+            ms: 400,
+        }],
+        invariants: vec![
+            judged("sum", InvariantResult::Holds { value: Some("0".to_owned()) }),
+            judged("orphans", InvariantResult::Broken { rows: 2, value, listed }),
+            judged("late", InvariantResult::Failed { why: "it took too long".to_owned() }),
+        ],
+        scratch: ScratchFacts {
+            path: "scratch/shop".to_owned(),
+            bytes: 120_000_000,
+            warm_bytes: 0,
+            kept: true,
+        },
+    };
+    DataOutcome::Drilled { report: Box::new(report) }
+}
+
+pub fn not_restored() -> DataOutcome {
+    DataOutcome::Failed { phase: DataPhase::Fetch, why: "20260102T030405Z is cut".to_owned() }
 }

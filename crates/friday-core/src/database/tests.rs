@@ -1,0 +1,237 @@
+//! What drills, backups and looks through backups make of what is known, and when that is a proof.
+
+use friday_wire::data::{
+    Backup, DataPhase, DrillReport, InvariantResult, Judged, PhaseTime, Position, ScratchFacts,
+    VerifyReport,
+};
+use friday_wire::{BackupId, DataActId, Digest};
+
+use super::{ActBegun, DataAct, DataOutcome, DatabaseKnown, Demand, Forecast, Proof};
+use crate::time::Timestamp;
+
+const MB: u64 = 1_000_000;
+const DAY: u64 = 86_400_000;
+
+const DEMAND: Demand = Demand { max_age_ms: 7 * DAY, recovery_time_ms: None };
+
+fn position() -> Position {
+    Position::Sqlite { digest: Digest([7; 32]) }
+}
+
+fn backup(id: &str, bytes: u64) -> Backup {
+    Backup {
+        id: BackupId::new(id),
+        point: None,
+        began_at_ms: id.len() as u64,
+        took_ms: 10,
+        bytes,
+        stored: bytes / 2,
+        position: position(),
+        engine_version: "3.51.3".to_owned(),
+        encrypted: false,
+    }
+}
+
+/// Fetched so much in a second, half a second of checks, 1.7 s in all.
+fn report(fetched: u64, warm_bytes: u64) -> DrillReport {
+    let time = |phase, ms, bytes| PhaseTime { phase, ms, bytes };
+    DrillReport {
+        backup: BackupId::new("b"),
+        target: position(),
+        reached: position(),
+        phases: vec![
+            time(DataPhase::Find, 100, 0),
+            time(DataPhase::Fetch, 1_000, fetched),
+            time(DataPhase::Replay, 100, 0),
+            time(DataPhase::Check, 500, 0),
+            time(DataPhase::Invariants, 40, 0),
+        ],
+        rto_ms: 1_700,
+        rpo_ms: 5,
+        checks: Vec::new(),
+        invariants: Vec::new(),
+        scratch: ScratchFacts {
+            path: "scratch".to_owned(),
+            bytes: 100 * MB,
+            warm_bytes,
+            kept: true,
+        },
+    }
+}
+
+struct Desk {
+    known: DatabaseKnown,
+    acts: u32,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { known: DatabaseKnown::default(), acts: 0 }
+    }
+
+    fn act(&mut self, what: DataAct, at: u64, outcome: &DataOutcome) {
+        self.acts += 1;
+        let act = DataActId::new(format!("act-{}", self.acts));
+        let at = Timestamp(0).plus_ms(at);
+        self.known.begins(&act, ActBegun { what, person: "ada".to_owned(), at });
+        self.known.ends(at, &act, outcome);
+    }
+
+    fn drill(&mut self, at: u64, report: DrillReport) {
+        self.act(DataAct::Drill, at, &DataOutcome::Drilled { report: Box::new(report) });
+    }
+
+    fn says(&self, demand: Demand, now: u64) -> String {
+        match Proof::judge(Some(&self.known), demand, Timestamp(0).plus_ms(now)) {
+            Ok(proof) => proof.says(),
+            Err(why) => format!("no: {why}"),
+        }
+    }
+}
+
+fn failed(phase: DataPhase) -> DataOutcome {
+    DataOutcome::Failed { phase, why: "a gap".to_owned() }
+}
+
+#[test]
+fn nothing_known_is_no_proof() {
+    let never = "no: no drill has proved that it can be restored";
+    assert_eq!(Desk::new().says(DEMAND, 0), never);
+    assert!(Proof::judge(None, DEMAND, Timestamp(0)).is_err());
+    let mut desk = Desk::new();
+    desk.act(DataAct::Drill, 0, &failed(DataPhase::Find));
+    assert_eq!(desk.says(DEMAND, 0), never);
+}
+
+#[test]
+fn a_drill_proves_until_it_is_too_old() {
+    let mut desk = Desk::new();
+    desk.drill(0, report(50 * MB, 0));
+    let proven = "drilled 7 d ago, a recovery takes 1.7 s: 1 s fetching 50 MB, 0.5 s checking, 0.2 s replaying and all else";
+    assert_eq!(desk.says(DEMAND, 7 * DAY), proven);
+    assert_eq!(
+        desk.says(DEMAND, 7 * DAY + 1),
+        "no: its last drill was 7 d ago, and the limit is 7 d"
+    );
+}
+
+#[test]
+fn a_forecast_grows_with_the_newest_backup_and_fetches_all_of_it() {
+    let mut desk = Desk::new();
+    desk.drill(0, report(50 * MB, 0));
+    // The second drill found most of it there.
+    desk.drill(1, report(5 * MB, 45 * MB));
+    desk.act(
+        DataAct::Backup,
+        2,
+        &DataOutcome::BackedUp { backup: backup("bb", 300 * MB), pruned: Vec::new() },
+    );
+    let forecast = Forecast::of(&desk.known).expect("a forecast");
+    let terms: Vec<(&str, u64)> =
+        forecast.terms.iter().map(|term| (term.what.as_str(), term.ms)).collect();
+    // 5 MB a second, as the last drill went: slow, and so be it.
+    assert_eq!(
+        terms,
+        [("fetching 150 MB", 30_000), ("checking", 1_500), ("replaying and all else", 200)]
+    );
+    let slow = Demand { recovery_time_ms: Some(30_000), ..DEMAND };
+    assert_eq!(
+        desk.says(slow, 2),
+        "no: a recovery would take 31 s: 30 s fetching 150 MB, 1.5 s checking, 0.2 s replaying and all else, and the team gives it 30 s"
+    );
+    assert!(
+        desk.says(Demand { recovery_time_ms: Some(31_700), ..DEMAND }, 2).starts_with("drilled")
+    );
+}
+
+#[test]
+fn a_drill_that_fetched_nothing_goes_by_the_rate_of_an_earlier_one() {
+    let mut desk = Desk::new();
+    desk.drill(0, report(50 * MB, 0));
+    let mut warm = report(0, 50 * MB);
+    warm.phases.retain(|time| time.phase != DataPhase::Fetch);
+    warm.rto_ms = 700;
+    desk.drill(1, warm);
+    assert_eq!(Forecast::of(&desk.known).expect("a forecast").ms, 1_700);
+}
+
+#[test]
+fn a_newer_drill_that_failed_proves_the_contrary_until_one_ends_well() {
+    let mut desk = Desk::new();
+    desk.drill(0, report(50 * MB, 0));
+    // What ended before it tried proves nothing, nor does what was no drill.
+    desk.act(DataAct::Drill, 1, &failed(DataPhase::Find));
+    desk.act(DataAct::Restore, 1, &failed(DataPhase::Fetch));
+    desk.act(DataAct::Backup, 1, &failed(DataPhase::Copy));
+    assert!(desk.says(DEMAND, 2).starts_with("drilled"));
+    desk.act(DataAct::Drill, 2_000, &failed(DataPhase::Replay));
+    assert_eq!(
+        desk.says(DEMAND, 5_000),
+        "no: the last drill failed 3 s ago while replaying: a gap"
+    );
+    desk.drill(6_000, report(50 * MB, 0));
+    assert!(desk.says(DEMAND, 6_000).starts_with("drilled"));
+}
+
+#[test]
+fn a_copy_that_breaks_an_invariant_is_no_proof() {
+    let mut desk = Desk::new();
+    let mut broken = report(50 * MB, 0);
+    let result = InvariantResult::Broken { rows: 1, value: Some("3".to_owned()), listed: None };
+    broken.invariants = vec![Judged { name: "sum".to_owned(), result, ms: 1 }];
+    desk.drill(0, broken);
+    assert_eq!(
+        desk.says(DEMAND, 0),
+        "no: the last drill failed 0 s ago while invariants: the invariant `sum` does not hold on the copy"
+    );
+}
+
+#[test]
+fn damaged_backups_are_no_proof_until_they_are_found_good() {
+    let mut desk = Desk::new();
+    desk.drill(0, report(50 * MB, 0));
+    let verified = |damage: &[&str]| DataOutcome::Verified {
+        report: VerifyReport {
+            backups: 1,
+            bytes: 1,
+            damage: damage.iter().map(|one| (*one).to_owned()).collect(),
+        },
+    };
+    desk.act(DataAct::Verify, 0, &verified(&["b: piece 3 is not what it was"]));
+    assert_eq!(
+        desk.says(DEMAND, 2_000),
+        "no: its backups are damaged, as was found 2 s ago: b: piece 3 is not what it was"
+    );
+    desk.act(DataAct::Verify, 3_000, &verified(&[]));
+    assert!(desk.says(DEMAND, 3_000).starts_with("drilled"));
+}
+
+#[test]
+fn backups_come_and_go() {
+    let mut desk = Desk::new();
+    let made = |id: &str, pruned: &[&str]| DataOutcome::BackedUp {
+        backup: backup(id, MB),
+        pruned: pruned.iter().map(|id| BackupId::new(*id)).collect(),
+    };
+    desk.act(DataAct::Backup, 0, &made("b", &[]));
+    desk.act(DataAct::Backup, 1, &made("bb", &[]));
+    desk.act(DataAct::Backup, 2, &made("bbb", &["b"]));
+    let ids: Vec<&str> = desk.known.backups.keys().map(BackupId::as_str).collect();
+    assert_eq!(ids, ["bb", "bbb"]);
+    assert_eq!(desk.known.newest_backup().map(|backup| backup.id.as_str()), Some("bbb"));
+}
+
+#[test]
+fn beginnings_without_an_end_are_forgotten_at_last() {
+    let mut known = DatabaseKnown::default();
+    for number in 0..200_u32 {
+        let begun = ActBegun {
+            what: DataAct::Drill,
+            person: "ada".to_owned(),
+            at: Timestamp(i64::from(number)),
+        };
+        known.begins(&DataActId::new(format!("{number}")), begun);
+    }
+    assert_eq!(known.begun.len(), super::BEGUN_MAX);
+    assert!(known.begun.contains_key(&DataActId::new("199")));
+}

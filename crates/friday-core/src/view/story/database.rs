@@ -1,0 +1,103 @@
+//! What happens beside guarded databases, as lines.
+
+use friday_wire::data::{DrillReport, InvariantResult, RestorePoint};
+
+use super::Tone;
+use crate::database::DataOutcome;
+use crate::journal::event::Event;
+use crate::view::words::{count, duration, size};
+
+/// Tone, line, and what stands below it. Nothing for events that are about no database.
+pub(super) fn told(event: &Event) -> (Tone, String, Vec<String>) {
+    match event {
+        Event::DataActBegun { person, database, what, .. } => {
+            (Tone::Plain, format!("{person} begins a {} of `{database}`", what.noun()), Vec::new())
+        }
+        Event::DataActEnded { database, outcome, .. } => ended(database.as_str(), outcome),
+        Event::RestorePointMade { database, point, .. } => {
+            (Tone::Plain, format!("`{database}` has a restore point: {}", place(point)), Vec::new())
+        }
+        Event::RestorePointFailed { database, why, .. } => {
+            (Tone::Bad, format!("`{database}` got no restore point: {why}"), Vec::new())
+        }
+        Event::RestorePointUnknown { database, why, .. } => {
+            let says =
+                format!("not known whether `{database}` got a restore point ({why}); asking again");
+            (Tone::Warn, says, Vec::new())
+        }
+        _ => (Tone::Fine, String::new(), Vec::new()),
+    }
+}
+
+/// A restore point for a sentence.
+fn place(point: &RestorePoint) -> String {
+    format!("{}, safe within {}", point.position, duration(point.durable_ms))
+}
+
+fn ended(database: &str, outcome: &DataOutcome) -> (Tone, String, Vec<String>) {
+    match outcome {
+        DataOutcome::BackedUp { backup, pruned } => {
+            let (bytes, stored) = (size(backup.bytes), size(backup.stored));
+            let took = duration(backup.took_ms);
+            let kept = match pruned.len() {
+                0 => String::new(),
+                some => format!("; {} put away", count(some, "older backup")),
+            };
+            let says = format!(
+                "`{database}` is backed up as {}: {bytes} as {stored}, in {took}{kept}",
+                backup.id
+            );
+            (Tone::Good, says, Vec::new())
+        }
+        DataOutcome::Verified { report } => {
+            let (backups, bytes) = (count(report.backups as usize, "backup"), size(report.bytes));
+            if report.damage.is_empty() {
+                return (
+                    Tone::Good,
+                    format!("{backups} of `{database}` are whole ({bytes} read)"),
+                    Vec::new(),
+                );
+            }
+            (Tone::Bad, format!("backups of `{database}` are damaged"), report.damage.clone())
+        }
+        DataOutcome::Drilled { report } => drilled(database, report),
+        DataOutcome::Failed { phase, why } => {
+            (Tone::Bad, format!("it failed beside `{database}` while {phase}: {why}"), Vec::new())
+        }
+    }
+}
+
+fn drilled(database: &str, report: &DrillReport) -> (Tone, String, Vec<String>) {
+    let took = duration(report.rto_ms);
+    let broken = report.invariants.iter().filter(|judged| !judged.holds());
+    let below: Vec<String> = broken
+        .map(|judged| match &judged.result {
+            InvariantResult::Failed { why } => {
+                format!("`{}` could not be asked: {why}", judged.name)
+            }
+            InvariantResult::Broken { value: Some(value), .. } => {
+                format!("`{}` does not hold: {value}", judged.name)
+            }
+            InvariantResult::Broken { rows, .. } => {
+                format!(
+                    "`{}` does not hold: {}",
+                    judged.name,
+                    count(usize::try_from(*rows).unwrap_or(usize::MAX), "row")
+                )
+            }
+            InvariantResult::Holds { .. } => judged.name.clone(),
+        })
+        .collect();
+    if below.is_empty() {
+        let says = format!(
+            "`{database}` can be restored, as of {}: in {took}, and checked",
+            report.reached
+        );
+        return (Tone::Good, says, below);
+    }
+    (
+        Tone::Bad,
+        format!("`{database}` was restored in {took}, and what must hold in it does not"),
+        below,
+    )
+}
