@@ -213,9 +213,12 @@ impl Repository {
     pub fn newest(&self) -> Result<Manifest, RepositoryError> {
         let mut listing = self.list()?;
         let newest = listing.backups.pop();
-        let name = newest.as_ref().map(|newest| newest.backup.id.as_str());
+        // Of two that began in one second it is not known which is newer.
+        let second = |name: &str| name.split('-').next().map(str::to_owned);
+        let last = newest.as_ref().map(|newest| second(newest.backup.id.as_str()));
+        let mut unusable = listing.unusable.into_iter();
         let newer =
-            listing.unusable.into_iter().find(|(other, _)| name.is_none_or(|name| &**other > name));
+            unusable.find(|(other, _)| last.as_ref().is_none_or(|last| second(other) >= *last));
         match (newer, newest) {
             (Some((backup, source)), _) => Err(RepositoryError::Manifest { backup, source }),
             (None, Some(newest)) => Ok(newest),

@@ -72,6 +72,28 @@ pub fn limit(request: &DataRequest) -> Duration {
     }
 }
 
+/// How much of the processor work that nobody waits for gives way to the database and the application.
+const NICE: i32 = 10;
+
+/// Lets everything else on the host go first, where nobody waits: a restore point and a restore are in a hurry.
+fn give_way(request: &DataRequest) {
+    match request {
+        DataRequest::Backup { .. }
+        | DataRequest::Verify { .. }
+        | DataRequest::Drill { .. }
+        | DataRequest::Clean { .. } => {
+            // Where that is not allowed, it works as it is.
+            let _ = rustix::process::setpriority_process(None, NICE);
+        }
+        DataRequest::Hello { .. }
+        | DataRequest::Examine { .. }
+        | DataRequest::Point { .. }
+        | DataRequest::List { .. }
+        | DataRequest::Judge { .. }
+        | DataRequest::Restore { .. } => {}
+    }
+}
+
 /// Does what is asked.
 ///
 /// # Errors
@@ -84,6 +106,7 @@ pub fn perform(
     let Some(database) = database_of(request) else {
         return Err(Failure::new("the greeting comes first, and once"));
     };
+    give_way(request);
     let place = Place::open(&beside.base, &beside.fleet, database)?;
     let setting = Setting { fleet: &beside.fleet, database, place: &place, course };
     match request {

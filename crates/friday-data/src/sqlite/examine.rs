@@ -51,7 +51,7 @@ fn look(
 ) -> Result<u64, SqliteError> {
     let found = live::look(path)?;
     owner(path, &found, findings);
-    let Live { connection, bytes, page } = Live::open(path, setting.course)?;
+    let Live { connection, bytes, page, .. } = Live::open(path, setting.course)?;
     findings.push(good("file", format!("{} in pages of {page} bytes", room::shown(bytes))));
     head(path, page, findings);
     let told = |error| live::told(path, error);

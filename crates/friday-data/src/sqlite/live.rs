@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::{LOCK_PATIENCE, SqliteError};
+use crate::clock;
 use crate::course::{Course, Stopped, Watch};
 
 /// SQLite itself waits so long for a lock; between, it is asked whether to stop.
@@ -23,6 +24,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Live {
     /// In a read transaction.
     pub connection: Connection,
+    /// The moment, milliseconds since 1970: nothing older than this is missing.
+    pub at_ms: u64,
     /// Its size at that moment, bytes.
     pub bytes: u64,
     /// The size of a page, bytes.
@@ -38,13 +41,13 @@ impl Live {
         look(path)?;
         let connection = open(path)?;
         let watch = course.watch().within(LOCK_PATIENCE);
-        waiting(path, &watch, course, || {
+        let at_ms = waiting(path, &watch, course, || {
+            let at_ms = clock::now_ms();
             // A transaction begins with its first read.
-            connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;").inspect_err(
-                |_| {
-                    let _ = connection.execute_batch("ROLLBACK");
-                },
-            )
+            let begun = connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;");
+            begun.map(|()| at_ms).inspect_err(|_| {
+                let _ = connection.execute_batch("ROLLBACK");
+            })
         })?;
         let number = |name: &str| {
             let asked =
@@ -53,7 +56,7 @@ impl Live {
         };
         let page = number("page_size")?;
         let bytes = page.saturating_mul(number("page_count")?);
-        Ok(Self { connection, bytes, page })
+        Ok(Self { connection, at_ms, bytes, page })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::lock::{self, LockKind};
 use crate::repository::manifest::Manifest;
 use crate::repository::{Finished, Kept, Repository};
 use crate::request::Setting;
-use crate::{clock, course, room};
+use crate::{course, room};
 
 /// Makes a backup, then prunes.
 pub fn backup(path: &Path, setting: &Setting<'_>) -> Result<(Backup, Vec<BackupId>), Failure> {
@@ -59,7 +59,7 @@ fn save(
     let work = setting.place.work(kind)?;
     course.enter(DataPhase::Mark);
     let live = Live::open(path, course)?;
-    let (holds_ms, held) = (clock::now_ms(), Instant::now());
+    let (holds_ms, held) = (live.at_ms, Instant::now());
     room::ask_both((work.dir(), live.bytes), (repository.dir(), repository.forecast(live.bytes)))?;
     let mut draft = repository.begin()?;
     course.enter(DataPhase::Copy);

@@ -231,6 +231,8 @@ fn as_nobody(bed: &Bed) -> Option<Program> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(bed.dir.path(), fs::Permissions::from_mode(0o777)).expect("the bed works");
     // Where it was built, nobody else may look.
     let inner = bed.command();
     let program = bed.dir.path().join("friday-data");
@@ -248,7 +250,6 @@ fn permissions_that_were_withdrawn_are_named() {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    mode(bed.dir.path(), 0o777);
     mode(&bed.ledger(), 0o000);
     let mut program = as_nobody(&bed).unwrap_or_else(|| bed.program());
     let (_, why, help) = failed(program.ask(backup(&bed)));
@@ -269,4 +270,105 @@ fn permissions_that_were_withdrawn_are_named() {
     } else {
         assert!(matches!(found, DataAnswer::BackedUp { .. }), "{found:?}");
     }
+}
+
+/// A database as an application leaves it that is killed: what it wrote last is beside the file.
+fn left_by_a_killed_writer(mode: &str, write: &str) -> Bed {
+    let first = Bed::with(&format!("PRAGMA journal_mode = {mode};"), 2_000);
+    let writer = Connection::open(first.ledger()).expect("the bed works");
+    writer
+        .execute_batch(&format!("PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 5; {write}"))
+        .expect("the bed works");
+    let bed = Bed::new();
+    for end in ["", "-wal", "-journal"] {
+        let from = first.dir.path().join(format!("ledger.db{end}"));
+        let to = bed.dir.path().join(format!("ledger.db{end}"));
+        if from.exists() {
+            fs::copy(from, to).expect("the bed works");
+        }
+    }
+    bed
+}
+
+#[test]
+fn what_stands_only_in_the_log_of_a_killed_application_is_backed_up() {
+    let bed = left_by_a_killed_writer("WAL", "UPDATE account SET amount = 7;");
+    assert!(fs::metadata(bed.dir.path().join("ledger.db-wal")).unwrap().len() > 0);
+    let mut program = bed.program();
+    program.back_up(&bed);
+    let mut sevens = money();
+    let sum = Some("700".to_owned());
+    sevens.rule = friday_wire::data::Rule::Between { least: sum.clone(), most: sum };
+    let report = program.drilled(bed.guarded(), vec![sevens]);
+    assert!(report.invariants[0].holds(), "{report:?}");
+}
+
+#[test]
+fn half_a_transaction_of_a_killed_application_is_neither_taken_nor_mended() {
+    let bed = left_by_a_killed_writer(
+        "DELETE",
+        "BEGIN; UPDATE transfer SET text = hex(randomblob(100)); UPDATE account SET amount = 7;",
+    );
+    let before = fs::read(bed.ledger()).unwrap();
+    let mut program = bed.program();
+    let (_, why, help) = failed(program.ask(backup(&bed)));
+    assert!(why.contains("ended in mid-write"), "{why}");
+    assert!(help.contains("start the application"), "{help}");
+    assert_eq!(fs::read(bed.ledger()).unwrap(), before);
+    // Opened once to write, it is whole again.
+    let mended = Connection::open(bed.ledger()).unwrap();
+    mended.execute_batch("PRAGMA user_version = 1").unwrap();
+    drop(mended);
+    program.back_up(&bed);
+    assert!(program.drilled(bed.guarded(), vec![money()]).invariants[0].holds());
+}
+
+#[test]
+fn a_restore_that_fails_leaves_the_directory_as_it_was() {
+    let bed = Bed::new();
+    let mut program = bed.program();
+    program.back_up(&bed);
+    let object = bed.newest_object();
+    let bytes = fs::read(&object).unwrap();
+    fs::write(&object, &bytes[..bytes.len() - 9]).unwrap();
+    let there = bed.dir.path().join("there");
+    fs::create_dir(&there).unwrap();
+    for directory in [&there, &bed.dir.path().join("new")] {
+        let (phase, why, _) = failed(program.ask(DataRequest::Restore {
+            database: bed.guarded(),
+            target: friday_wire::data::DrillTarget::Newest,
+            directory: directory.display().to_string(),
+            timeout_ms: 60_000,
+        }));
+        assert_eq!(phase, DataPhase::Fetch, "{why}");
+        assert!(listed(directory).is_empty());
+    }
+    assert!(there.exists() && !bed.dir.path().join("new").exists());
+}
+
+#[test]
+fn who_may_read_the_file_and_not_write_beside_it_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let bed = Bed::new();
+    // The application is stopped, and no log is there.
+    let inner = bed.dir.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    fs::copy(bed.ledger(), inner.join("ledger.db")).unwrap();
+    let Some(mut program) = as_nobody(&bed) else {
+        // Its own user may not write beside it either, once that is so.
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o555)).unwrap();
+        let mut program = bed.program();
+        let guarded = at(&bed, &inner.join("ledger.db"));
+        failed(program.ask(DataRequest::Backup { database: guarded }));
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).unwrap();
+        return;
+    };
+    for (path, mode) in [(&*inner, 0o755), (&*inner.join("ledger.db"), 0o644)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let guarded = at(&bed, &inner.join("ledger.db"));
+    let (_, why, help) = failed(program.ask(DataRequest::Backup { database: guarded }));
+    assert!(why.starts_with("the log beside the database"), "{why}");
+    assert!(help.contains("log in as the application's user"), "{help}");
+    assert_eq!(listed(&inner).len(), 1);
 }
