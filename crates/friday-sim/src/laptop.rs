@@ -11,6 +11,7 @@ use friday_wire::{
 };
 
 use crate::failure::FailureClass;
+use crate::guarded::point;
 use crate::switch::Switch;
 use crate::world::{Happening, World};
 
@@ -223,8 +224,8 @@ impl World {
                 self.answered(after, caller(Purpose::Ask), outcome);
             }
             Effect::Point { database, name, .. } => {
-                let why = format!("there is no database `{database}` to mark as {name}");
-                self.answered(10, caller(Purpose::Ask), Outcome::Failed { why });
+                let (after, outcome) = self.points(&database, name);
+                self.answered(after, caller(Purpose::Ask), outcome);
             }
             Effect::Watch { .. } => {
                 self.questions += 1;
@@ -338,7 +339,17 @@ impl World {
                 | Effect::Point { .. }
                 | Effect::Watch { .. } => None,
             });
+        let marked = self
+            .process_of(caller.laptop, caller.epoch)
+            .and_then(|driver| driver.in_flight.get(&caller.effect))
+            .and_then(|flight| match &flight.effect {
+                Effect::Point { name, .. } => Some(name.clone()),
+                _ => None,
+            });
         match (outcome, switch) {
+            (Outcome::Unknown { .. }, Switch::UnknownSucceeds) if marked.is_some() => {
+                Outcome::Pointed(Box::new(point(marked.unwrap_or_default())))
+            }
             (Outcome::Unknown { why }, Switch::UnknownFails) => Outcome::Failed { why },
             (Outcome::Unknown { why }, Switch::UnknownSucceeds) => match request {
                 Some((_, request)) => taken_for_success(*request, why),

@@ -91,6 +91,15 @@ impl Ledger {
         })
     }
 
+    /// Another process than the driver's writes a record, and says so only once it is on the disk.
+    pub(crate) fn write_beside(&mut self, at: Timestamp, event: &Event) {
+        let record = Record::after(&self.end(), at, event);
+        self.records.push(record);
+        if self.unsynced > 0 {
+            self.unsynced += 1;
+        }
+    }
+
     /// The process that wrote it died.
     pub(crate) fn lose_unsynced(&mut self) {
         self.records.truncate(self.records.len() - self.unsynced);

@@ -14,6 +14,7 @@ mod cost;
 mod driving;
 mod failure;
 mod fault;
+mod guarded;
 mod host;
 mod laptop;
 mod ledger;
@@ -33,6 +34,7 @@ mod world;
 
 pub use cost::{Cost, QuietFleet};
 pub use failure::{Failure, FailureClass};
+pub use guarded::PointFate;
 pub use meddling::Message;
 pub use options::Options;
 pub use run::run_seed;

@@ -138,6 +138,8 @@ pub struct Options {
     pub(crate) signing: bool,
     /// Some hosts begin with an old friday-host.
     pub(crate) old_programs: bool,
+    /// So many databases are guarded.
+    pub(crate) databases: usize,
 }
 
 impl Options {
@@ -187,6 +189,7 @@ impl Options {
             members: seed % 5 == 2,
             signing: seed % 7 == 3,
             old_programs: seed % 9 == 4,
+            databases: if seed % 11 == 8 { 1 + usize::from(seed % 22 == 8) } else { 0 },
         }
     }
 
@@ -220,7 +223,15 @@ impl Options {
             members: false,
             signing: false,
             old_programs: false,
+            databases: 0,
         }
+    }
+
+    /// With two guarded databases.
+    #[must_use]
+    pub fn guarding(mut self) -> Self {
+        self.databases = 2;
+        self
     }
 
     /// With releases that have a worker on each host, and a process that runs once in the fleet.
@@ -252,7 +263,7 @@ impl fmt::Display for Options {
         write!(
             f,
             "seed={} hosts={} laptops={} journal={} rotation={:?} outside={} migration={:?} stop_all={} \
-             boot_hooks={} processes={} members={} signing={} old_programs={} soak={} bake={} confirm={} out={}% bad={}% chaos={} sync={}",
+             boot_hooks={} processes={} members={} signing={} old_programs={} databases={} soak={} bake={} confirm={} out={}% bad={}% chaos={} sync={}",
             self.seed,
             self.hosts,
             self.laptops,
@@ -266,6 +277,7 @@ impl fmt::Display for Options {
             self.members,
             self.signing,
             self.old_programs,
+            self.databases,
             self.soak_ms,
             self.bake_ms,
             self.confirm_ms,

@@ -14,7 +14,9 @@ use friday_core::journal::round::RoundAsk;
 use friday_core::reason::Reason;
 use friday_node::operation::Course;
 use friday_node::{Action, Direction};
-use friday_wire::{HostName, ReleaseId, RolloutId, RolloutKind, StepReport, StepState, Undo};
+use friday_wire::{
+    DatabaseName, HostName, ReleaseId, RolloutId, RolloutKind, StepReport, StepState, Undo,
+};
 
 use crate::failure::FailureClass;
 use crate::host::ArmedWatch;
@@ -22,6 +24,7 @@ use crate::laptop::Driver;
 use crate::world::World;
 
 mod beside;
+mod data;
 
 /// What the checks keep of a rollout, from its own journal.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +41,10 @@ pub(crate) struct Known {
     pub(crate) observed_since: u64,
     /// What it makes of the fleet's members.
     pub(crate) change: Option<MemberChange>,
+    /// The databases that it guards.
+    pub(crate) databases: Vec<DatabaseName>,
+    /// Their recovery was found proven.
+    pub(crate) recovery_passed: bool,
 }
 
 /// How long a host may not notice that its application fails: three probes and their timeouts.
@@ -54,6 +61,7 @@ impl World {
     pub(crate) fn look_at(&mut self, host: usize) {
         self.cut_off_host_undoes_its_unconfirmed_switch(host);
         self.what_was_observed_as_not_executed_never_is(host);
+        self.nothing_is_switched_without_its_restore_points(host);
         let now = self.now;
         let serves = self.hosts[host].serves(self.options.rotation, now).is_some();
         let machine = &self.hosts[host];
@@ -322,6 +330,7 @@ impl World {
                 Ok(event) => {
                     self.every_verdict_in_the_journal_has_evidence(&event);
                     self.learn(&event);
+                    self.the_gate_goes_by_drills(laptop, &event);
                     self.summaries[ledger].take_in(&event);
                     self.check_end(&event);
                 }
@@ -357,6 +366,13 @@ impl World {
                         Intent::Members { change, .. } => Some(change.clone()),
                         _ => None,
                     },
+                    databases: match &**intent {
+                        Intent::Push { plan } => {
+                            plan.databases.iter().map(|database| database.name.clone()).collect()
+                        }
+                        _ => Vec::new(),
+                    },
+                    recovery_passed: false,
                 };
                 self.known.insert(rollout.clone(), known);
             }

@@ -57,6 +57,7 @@ impl World {
     pub fn live_through(&mut self) {
         self.plan_fault();
         self.plan_operator();
+        (0..self.laptops.len()).for_each(|laptop| self.drills_all(laptop));
         self.run_for(self.options.chaos_ms);
         if self.failure.is_some() {
             return;
@@ -184,6 +185,10 @@ impl World {
                 Reason::NoWayBack { .. } => self.means(laptop, Means::Named),
                 Reason::Leased { remaining_secs, .. } => {
                     self.run_for(remaining_secs * 1_000 + 1_000);
+                    None
+                }
+                Reason::RecoveryUnproven { .. } => {
+                    self.drills_all(laptop);
                     None
                 }
                 Reason::SweepOwed { .. } => self.means(laptop, Means::Sweep),

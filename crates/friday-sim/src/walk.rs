@@ -1,11 +1,13 @@
 //! A walk: a scenario told step by step, in a world without random faults. The same core, node and
 //! checks as in every run; only what goes wrong is written down instead of drawn.
 
+use friday_core::controller::effect::Effect;
 use friday_core::controller::input::{BackTo, Way};
 use friday_node::operation::Operation;
 use friday_wire::ReleaseId;
 
 use crate::catalog::{Behaviour, Catalog, ONCE};
+use crate::guarded::PointFate;
 use crate::ledger::AppendFault;
 use crate::meddling::{Deed, Meddling, Message};
 use crate::options::Options;
@@ -89,6 +91,26 @@ impl Walk {
         let command = self.world.push_only_command(laptop.0, &release, &hosts);
         self.world.start_friday(laptop.0, command.expect("the release was made by this walk"));
         self.nothing_is_wrong();
+    }
+
+    /// `friday drill` of every database, from this laptop; it goes well.
+    pub fn drills(&mut self, laptop: Laptop) {
+        self.world.drills_all(laptop.0);
+        self.nothing_is_wrong();
+    }
+
+    /// From here on this comes of asking for a restore point; `None`: it is made.
+    pub fn restore_points_come_to(&mut self, fate: Option<PointFate>) {
+        self.world.guarded.told = fate;
+    }
+
+    /// A laptop's push makes restore points now.
+    pub fn is_making_restore_points(&self, laptop: Laptop) -> bool {
+        let driver = self.world.laptops[laptop.0].process.as_ref();
+        driver.is_some_and(|driver| {
+            let mut owed = driver.controller.owed().values();
+            owed.any(|owed| matches!(owed.effect, Effect::Point { .. }))
+        })
     }
 
     /// `friday rollback`, begun.

@@ -8,13 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use fastrand::Rng;
 use friday_core::controller::effect::{Effect, EffectId};
 use friday_core::controller::input::{Input, Outcome};
+use friday_core::database::DataOutcome;
 use friday_core::reason::Reason;
 use friday_node::{ActionId, App};
-use friday_wire::{FleetName, Head, HostName, JournalId, ReleaseId, Request, RolloutId, StepKey};
+use friday_wire::{
+    DatabaseName, FleetName, Head, HostName, JournalId, ReleaseId, Request, RolloutId, StepKey,
+};
 
 use crate::catalog::Catalog;
 use crate::cost::Meter;
 use crate::failure::{Failure, FailureClass};
+use crate::guarded::Guarded;
 use crate::host::Host;
 use crate::laptop::{Caller, Laptop};
 use crate::ledger::{Ledger, Summary};
@@ -67,6 +71,8 @@ pub(crate) enum Happening {
     Fault,
     /// An operator looks up.
     Operator,
+    /// A drill ends; without an outcome, its process dies.
+    DrillEnds { laptop: usize, database: DatabaseName, outcome: Option<DataOutcome> },
 }
 
 /// One run.
@@ -108,6 +114,8 @@ pub struct World {
     pub(crate) unsigned: BTreeSet<ReleaseId>,
     /// How often each release was started.
     pub(crate) starts: BTreeMap<ReleaseId, usize>,
+    /// Guarded databases.
+    pub(crate) guarded: Guarded,
     /// How often a migration was begun.
     pub(crate) migrations: usize,
     /// What a walk does to messages, and the messages it holds.
@@ -163,6 +171,7 @@ impl World {
             told_unexecuted: BTreeSet::new(),
             unsigned: BTreeSet::new(),
             starts: BTreeMap::new(),
+            guarded: Guarded::default(),
             migrations: 0,
             meddlings: Vec::new(),
             stuck: Vec::new(),
@@ -366,6 +375,9 @@ impl World {
             Happening::DiskHeals { host } => self.hosts[host].disk = crate::host::Disk::Fine,
             Happening::Fault => self.next_fault(),
             Happening::Operator => self.operator_looks_up(),
+            Happening::DrillEnds { laptop, database, outcome } => {
+                self.drill_ends(laptop, &database, outcome.as_ref());
+            }
         }
     }
 

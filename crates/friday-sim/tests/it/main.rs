@@ -1,6 +1,7 @@
 //! The simulator's tests: one binary.
 
 mod fleets;
+mod guarded;
 mod processes;
 mod rollouts;
 mod safeguards;
