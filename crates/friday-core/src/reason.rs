@@ -302,12 +302,7 @@ impl fmt::Display for Reason {
                 write!(f, "`{host}` does not take release {}{says}", release.short())
             }
             Self::Full { host, why } => write!(f, "`{host}` has no room: {why}"),
-            Self::NoRestorePoint { database, why } => {
-                write!(f, "the database `{database}` got no restore point: {why}")
-            }
-            Self::RecoveryUnproven { database, why } => {
-                write!(f, "the recovery of the database `{database}` is not proven: {why}")
-            }
+            Self::NoRestorePoint { .. } | Self::RecoveryUnproven { .. } => self.fmt_of_data(f),
         }
     }
 }
@@ -335,6 +330,19 @@ pub const MEND_THE_HOST: &str =
     "the release is not quarantined: mend the host (free the port, make room), and push again";
 
 impl Reason {
+    /// Those about guarded databases.
+    fn fmt_of_data(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRestorePoint { database, why } => {
+                write!(f, "the database `{database}` got no restore point: {why}")
+            }
+            Self::RecoveryUnproven { database, why } => {
+                write!(f, "the recovery of the database `{database}` is not proven: {why}")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a failure for this reason says nothing against the release: a host's own, or a sum of others.
     pub fn spares_the_release(&self) -> bool {
         matches!(self, Self::HostFailed { fault: Fault::Host, .. } | Self::BudgetSpent { .. })

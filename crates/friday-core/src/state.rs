@@ -149,6 +149,7 @@ impl State {
         event: &Event,
     ) -> Result<(), String> {
         self.position = position;
+        self.take_in_data(at, event);
         match event {
             Event::JournalCreated { journal, fleet, .. } => {
                 if self.journal.is_some() {
@@ -169,17 +170,7 @@ impl State {
             Event::Requested { rollout, person, request } => {
                 self.requests.push((rollout.clone(), person.clone(), request.clone()));
             }
-            Event::DataActBegun { act, person, database, what } => {
-                let begun = ActBegun { what: *what, person: person.clone(), at };
-                self.database(database).begins(act, begun);
-            }
-            Event::DataActEnded { act, database, outcome } => {
-                self.database(database).ends(at, act, outcome);
-            }
-            Event::RestorePointMade { rollout, database, point } => {
-                self.apply_inner(at, rollout, event)?;
-                self.database(database).points.insert(rollout.clone(), point.clone());
-            }
+            Event::DataActBegun { .. } | Event::DataActEnded { .. } => {}
             Event::RolloutEnded { rollout, end } => {
                 self.apply_inner(at, rollout, event)?;
                 self.end(rollout, end);
@@ -209,6 +200,7 @@ impl State {
             | Event::SoakBegun { rollout, .. }
             | Event::BakeBegun { rollout, .. }
             | Event::BakeEnded { rollout }
+            | Event::RestorePointMade { rollout, .. }
             | Event::RestorePointFailed { rollout, .. }
             | Event::RestorePointUnknown { rollout, .. }
             | Event::LeaseRenewed { rollout, .. } => self.apply_inner(at, rollout, event)?,
@@ -221,8 +213,24 @@ impl State {
         Ok(())
     }
 
-    fn database(&mut self, name: &DatabaseName) -> &mut DatabaseKnown {
-        Arc::make_mut(&mut self.databases).entry(name.clone()).or_default()
+    /// What is known of guarded databases, beside what a push makes of it.
+    fn take_in_data(&mut self, at: Timestamp, event: &Event) {
+        let mut known = |name: &DatabaseName, change: &dyn Fn(&mut DatabaseKnown)| {
+            change(Arc::make_mut(&mut self.databases).entry(name.clone()).or_default());
+        };
+        match event {
+            Event::DataActBegun { act, person, database, what } => {
+                let begun = || ActBegun { what: *what, person: person.clone(), at };
+                known(database, &|known| known.begins(act, begun()));
+            }
+            Event::DataActEnded { act, database, outcome } => {
+                known(database, &|known| known.ends(at, act, outcome));
+            }
+            Event::RestorePointMade { rollout, database, point } => known(database, &|known| {
+                known.points.insert(rollout.clone(), point.clone());
+            }),
+            _ => {}
+        }
     }
 
     fn drive(&mut self, driver: DriverSeen) {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use friday_wire::{
-    Fault, HostName, Migration, OpenRollout, ProcessName, RolloutId, StartId, StepState,
+    DatabaseName, Fault, HostName, Migration, OpenRollout, ProcessName, RolloutId, StartId,
+    StepState,
 };
 
 use super::plan::PlannedHost;
@@ -91,6 +92,19 @@ impl Rollout {
         self.phase = phase;
         self.phase_since = at;
         self.moved_at = at;
+    }
+
+    /// Another driver goes on, and asks everything anew.
+    fn resumed(&mut self, at: Timestamp, start: &StartId) {
+        self.start = start.clone();
+        self.fence = None;
+        self.ending = None;
+        self.reasons = Arc::default();
+        self.reads.clear();
+        self.heads.clear();
+        self.seen.clear();
+        self.hosts.change_all(HostRun::starts_over);
+        self.enter(at, Phase::Begun);
     }
 
     fn change(&mut self, host: &HostName, change: impl FnOnce(&mut HostRun)) -> Result<(), String> {
@@ -188,19 +202,9 @@ pub(crate) fn apply_to_rollout(
             *hook = failed.clone().map_or(HookState::Done, HookState::Failed);
             rollout.moved_at = at;
         }
-        Event::RestorePointMade { database, point, .. } => {
-            rollout.points.insert(database.clone(), Point::Made(point.clone()));
-            rollout.moved_at = at;
-        }
-        Event::RestorePointFailed { database, why, .. } => {
-            rollout.points.insert(database.clone(), Point::Failed(why.clone()));
-            rollout.moved_at = at;
-        }
-        Event::RestorePointUnknown { database, .. } => {
-            let asked = rollout.asked_for_point(database);
-            rollout.points.insert(database.clone(), Point::Unknown(asked + 1));
-            rollout.moved_at = at;
-        }
+        Event::RestorePointMade { database, .. }
+        | Event::RestorePointFailed { database, .. }
+        | Event::RestorePointUnknown { database, .. } => pointed(rollout, at, database, event),
         Event::WaveBegun { wave, hosts, .. } => {
             rollout.enter(at, Phase::Wave);
             rollout.wave = *wave;
@@ -254,17 +258,7 @@ pub(crate) fn apply_to_rollout(
             rollout.reasons = Arc::new(reasons.clone());
             rollout.enter(at, Phase::Held);
         }
-        Event::Resumed { start, .. } => {
-            rollout.start = start.clone();
-            rollout.fence = None;
-            rollout.ending = None;
-            rollout.reasons = Arc::default();
-            rollout.reads.clear();
-            rollout.heads.clear();
-            rollout.seen.clear();
-            rollout.hosts.change_all(HostRun::starts_over);
-            rollout.enter(at, Phase::Begun);
-        }
+        Event::Resumed { start, .. } => rollout.resumed(at, start),
         Event::EndDecided { end, .. } => {
             rollout.ending = Some(Arc::new(end.clone()));
             rollout.moved_at = at;
@@ -286,6 +280,16 @@ pub(crate) fn apply_to_rollout(
         rollout.step_over();
     }
     Ok(())
+}
+
+fn pointed(rollout: &mut Rollout, at: Timestamp, database: &DatabaseName, event: &Event) {
+    let point = match event {
+        Event::RestorePointMade { point, .. } => Point::Made(point.clone()),
+        Event::RestorePointFailed { why, .. } => Point::Failed(why.clone()),
+        _ => Point::Unknown(rollout.asked_for_point(database) + 1),
+    };
+    rollout.points.insert(database.clone(), point);
+    rollout.moved_at = at;
 }
 
 fn answered(

@@ -392,14 +392,7 @@ impl RolloutView {
                 self.ended = Some(at);
                 self.end = Some(end.clone());
             }
-            Event::Resumed { way, .. } => {
-                let doing = match way {
-                    Way::Forward => "going on",
-                    Way::Back => "going back",
-                };
-                self.at = Standing::Preparing { doing: doing.to_owned() };
-                self.held.clear();
-            }
+            Event::Resumed { way, .. } => self.resumed(*way),
             Event::WorkBegun { work, .. } => self.work(work),
             Event::HostLeft { host, why, .. } => {
                 self.set(at, host, HostStage::Failed { why: why.clone() });
@@ -421,6 +414,15 @@ impl RolloutView {
             | Event::RestorePointUnknown { .. }
             | Event::Requested { .. } => {}
         }
+    }
+
+    fn resumed(&mut self, way: Way) {
+        let doing = match way {
+            Way::Forward => "going on",
+            Way::Back => "going back",
+        };
+        self.at = Standing::Preparing { doing: doing.to_owned() };
+        self.held.clear();
     }
 
     /// What an order is about. Before the first wave a push orders nothing but stops.

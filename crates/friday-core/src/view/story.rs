@@ -1,8 +1,9 @@
 //! One event as lines for people. `push` draws them while they happen, `log` draws them years later.
 
 mod database;
+mod fact;
 
-use friday_wire::{HostName, Migration, Observation, Refusal, RolloutId, StepState};
+use friday_wire::{HostName, Migration, Observation, OpenRollout, Refusal, RolloutId, StepState};
 use serde::Serialize;
 
 use super::chronicle::{Chronicle, rollout_of};
@@ -12,7 +13,7 @@ use super::sentences::sentences;
 use super::words::{count, duration, names};
 use crate::controller::input::{BackTo, Way};
 use crate::journal::event::{End, Event, Requested, Watcher};
-use crate::journal::finding::{Fact, GateResult};
+use crate::journal::finding::GateResult;
 use crate::journal::intent::{Intent, MemberChange};
 use crate::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use crate::reason::unsigned;
@@ -107,19 +108,15 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
         }
         Event::FenceChosen { fence, .. } => line(Tone::Fine, format!("the fence is {fence}")),
         Event::Observed { fact } => {
-            let (tone, text) = observed(chronicle, fact);
+            let (tone, text) = fact::observed(chronicle, fact);
             line(if news == News::Known { Tone::Fine } else { tone }, text)
         }
         Event::GateJudged { result, says, .. } => {
             line(Tone::Fine, format!("gate {}: {says}", judged(*result)))
         }
         Event::RolloutBound { open, .. } => {
-            let to = chronicle.target_says(open.release.as_ref());
-            let back = chronicle.target_says(open.returns_to.as_ref());
-            match word {
-                RolloutWord::Push => line(Tone::Fine, format!("a failure returns to {back}")),
-                _ => line(Tone::Plain, format!("going back to {to}")),
-            }
+            let (tone, text) = bound(chronicle, word, open);
+            line(tone, text)
         }
         // Each host says so by itself.
         Event::WorkBegun { work: Work::Back, .. } => line(Tone::Fine, "hosts go back".to_owned()),
@@ -204,13 +201,8 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
             let (tone, text, below) = database::told(event);
             line(tone, text).below(below)
         }
-        Event::Resumed { way, .. } => {
-            let way = match way {
-                Way::Forward => "forward",
-                Way::Back => "back",
-            };
-            line(Tone::Plain, format!("resumed {way}"))
-        }
+        Event::Resumed { way: Way::Forward, .. } => line(Tone::Plain, "resumed forward".to_owned()),
+        Event::Resumed { way: Way::Back, .. } => line(Tone::Plain, "resumed back".to_owned()),
     };
     vec![one]
 }
@@ -373,52 +365,12 @@ pub fn refused(chronicle: &Chronicle, refusal: &Refusal) -> String {
     }
 }
 
-fn observed(chronicle: &Chronicle, fact: &Fact) -> (Tone, String) {
-    match fact {
-        Fact::Stable { release, .. } => (
-            Tone::Plain,
-            format!(
-                "learned from the hosts: {} is stable",
-                chronicle.target_says(release.as_ref())
-            ),
-        ),
-        Fact::OpenRollout { open, .. } => (
-            Tone::Warn,
-            format!("learned from the hosts: rollout {} of another journal is open", open.id),
-        ),
-        Fact::Superseded { rollout, by } => {
-            (Tone::Warn, format!("learned from the hosts: a {} took over from {rollout}", by.kind))
-        }
-        Fact::Quarantine { entries } => {
-            let active = entries.iter().filter(|(_, entry)| entry.active);
-            let said: Vec<String> =
-                active.map(|(release, _)| chronicle.release_says(release)).collect();
-            match said.as_slice() {
-                [] => (Tone::Fine, "nothing is in quarantine".to_owned()),
-                some => (Tone::Plain, format!("in quarantine: {}", some.join(", "))),
-            }
-        }
-        Fact::Lock { lock: Some(lock) } => (
-            Tone::Warn,
-            format!("learned from the hosts: {} locked the fleet: {}", lock.person, lock.reason),
-        ),
-        Fact::Lock { lock: None } => {
-            (Tone::Plain, "learned from the hosts: the lock was lifted".to_owned())
-        }
-        Fact::Apart { hosts } if hosts.is_empty() => {
-            (Tone::Plain, "learned from the hosts: none runs apart from the fleet".to_owned())
-        }
-        Fact::Apart { hosts } => {
-            let said: Vec<String> = hosts
-                .iter()
-                .map(|(host, release)| format!("`{host}` runs {}", chronicle.release_says(release)))
-                .collect();
-            let says = format!("learned from the hosts: apart from the fleet {}", said.join(", "));
-            (Tone::Plain, says)
-        }
-        Fact::Keeper { keeper } => {
-            (Tone::Fine, format!("learned from the hosts: the keeper is `{keeper}`"))
-        }
+fn bound(chronicle: &Chronicle, word: RolloutWord, open: &OpenRollout) -> (Tone, String) {
+    let to = chronicle.target_says(open.release.as_ref());
+    let back = chronicle.target_says(open.returns_to.as_ref());
+    match word {
+        RolloutWord::Push => (Tone::Fine, format!("a failure returns to {back}")),
+        _ => (Tone::Plain, format!("going back to {to}")),
     }
 }
 

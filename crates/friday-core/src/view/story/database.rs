@@ -101,3 +101,6 @@ fn drilled(database: &str, report: &DrillReport) -> (Tone, String, Vec<String>) 
         below,
     )
 }
+
+#[cfg(test)]
+mod tests;
