@@ -124,7 +124,7 @@ impl From<SqliteError> for Failure {
                 "start the application, or open the file once as its user: that mends it"
             }
             SqliteError::NotADatabase { .. } => {
-                "name another file, or restore this one: friday restore"
+                "name another file; an encrypted one cannot be guarded, and a damaged one comes back from a backup"
             }
             SqliteError::Busy { .. } => {
                 "look which program holds it (fuser, lsof); in WAL mode writers hold up nobody"

@@ -84,7 +84,7 @@ pub fn whole(path: &Path, course: &Course) -> Result<Vec<Check>, SqliteError> {
     let pages = number("PRAGMA page_count")?;
     let integrity = Check {
         name: "integrity_check".to_owned(),
-        says: format!("{tables} tables, {pages} pages"),
+        says: format!("tables: {tables}, pages: {pages}"),
         ms: course::ms(began.elapsed()),
     };
     let began = Instant::now();
@@ -141,7 +141,7 @@ fn foreign_keys(
     match counted {
         Ok((0, _)) => Ok("every reference is met".to_owned()),
         Ok((rows, tables)) => Ok(format!(
-            "{rows} rows of {tables} tables refer to rows that are missing; it was so when it was backed up"
+            "rows that refer to missing ones: {rows}, in so many tables: {tables}; it was so when it was backed up"
         )),
         Err(error) => match stopped_or(path, error, course) {
             SqliteError::Sqlite(_, error) => {
