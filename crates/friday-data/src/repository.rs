@@ -264,6 +264,15 @@ impl Repository {
         object::fetch(&self.directory_of(manifest), object, self.key.as_ref(), target, course)
     }
 
+    /// Whether all objects of a backup lie there with the length that was stored: a look, no proof.
+    pub fn is_there(&self, manifest: &Manifest) -> bool {
+        let dir = self.directory_of(manifest);
+        manifest.objects.iter().all(|object| {
+            fs::metadata(dir.join(&object.file))
+                .is_ok_and(|found| found.len() == object.stored_bytes)
+        })
+    }
+
     /// How large what is stored becomes, from what came of the newest backup; as large as it is where there is none.
     pub fn forecast(&self, plain: u64) -> u64 {
         let listing = self.list().unwrap_or_default();

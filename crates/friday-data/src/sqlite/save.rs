@@ -44,7 +44,9 @@ pub fn point(path: &Path, name: &str, setting: &Setting<'_>) -> Result<RestorePo
 
 fn existing(name: &str, repository: &Repository) -> Result<Option<RestorePoint>, Failure> {
     let backups = repository.list()?.backups;
-    let mut points = backups.into_iter().rev().filter_map(|manifest| manifest.point);
+    // One that is not whole any more is made anew: the push shall stand on something.
+    let whole = backups.into_iter().rev().filter(|manifest| repository.is_there(manifest));
+    let mut points = whole.filter_map(|manifest| manifest.point);
     Ok(points.find(|point| point.name == name))
 }
 

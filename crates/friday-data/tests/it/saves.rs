@@ -28,6 +28,13 @@ fn a_restore_point_asked_twice_is_the_same_one() {
     assert!(second.at_ms >= first.at_ms);
     assert!(matches!(first.position, Position::Sqlite { .. }));
     assert_eq!(bed.leftovers(), [] as [std::path::PathBuf; 0]);
+    // One that was lost meanwhile is made anew.
+    let lost = bed.place().join("repository/backups").join(second.backup.as_str());
+    std::fs::remove_file(lost.join("database.sqlite.zst")).unwrap();
+    let DataAnswer::Pointed { point: third } = program.ask(point(&bed, "rollout-2")) else {
+        panic!("no point")
+    };
+    assert_ne!(third.backup, second.backup);
     program.close();
 }
 
