@@ -1,6 +1,6 @@
 //! What each request does, and which engine does it.
 //!
-//! What is the same for all engines is done here with the [`repository`](crate::repository); the rest is theirs.
+//! What is the same for all engines is done here with the [`repository`]; the rest is theirs.
 
 use std::path::PathBuf;
 use std::time::Duration;
