@@ -3,10 +3,11 @@
 //! cannot disagree. Nothing here decides: deciding reads the controller's state, never a view.
 //!
 //! In reading order: [`words`], [`rollout`], [`chronicle`] (all rollouts of a journal), [`story`]
-//! (one event as lines), [`host`], [`job`]; beside them [`difference`] (what a release changes) and [`pace`] (how
+//! (one event as lines), [`host`], [`job`], [`database`]; beside them [`difference`] (what a release changes) and [`pace`] (how
 //! long a push is likely to take).
 
 pub mod chronicle;
+pub mod database;
 pub mod difference;
 pub mod host;
 pub mod job;
@@ -18,6 +19,7 @@ pub mod story;
 pub mod words;
 
 pub use chronicle::Chronicle;
+pub use database::DatabaseView;
 pub use difference::{Change, Difference};
 pub use host::HostView;
 pub use job::JobView;

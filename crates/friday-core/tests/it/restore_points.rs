@@ -11,6 +11,7 @@ use friday_core::journal::{Event, Record};
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::{Hooks, MigrationBack, MigrationPlan, Plan, PlannedDatabase};
 use friday_core::rollout::run::Phase;
+use friday_core::view::DatabaseView;
 use friday_wire::data::{DataPhase, DrillReport, Position, ScratchFacts};
 use friday_wire::{BackupId, DataActId, DatabaseName, Digest, HostName, RolloutId};
 
@@ -173,6 +174,25 @@ fn an_old_a_failed_and_a_slow_one_are_no_proof() {
         let close = |said: &str| said.replace("60.1 s", "60 s");
         assert!(close(&said).ends_with(why), "{said}");
     }
+}
+
+#[test]
+fn a_plan_says_what_the_gate_will_say() {
+    let mut scene = Scene::with_hosts(2);
+    drills(&mut scene, "notes", drilled(5_000));
+    scene.now = scene.now.plus_ms(3_600_000);
+    let says = |scene: &Scene| -> Vec<String> {
+        let known = &scene.controller.state().databases;
+        let views = DatabaseView::of_plan(&plan(scene), known, scene.now);
+        views.into_iter().map(|view| format!("{}: {}", view.database, view.says)).collect()
+    };
+    assert_eq!(
+        says(&scene),
+        [
+            "notes: drilled 1 h ago, a recovery takes 5 s: 5 s replaying and all else; it may take 60 s",
+            "shop: not proven: no drill has proved that it can be restored",
+        ]
+    );
 }
 
 #[test]

@@ -5,10 +5,11 @@ mod drawing;
 pub use drawing::takes;
 
 use clap::Args;
+use friday_core::reason::Reason;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan};
 use friday_core::view::host::{Membership, Sight};
 use friday_core::view::words::{count, names};
-use friday_core::view::{Chronicle, Difference, Estimate, HostView, JobView, job};
+use friday_core::view::{Chronicle, DatabaseView, Difference, Estimate, HostView, JobView, job};
 use friday_edge::stock::Stock;
 use friday_wire::{HostName, ProcessName, ReleaseId, Rotation, Supervisor};
 use serde::Serialize;
@@ -63,6 +64,8 @@ struct PlanView<'a> {
     notes: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     jobs: Vec<JobView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    databases: Vec<DatabaseView>,
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
     hosts: Option<&'a [HostView]>,
@@ -136,6 +139,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
         }),
         secrets: secrets(&context, &journal, plan),
         against: against(&prepared, context.settings.unit.supervisor, chronicle, hosts.as_deref()),
+        databases: DatabaseView::of_plan(plan, &chronicle.databases, now()),
         notes: notes(&context, plan, chronicle, hosts.as_deref()),
         jobs: job::jobs(&context.settings, |job| holder(plan, hosts.as_deref(), job), now()),
         plan,
@@ -215,6 +219,14 @@ fn against(
     let known = chronicle.releases.get(&prepared.plan.release);
     if let Some(why) = known.and_then(|known| known.quarantined.as_ref()) {
         against.push(format!("the release is quarantined: {why}"));
+    }
+    if prepared.plan.recovery_override.is_none() {
+        let databases = DatabaseView::of_plan(&prepared.plan, &chronicle.databases, now());
+        against.extend(databases.into_iter().filter_map(|database| {
+            let reason =
+                Reason::RecoveryUnproven { database: database.database, why: database.unproven? };
+            Some(reason.to_string())
+        }));
     }
     if let Some((host, release)) = other_apart(&prepared.plan, chronicle) {
         let says = chronicle.release_says(release);
@@ -344,6 +356,9 @@ fn notes(
         );
     }
     notes.extend(plan.migration.iter().flat_map(of_migration));
+    notes.extend(plan.recovery_override.iter().map(|word| {
+        format!("it is pushed whether or not a recovery of its data is proven: {word}")
+    }));
     if context.settings.build.is_some() {
         notes.push(
             "a push runs `release.build` first; this plan is of what is there now".to_owned(),

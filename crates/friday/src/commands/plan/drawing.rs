@@ -37,6 +37,10 @@ pub(super) fn draw(ui: &Ui, chronicle: &Chronicle, view: &PlanView<'_>) {
     for job in &view.jobs {
         ui.data(Text::new().ink(Ink::Strong, "Job").plain(" ").plain(&job.says()));
     }
+    for database in &view.databases {
+        let says = format!(" `{}`: {}", database.database, database.says);
+        ui.data(Text::new().ink(Ink::Strong, "Database").plain(&says));
+    }
     for note in &view.notes {
         ui.data(Text::new().ink(Ink::Warn, "Note:").plain(" ").plain(note));
     }
