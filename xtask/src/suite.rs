@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::workspace;
 
 /// A program that tests need, and the Debian package that has it.
-const NEEDED: [(&str, &str); 11] = [
+const NEEDED: [(&str, &str); 12] = [
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
     ("ip", "iproute2"),
@@ -24,6 +24,8 @@ const NEEDED: [(&str, &str); 11] = [
     ("/usr/share/pam-configs/systemd", "libpam-systemd"),
     // Logins there may start and stop what root owns.
     ("sudo", "sudo"),
+    // Guarded databases: tests make servers of their own, and leave the package's alone.
+    ("pg_createcluster", "postgresql"),
 ];
 
 /// Where programs for administrators lie, also where `PATH` does not name them.

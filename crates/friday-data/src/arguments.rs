@@ -30,6 +30,17 @@ pub enum Command {
         /// Where, and for whom.
         beside: Beside,
     },
+    /// Receive WAL without a pause; started by ourselves.
+    Keep,
+    /// Fetch a file of the write-ahead log; started by a scratch server.
+    FetchWal {
+        /// Where it is asked for.
+        socket: PathBuf,
+        /// The file.
+        name: String,
+        /// Where it is to be, seen from the data directory.
+        target: String,
+    },
     /// Print the version.
     Version,
     /// Print the help.
@@ -66,6 +77,12 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
     match &*first.to_string_lossy() {
         "--help" | "-h" | "help" => return Ok(Command::Help),
         "--version" | "-V" => return Ok(Command::Version),
+        "keep" => {
+            return words.next().map_or(Ok(Command::Keep), |word| {
+                Err(UsageError::Option(word.to_string_lossy().into_owned()))
+            });
+        }
+        "fetch-wal" => return fetch_wal(words),
         "connect" => {}
         other => return Err(UsageError::Command(other.to_owned())),
     }
@@ -87,6 +104,14 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
         .filter(|text| !text.is_empty() && text.len() <= 256 && !text.contains(char::is_control))
         .ok_or(UsageError::Name("--fleet"))?;
     Ok(Command::Connect { beside: Beside { base, fleet: FleetName::new(fleet) } })
+}
+
+fn fetch_wal(mut words: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut next = |name| words.next().ok_or(UsageError::Missing(name));
+    let socket = PathBuf::from(next("SOCKET")?);
+    let mut text = |name| next(name)?.into_string().map_err(|_| UsageError::Name(name));
+    let (name, target) = (text("NAME")?, text("TARGET")?);
+    Ok(Command::FetchWal { socket, name, target })
 }
 
 #[cfg(test)]

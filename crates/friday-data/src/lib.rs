@@ -15,6 +15,7 @@ pub mod course;
 pub mod failure;
 pub mod lock;
 pub mod place;
+pub mod postgres;
 pub mod progress;
 pub mod repository;
 mod request;
@@ -33,6 +34,16 @@ pub use request::Beside;
 pub fn main() -> ExitCode {
     match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Command::Connect { beside }) => connect::over_standard_streams(beside),
+        Ok(Command::Keep) => match postgres::keep::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                let _ = writeln!(std::io::stderr().lock(), "friday-data keep: {}", failure.why);
+                ExitCode::FAILURE
+            }
+        },
+        Ok(Command::FetchWal { socket, name, target }) => {
+            postgres::feed::fetch(&socket, &name, &target)
+        }
         Ok(Command::Version) => say(&format!("friday-data {}\n", env!("CARGO_PKG_VERSION"))),
         Ok(Command::Help) => say(arguments::HELP),
         Err(error) => {

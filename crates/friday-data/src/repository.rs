@@ -15,8 +15,9 @@ pub mod key;
 mod lease;
 pub mod manifest;
 pub mod object;
-mod retention;
+pub mod retention;
 mod verify;
+pub mod wal;
 
 use std::fs;
 use std::io::{self, Write};
@@ -82,6 +83,14 @@ pub enum RepositoryError {
         /// What is wrong with it.
         source: ObjectError,
     },
+    /// A file of the write-ahead log is not what it was.
+    #[error("WAL segment {name} is damaged")]
+    Segment {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        source: ObjectError,
+    },
     /// A manifest is not what it was.
     #[error("backup {backup} cannot be used")]
     Manifest {
@@ -123,10 +132,13 @@ impl From<RepositoryError> for Failure {
             RepositoryError::Write(_, ref cause) | RepositoryError::Target(ref cause) => {
                 return Self::of(&error, writing(cause));
             }
-            RepositoryError::Damaged { source: Object::NoKey | Object::OtherKey, .. } => {
+            RepositoryError::Damaged { source: Object::NoKey | Object::OtherKey, .. }
+            | RepositoryError::Segment { source: Object::NoKey | Object::OtherKey, .. } => {
                 "name the key that it was made with as the repository's key"
             }
-            RepositoryError::Damaged { .. } | RepositoryError::Manifest { .. } => {
+            RepositoryError::Damaged { .. }
+            | RepositoryError::Segment { .. }
+            | RepositoryError::Manifest { .. } => {
                 "look at the disk; make a new backup now; `friday backup verify` says which others are whole"
             }
             RepositoryError::Empty => "make one: friday backup",

@@ -12,6 +12,7 @@ use crate::course::Course;
 use crate::failure::Failure;
 use crate::lock::{self, LockKind};
 use crate::place::{self, Place};
+use crate::postgres;
 use crate::repository::{self, Repository};
 use crate::sqlite;
 
@@ -128,13 +129,17 @@ pub fn perform(
 fn ask_engine(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, Failure> {
     match &setting.database.engine {
         Engine::Sqlite { path } => sqlite::perform(request, path, setting),
-        Engine::Postgres { .. } => Err(Failure::new("PostgreSQL is not guarded yet")),
+        Engine::Postgres { .. } => postgres::ask(request, setting),
     }
 }
 
 fn clean(setting: &Setting<'_>) -> Result<DataAnswer, Failure> {
     setting.course.enter(DataPhase::Clean);
     let _held = lock::take(setting.place, LockKind::Drill)?;
+    if let Engine::Postgres { .. } = setting.database.engine {
+        // What is stopped and removed there is known to be ours.
+        return postgres::clean(setting).map(|()| DataAnswer::Ok);
+    }
     let scratch = setting.place.scratch_path();
     place::remove(scratch).map_err(|error| {
         Failure::of(&place::PlaceError::Make(scratch.display().to_string(), error), None)

@@ -1,6 +1,8 @@
-//! The real program over pipes, beside real databases of SQLite that a thread writes to.
+//! The real program over pipes, beside real databases: of SQLite, that a thread writes to, and servers of PostgreSQL. It
+//! must use nothing that this machine already runs.
 
 mod bed;
 mod drills;
+mod postgres;
 mod saves;
 mod trouble;

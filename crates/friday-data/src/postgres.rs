@@ -1,0 +1,108 @@
+//! The engine for PostgreSQL: base backups by `pg_basebackup`, WAL by `pg_receivewal`, drills on a server of our own.
+//!
+//! **What is safe where.** `pg_receivewal` runs without a pause beside the database ([`keep`]). Each segment that
+//! became whole was synced to this host's disk, and goes into the repository, compressed and encrypted, within a
+//! fraction of a second; only then does a restore point count as made. So the repository alone can restore, up to the end of
+//! its last whole segment. What was received of the segment in the making lies on this host only: a drill to the
+//! newest place replays that, too. The *recovery point* a report names is the age of the newest that was received:
+//! near nothing while the receiver runs, and up to one segment more where the host is lost together
+//! with a repository elsewhere.
+//!
+//! **What it does to the live server**: one replication slot, marks in its log, and that a log segment ends with each
+//! restore point. It needs no restart of it. A slot keeps WAL for a receiver that does not come: the server's
+//! `max_slot_wal_keep_size` bounds that, and [`examine`] says so.
+//!
+//! It must not judge what a report means, nor touch a data directory that it did not make.
+
+pub mod address;
+mod backup;
+pub mod base;
+pub mod chain;
+mod check;
+pub mod configuration;
+mod drill;
+pub mod error;
+mod examine;
+pub mod facts;
+pub mod feed;
+pub mod judge;
+pub mod keep;
+pub mod live;
+pub mod lsn;
+mod newest;
+mod point;
+pub mod programs;
+pub mod received;
+mod restore;
+mod rpo;
+pub mod scratch;
+pub mod server;
+pub mod tar_scan;
+
+use friday_wire::data::{DataAnswer, DataPhase, DataRequest};
+
+use crate::failure::Failure;
+use crate::lock::{self, LockKind};
+use crate::request::Setting;
+use drill::Wanted;
+use error::PostgresError;
+use live::described;
+use server::Server;
+
+/// Does what is asked of this engine.
+///
+/// # Errors
+/// Why it could not be done.
+pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, Failure> {
+    match request {
+        DataRequest::Examine { .. } => {
+            Ok(DataAnswer::Examined { findings: examine::examine(setting)? })
+        }
+        DataRequest::Point { name, .. } => {
+            let _held = lock::wait(setting.place, LockKind::Point, setting.course.watch())?;
+            Ok(DataAnswer::Pointed { point: point::point(setting, name)? })
+        }
+        DataRequest::Backup { .. } => {
+            let _held = lock::take(setting.place, LockKind::Backup)?;
+            let (backup, pruned) = backup::back_up(setting)?;
+            Ok(DataAnswer::BackedUp { backup, pruned })
+        }
+        DataRequest::Drill { target, invariants, .. } => {
+            let _held = lock::take(setting.place, LockKind::Drill)?;
+            let report = drill::drill(setting, Wanted { target, invariants })?;
+            Ok(DataAnswer::Drilled { report: Box::new(report) })
+        }
+        DataRequest::Judge { invariants, .. } => {
+            judge_live(invariants, setting).map_err(Into::into)
+        }
+        DataRequest::Restore { target, directory, .. } => {
+            let _held = lock::take(setting.place, LockKind::Restore)?;
+            let report = restore::restore(setting, target, directory)?;
+            Ok(DataAnswer::Drilled { report: Box::new(report) })
+        }
+        DataRequest::Hello { .. }
+        | DataRequest::List { .. }
+        | DataRequest::Verify { .. }
+        | DataRequest::Clean { .. } => Err(Failure::new("this is not asked of an engine")),
+    }
+}
+
+/// Ends what drills left running, and puts it away. Whoever asks holds [`LockKind::Drill`].
+///
+/// # Errors
+/// When it does not end, or is not ours.
+pub fn clean(setting: &Setting<'_>) -> Result<(), Failure> {
+    scratch::put_away(setting.place.scratch_path()).map_err(Into::into)
+}
+
+fn judge_live(
+    invariants: &[friday_wire::data::Invariant],
+    setting: &Setting<'_>,
+) -> Result<DataAnswer, PostgresError> {
+    let watch = setting.course.watch();
+    let server = Server::connect(&described(setting)?.address, watch)?;
+    setting.course.enter(DataPhase::Invariants);
+    let broken = setting.place.broken().map_err(Failure::from)?;
+    let invariants = judge::judge(&server, invariants, &broken, watch)?;
+    Ok(DataAnswer::Judged { invariants })
+}

@@ -1,0 +1,375 @@
+//! A drill: a backup is unpacked beside the live database, replayed up to a target, and checked there.
+//!
+//! It has succeeded only when the copy itself says that it stands at the target or after it; no program's exit status
+//! counts. Nothing here writes to the live server, or needs it.
+
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use friday_wire::data::{
+    Check, DataPhase, DrillReport, DrillTarget, Invariant, Position, ScratchFacts,
+};
+
+use super::base::{Base, OBJECT};
+use super::chain;
+use super::check;
+use super::configuration::Target;
+use super::error::PostgresError;
+use super::feed::{Feed, Source};
+use super::judge::judge;
+use super::live::described;
+use super::lsn::{Lsn, Segment};
+use super::newest;
+use super::programs::{Programs, Running};
+use super::received::Received;
+use super::rpo;
+use super::scratch::{Scratch, Sockets, quit};
+use super::server::Server;
+use crate::course::{Course, ms};
+use crate::failure::Failure;
+use crate::lock::LockKind;
+use crate::repository::Repository;
+use crate::repository::manifest::Manifest;
+use crate::request::Setting;
+use crate::room;
+
+/// How often the copy is asked how far it is.
+const LOOK: Duration = Duration::from_millis(40);
+
+/// Blocks of a stream between two threads.
+const BLOCK: usize = 256 * 1024;
+
+/// What is wanted of a copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Where it is to arrive.
+    pub target: &'a DrillTarget,
+    /// What must hold there.
+    pub invariants: &'a [Invariant],
+}
+
+/// A copy that stands at its target, with its server running.
+pub struct Arrived {
+    /// What was proved.
+    pub report: DrillReport,
+    /// Where it lies.
+    pub scratch: Scratch,
+    /// Its server.
+    pub running: Running,
+    /// Where that listens.
+    pub sockets: Sockets,
+    /// Where it got its WAL.
+    pub feed: Feed,
+    /// What it is a copy of.
+    pub base: Base,
+}
+
+/// Drills, and puts the copy away.
+///
+/// # Errors
+/// Why it is not proven. Nothing is left running then.
+pub fn drill(setting: &Setting<'_>, wanted: Wanted<'_>) -> Result<DrillReport, PostgresError> {
+    // The directory is made here so that one that cannot be used is said first.
+    let dir = setting.place.scratch().map_err(Failure::from)?.to_owned();
+    let began = Scratch::begin(&dir)?;
+    let ended = copy(setting, wanted, began, LockKind::Drill);
+    let Arrived { mut report, scratch, mut running, sockets, feed, .. } =
+        ended.inspect_err(|_| {
+            // The reason counts; what stays is put away by the next, or by `Clean`.
+            let _ = super::scratch::put_away(&dir);
+        })?;
+    setting.course.enter(DataPhase::Clean);
+    quit(&mut running);
+    drop((sockets, feed));
+    scratch.end()?;
+    report.phases = setting.course.phases();
+    Ok(report)
+}
+
+/// Makes a copy in an empty scratch, and proves it.
+///
+/// # Errors
+/// Why not; no server runs then.
+pub fn copy(
+    setting: &Setting<'_>,
+    wanted: Wanted<'_>,
+    scratch: Scratch,
+    kind: LockKind,
+) -> Result<Arrived, PostgresError> {
+    let course = setting.course;
+    refuse_root()?;
+    let repository = setting.repository().map_err(Failure::from)?;
+    let (manifest, base) = chosen(&repository, wanted.target)?;
+    let programs = Programs::find(described(setting)?.programs, base.major, None)?;
+    for program in ["postgres", "pg_waldump"] {
+        programs.version(program)?;
+    }
+    let source = Source {
+        wal: repository.wal(&base.system).map_err(Failure::from)?,
+        received: Received::new(setting.place.dir(), &base.system),
+        size: base.segment,
+    };
+    let _reading = repository.reading(&manifest).map_err(Failure::from)?;
+    let lsn = match wanted.target {
+        DrillTarget::Newest => {
+            let work = setting.place.work(kind).map_err(Failure::from)?;
+            newest::newest(&base, &source, &programs, work.dir(), course)?
+        }
+        DrillTarget::Point { position, .. } => place_of(position, &base, &source)?,
+    };
+    let rpo_ms = rpo::rpo_ms(setting, &source);
+    let bytes = manifest.backup.bytes;
+    room::ask(&scratch.data(), bytes + 4 * base.segment.bytes()).map_err(Failure::from)?;
+
+    course.enter(DataPhase::Fetch);
+    unpack(&repository, &manifest, &scratch.data(), course)?;
+    course.enter(DataPhase::Check);
+    let mut checks = verify(&programs, &scratch.data(), course)?;
+
+    course.enter(DataPhase::Replay);
+    let sockets = scratch.sockets()?;
+    let program = std::env::current_exe().map_err(PostgresError::file("finding this program"))?;
+    let target = Target { lsn, feed: sockets.dir().join("feed"), program };
+    let feed = Feed::start(&target.feed, source, &scratch.data(), course.watch())?;
+    let mut running = scratch.start(&programs, &base, &target, sockets.dir())?;
+    let arrived = replay(&sockets, &base, &target, &mut running, course);
+    let reached = arrived.map_err(|error| cause(error, &mut running, &feed, &scratch))?;
+    let proven = prove(setting, wanted, &sockets, &base, &mut checks);
+    let invariants = proven.inspect_err(|_| quit(&mut running))?;
+    let report = DrillReport {
+        backup: manifest.backup.id.clone(),
+        target: base.position_at(lsn),
+        reached: base.position_at(reached),
+        phases: course.phases(),
+        rto_ms: course.elapsed_ms(),
+        rpo_ms,
+        checks,
+        invariants,
+        scratch: ScratchFacts {
+            path: scratch.data().display().to_string(),
+            bytes,
+            warm_bytes: 0,
+            kept: false,
+        },
+    };
+    Ok(Arrived { report, scratch, running, sockets, feed, base })
+}
+
+/// Why it did not arrive, and ends its server: a segment that could not be given, else the server's own last words.
+fn cause(
+    error: PostgresError,
+    running: &mut Running,
+    feed: &Feed,
+    scratch: &Scratch,
+) -> PostgresError {
+    let ended = matches!(running.child.try_wait(), Ok(Some(_)));
+    quit(running);
+    match (feed.trouble(), ended) {
+        (Some(failure), _) => failure.into(),
+        (None, true) => PostgresError::NotReached(scratch.last_words()),
+        (None, false) => error,
+    }
+}
+
+fn prove(
+    setting: &Setting<'_>,
+    wanted: Wanted<'_>,
+    sockets: &Sockets,
+    base: &Base,
+    checks: &mut Vec<Check>,
+) -> Result<Vec<friday_wire::data::Judged>, PostgresError> {
+    let course = setting.course;
+    course.enter(DataPhase::Check);
+    checks.extend(check::check(sockets, base, course)?);
+    course.enter(DataPhase::Invariants);
+    let address = described(setting)?.address;
+    let role = address.role().unwrap_or(&base.role);
+    let database = address.database().unwrap_or(&base.database);
+    let server = Server::connect(&sockets.address(role, database), course.watch())?;
+    let broken = setting.place.broken().map_err(Failure::from)?;
+    judge(&server, wanted.invariants, &broken, course.watch())
+}
+
+fn refuse_root() -> Result<(), PostgresError> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(PostgresError::Refused {
+        why: "PostgreSQL's server does not run as root, so a drill cannot".to_owned(),
+        help: Some(
+            "log in on the database's host as another user, for instance `postgres`".to_owned(),
+        ),
+    })
+}
+
+fn chosen(
+    repository: &Repository,
+    target: &DrillTarget,
+) -> Result<(Manifest, Base), PostgresError> {
+    let manifest = match target {
+        DrillTarget::Newest => repository.newest(),
+        DrillTarget::Point { backup, .. } => repository.find(backup),
+    };
+    let manifest = manifest.map_err(Failure::from)?;
+    let base = Base::of(&manifest)?;
+    Ok((manifest, base))
+}
+
+/// A restore point's place, if the backup and the WAL lead there.
+fn place_of(position: &Position, base: &Base, source: &Source) -> Result<Lsn, PostgresError> {
+    let Position::Postgres { system, timeline, lsn } = position else {
+        return Err(PostgresError::NotReached("it is no place in a write-ahead log".to_owned()));
+    };
+    let not = |why: String| Err(PostgresError::NotReached(why));
+    let lsn = Lsn::from_str(lsn).map_err(|error| PostgresError::NotReached(error.to_string()))?;
+    if *system != base.system {
+        return not(format!("the backup is of cluster {}, and the place of {system}", base.system));
+    }
+    if *timeline != base.timeline {
+        return not(format!(
+            "the backup is of timeline {}, and the place of {timeline}",
+            base.timeline
+        ));
+    }
+    if lsn < base.end {
+        return not(format!("the backup begins at {}, after the place", base.end));
+    }
+    let to = Segment::holding(*timeline, lsn, base.segment);
+    let missing = chain::gap(&source.wal, base.first(), to, base.segment);
+    // The last ones may still lie where they were received.
+    let missing = missing.filter(|segment| {
+        let near = |segment: &Segment| source.received.path(*segment, source.size).exists();
+        let mut rest = *segment;
+        while rest.number <= to.number {
+            if !near(&rest) && !source.wal.has(&rest.name(source.size)) {
+                return true;
+            }
+            rest = rest.next();
+        }
+        false
+    });
+    match missing {
+        None => Ok(lsn),
+        Some(segment) => Err(PostgresError::Gap {
+            segment: segment.name(base.segment),
+            why: "the place cannot be reached".to_owned(),
+        }),
+    }
+}
+
+/// From the repository into the data directory: decrypted, unpacked and written in two threads.
+fn unpack(
+    repository: &Repository,
+    manifest: &Manifest,
+    data: &Path,
+    course: &Course,
+) -> Result<(), PostgresError> {
+    let id = &manifest.backup.id;
+    let object = manifest.object(OBJECT).ok_or_else(|| {
+        PostgresError::NoBackup(format!("backup {id} has no data directory in it"))
+    })?;
+    let failed = || PostgresError::file("unpacking the backup");
+    let (reader, writer) = io::pipe().map_err(failed())?;
+    let into = data.to_owned();
+    let unpacking = std::thread::spawn(move || -> io::Result<()> {
+        let mut reader = BufReader::with_capacity(BLOCK, reader);
+        let mut archive = tar::Archive::new(&mut reader);
+        archive.set_preserve_mtime(false);
+        archive.unpack(&into)?;
+        // To the last byte, so that the writer is not cut off.
+        io::copy(&mut reader, &mut io::sink()).map(drop)
+    });
+    let mut writer = BufWriter::with_capacity(BLOCK, writer);
+    let fetched = repository.fetch(manifest, object, &mut writer, course).map_err(Failure::from);
+    let flushed = if fetched.is_ok() { writer.flush() } else { Ok(()) };
+    // The reader sees the end.
+    drop(writer.into_parts());
+    let unpacked =
+        unpacking.join().unwrap_or_else(|_| Err(io::Error::other("the unpacking thread ended")));
+    match (fetched, unpacked) {
+        // Whose reader has gone could not write: the reader's reason is the reason.
+        (Err(_), Err(error)) if course.poll().is_ok() && is_of_disk(&error) => Err(failed()(error)),
+        (Err(failure), _) => Err(failure.into()),
+        (Ok(()), Err(error)) => Err(failed()(error)),
+        (Ok(()), Ok(())) => flushed.map_err(failed()),
+    }
+}
+
+fn is_of_disk(error: &io::Error) -> bool {
+    let text = format!("{error:?}");
+    error.kind() == io::ErrorKind::StorageFull
+        || text.contains("StorageFull")
+        || text.contains("code: 28")
+}
+
+/// Each file's hash against the list that PostgreSQL made, where its program for that is there.
+fn verify(programs: &Programs, data: &Path, course: &Course) -> Result<Vec<Check>, PostgresError> {
+    if !programs.has("pg_verifybackup") {
+        return Ok(Vec::new());
+    }
+    let began = std::time::Instant::now();
+    let mut command = programs.command("pg_verifybackup", None);
+    command.args(["--no-parse-wal", "--exit-on-error", "--quiet"]).arg(data);
+    Programs::run(command, course.watch()).map_err(|error| match error {
+        PostgresError::Ended { program, says } => PostgresError::Damaged { check: program, says },
+        other => other,
+    })?;
+    let says = "every file's hash".to_owned();
+    Ok(vec![Check { name: "pg_verifybackup".to_owned(), says, ms: ms(began.elapsed()) }])
+}
+
+/// Waits until the copy says itself that it stands at the target.
+fn replay(
+    sockets: &Sockets,
+    base: &Base,
+    target: &Target,
+    running: &mut Running,
+    course: &Course,
+) -> Result<Lsn, PostgresError> {
+    let whole = target.lsn.0.saturating_sub(base.start.0);
+    let address = sockets.address(&base.bootstrap, "postgres");
+    let fallback = sockets.address(&base.bootstrap, "template1");
+    let mut server = None;
+    let mut told = 0;
+    loop {
+        if running.ended()?.is_some() {
+            return Err(PostgresError::NotReached("the copy's server ended".to_owned()));
+        }
+        course.watch().pause(LOOK)?;
+        let Some(copy) = &server else {
+            let watch = course.watch();
+            server = Server::connect(&address, watch)
+                .or_else(|_| Server::connect(&fallback, watch))
+                .ok();
+            continue;
+        };
+        let asked = "SELECT pg_is_in_recovery(), pg_is_wal_replay_paused(), \
+                     coalesce(pg_last_wal_replay_lsn(), '0/0')";
+        let Ok([recovering, paused, lsn]) =
+            copy.row::<3>(course.watch(), "asking how far it is", asked)
+        else {
+            server = None;
+            continue;
+        };
+        let lsn =
+            Lsn::from_str(&lsn).map_err(|error| PostgresError::NotReached(error.to_string()))?;
+        let done = lsn.0.saturating_sub(base.start.0);
+        course.moved(done.saturating_sub(told), Some(whole))?;
+        told = told.max(done);
+        if recovering != "t" {
+            return Err(PostgresError::NotReached("the copy left recovery by itself".to_owned()));
+        }
+        if paused == "t" {
+            return if lsn >= target.lsn {
+                Ok(lsn)
+            } else {
+                Err(PostgresError::NotReached(format!(
+                    "replay paused at {lsn}, before {}",
+                    target.lsn
+                )))
+            };
+        }
+    }
+}

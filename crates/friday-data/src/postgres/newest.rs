@@ -1,0 +1,113 @@
+//! The newest place that can be returned to, without asking the live server: it may be gone.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::SystemTime;
+
+use super::base::Base;
+use super::error::PostgresError;
+use super::feed::Source;
+use super::lsn::{Lsn, Segment};
+use super::programs::Programs;
+use crate::course::{Course, Watch, ms};
+use crate::failure::Failure;
+
+/// The last complete record of the WAL that follows a backup without a gap. `work` is an empty directory.
+///
+/// # Errors
+/// [`PostgresError::Gap`] when not even the backup's own WAL is there; what cannot be read.
+pub fn newest(
+    base: &Base,
+    source: &Source,
+    programs: &Programs,
+    work: &Path,
+    course: &Course,
+) -> Result<Lsn, PostgresError> {
+    let mut segments = Vec::new();
+    let mut segment = base.first();
+    while is_there(source, segment)? {
+        course.poll()?;
+        segments.push(segment);
+        segment = segment.next();
+    }
+    if segments.last().is_none_or(|last| last.number < base.last().number) {
+        return Err(PostgresError::Gap {
+            segment: segment.name(source.size),
+            why: "the backup itself needs it".to_owned(),
+        });
+    }
+    for segment in segments.into_iter().rev() {
+        let found = last_record(segment, source, programs, work, course)?;
+        // What ends where the copy becomes consistent begins before that.
+        if let Some(lsn) = found.filter(|lsn| *lsn >= base.end) {
+            return Ok(lsn);
+        }
+        if segment.start(source.size) <= base.end {
+            break;
+        }
+    }
+    // Nothing was written after the backup: its end is the newest, and something begins there.
+    Err(PostgresError::NotReached("no WAL came after the newest backup".to_owned()))
+}
+
+/// How old the newest is that was received, milliseconds; `None`: nothing was.
+pub fn age_ms(source: &Source) -> Option<u64> {
+    let partial = source.received.partial(source.size).ok().flatten().map(|(_, at)| at);
+    let whole = source.received.whole(source.size).ok()?;
+    let path = whole.last().map(|segment| source.received.path(*segment, source.size));
+    let whole = path.and_then(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok());
+    let at = partial.into_iter().chain(whole).max()?;
+    Some(ms(SystemTime::now().duration_since(at).unwrap_or_default()))
+}
+
+fn is_there(source: &Source, segment: Segment) -> Result<bool, PostgresError> {
+    let received = &source.received;
+    let size = source.size;
+    if source.wal.has(&segment.name(size)) || received.path(segment, size).exists() {
+        return Ok(true);
+    }
+    let partial = received.partial(size)?;
+    // It may become whole in this moment, and is then in one of the other places.
+    let found = partial.is_some_and(|(one, _)| one == segment);
+    Ok(found || source.wal.has(&segment.name(size)) || received.path(segment, size).exists())
+}
+
+/// Where the last complete record begins that begins in a segment.
+fn last_record(
+    segment: Segment,
+    source: &Source,
+    programs: &Programs,
+    work: &Path,
+    course: &Course,
+) -> Result<Option<Lsn>, PostgresError> {
+    let name = segment.name(source.size);
+    let copy = work.join(&name);
+    let failed = || PostgresError::file("looking into the newest WAL");
+    let (received, size) = (&source.received, source.size);
+    let near = [received.path(segment, size), received.partial_path(segment, size)];
+    let copied = near.iter().find_map(|path| fs::copy(path, &copy).ok());
+    if copied.is_none() {
+        let mut file = File::create(&copy).map_err(failed())?;
+        // What is damaged in the repository is found here, too.
+        source.wal.fetch(&name, &mut file, course).map_err(Failure::from)?;
+    }
+    let mut command = programs.command("pg_waldump", None);
+    command.arg("--path").arg(work).arg(&name);
+    let found = said(command, course.watch());
+    fs::remove_file(&copy).map_err(failed())?;
+    found
+}
+
+/// `pg_waldump` ends badly where the log ends: what it said before that counts.
+fn said(command: std::process::Command, watch: &Watch) -> Result<Option<Lsn>, PostgresError> {
+    let text = match Programs::run_for_text(command, watch)? {
+        (text, Ok(()) | Err(PostgresError::Ended { .. })) => text,
+        (_, Err(error)) => return Err(error),
+    };
+    let of_line = |line: &str| {
+        let (_, rest) = line.split_once(" lsn: ")?;
+        Lsn::from_str(rest.split(',').next()?.trim()).ok()
+    };
+    Ok(text.lines().rev().find_map(of_line))
+}
