@@ -1,9 +1,9 @@
-//! Builds friday-host, the program that friday puts on servers, and leaves it where `include_bytes!`
-//! finds it: one download is the whole product.
+//! Builds friday-host and friday-data, the programs that friday puts on servers, and leaves them where
+//! `include_bytes!` finds them: one download is the whole product.
 //!
-//! It is built by a cargo of its own in a target directory of its own: the outer cargo holds its own
-//! directory's lock while this runs, so sharing one would wait for ever. `FRIDAY_HOST_PROGRAM` names a
-//! program built elsewhere, for packagers who cross-compile.
+//! They are built by a cargo of its own in a target directory of its own: the outer cargo holds its own
+//! directory's lock while this runs, so sharing one would wait for ever. `FRIDAY_HOST_PROGRAM` and
+//! `FRIDAY_DATA_PROGRAM` name programs built elsewhere, for packagers who cross-compile.
 
 use std::env;
 use std::error::Error;
@@ -23,23 +23,35 @@ const NOT_INHERITED: [&str; 7] = [
     "CARGO_BUILD_TARGET_DIR",
 ];
 
+/// The programs, and where one that was built elsewhere is named.
+const PROGRAMS: [(&str, &str); 2] =
+    [("friday-host", "FRIDAY_HOST_PROGRAM"), ("friday-data", "FRIDAY_DATA_PROGRAM")];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     rerun_when_changed(&root);
-    let program = match env::var_os("FRIDAY_HOST_PROGRAM") {
-        Some(built) => PathBuf::from(built),
-        None => build(&root, &out)?,
+    let elsewhere = PROGRAMS.map(|(_, variable)| env::var_os(variable).map(PathBuf::from));
+    let built = match elsewhere.iter().all(Option::is_some) {
+        true => PathBuf::new(),
+        false => build(&root, &out)?,
     };
-    fs::copy(&program, out.join("friday-host"))
-        .map_err(|error| format!("cannot take friday-host from {}: {error}", program.display()))?;
+    for ((name, _), elsewhere) in PROGRAMS.into_iter().zip(elsewhere) {
+        let program = elsewhere.unwrap_or_else(|| built.join(name));
+        fs::copy(&program, out.join(name))
+            .map_err(|error| format!("cannot take {name} from {}: {error}", program.display()))?;
+    }
     Ok(())
 }
 
 fn rerun_when_changed(root: &Path) {
-    println!("cargo::rerun-if-env-changed=FRIDAY_HOST_PROGRAM");
+    for (_, variable) in PROGRAMS {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
     println!("cargo::rerun-if-changed=build.rs");
-    for place in ["Cargo.toml", "crates/friday-host", "crates/friday-node", "crates/friday-wire"] {
+    let crates = ["friday-host", "friday-data", "friday-node", "friday-wire"];
+    let crates = crates.map(|name| format!("crates/{name}"));
+    for place in crates.iter().map(String::as_str).chain(["Cargo.toml"]) {
         println!("cargo::rerun-if-changed={}", root.join(place).display());
     }
 }
@@ -54,12 +66,12 @@ fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let built = cargo(root, &target_dir, &triple, profile)?;
     if !built.success() {
         return Err(format!(
-            "friday-host could not be built for {triple} ({built}). Its messages stand above. \
-             To see it alone: cargo build -p friday-host --profile {profile} --target {triple}"
+            "friday-host and friday-data could not be built for {triple} ({built}). The messages stand above. \
+             To see them alone: cargo build -p friday-host -p friday-data --profile {profile} --target {triple}"
         )
         .into());
     }
-    Ok(target_dir.join(triple).join(profile).join("friday-host"))
+    Ok(target_dir.join(triple).join(profile))
 }
 
 fn cargo(
@@ -79,6 +91,8 @@ fn cargo(
             "--locked",
             "--package",
             "friday-host",
+            "--package",
+            "friday-data",
             "--profile",
             profile,
             "--target",

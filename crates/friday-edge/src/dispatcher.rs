@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::bandwidth::Bandwidth;
+use crate::data::Databases;
 use crate::fleet::Fleet;
 use crate::probe::Prober;
 use crate::progress::ProgressSender;
@@ -34,6 +35,8 @@ const HANDED_IN_MAX: usize = 1_024;
 pub struct DispatcherSetup {
     /// The hosts.
     pub fleet: Fleet,
+    /// The guarded databases.
+    pub databases: Databases,
     /// The releases.
     pub stock: Stock,
     /// The secrets.
@@ -69,10 +72,12 @@ impl Dispatcher {
         let (inputs, queue) = mpsc::channel(HANDED_IN_MAX);
         // A thread of its own: it waits for room in the inbox, which a task must not.
         runtime.spawn_blocking(move || hand_in(queue, &inbox));
-        let DispatcherSetup { fleet, stock, secrets, bandwidth, directory, progress } = setup;
+        let DispatcherSetup { fleet, databases, stock, secrets, bandwidth, directory, progress } =
+            setup;
         let from = ShipFrom { stock, secrets, bandwidth, progress: progress.clone() };
         let shipping = Arc::new(Semaphore::new(running::SHIPPING_MAX));
-        let world = World { fleet, from, directory, progress, prober: Prober::new(), shipping };
+        let world =
+            World { fleet, databases, from, directory, progress, prober: Prober::new(), shipping };
         let (in_flight, witnesses) = (BTreeMap::new(), Witnesses::Shown);
         Self { runtime, world, in_flight, inputs, witnesses }
     }

@@ -7,6 +7,7 @@
 
 pub mod bandwidth;
 pub mod clock;
+pub mod data;
 pub mod dispatcher;
 pub mod driver_lock;
 pub mod fleet;

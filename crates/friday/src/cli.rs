@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 
 use crate::commands::{
-    abort, adopt, completions, doctor, history, hosts, init, lock, log, logs, man, plan, push,
-    quarantine, resume, rollback, schema, status, sweep, unlock, why,
+    abort, adopt, backup, completions, doctor, drill, history, hosts, init, lock, log, logs, man,
+    plan, push, quarantine, resume, rollback, schema, status, sweep, unlock, why,
 };
 use crate::complete;
 use crate::exit::Exit;
@@ -107,6 +107,10 @@ pub enum Command {
     Quarantine(quarantine::QuarantineArgs),
     /// Make every host what the fleet should be.
     Sweep(sweep::SweepArgs),
+    /// Make, list and verify backups of guarded databases.
+    Backup(backup::BackupArgs),
+    /// Restore the newest backup beside the live database, check it, and time it.
+    Drill(drill::DrillArgs),
     /// What runs where, and what is going on.
     Status(status::StatusArgs),
     /// Why a rollout was refused, is held or failed, and what can be done.
@@ -149,6 +153,8 @@ impl Command {
             Self::Unlock(args) => unlock::run(ui, global, &args),
             Self::Quarantine(args) => quarantine::run(ui, global, &args),
             Self::Sweep(args) => sweep::run(ui, global, &args),
+            Self::Backup(args) => backup::run(ui, global, &args),
+            Self::Drill(args) => drill::run(ui, global, &args),
             Self::Status(args) => status::run(ui, global, &args),
             Self::Why(args) => why::run(ui, global, &args),
             Self::Log(args) => log::run(ui, global, &args),

@@ -2,8 +2,10 @@
 
 pub mod abort;
 pub mod adopt;
+pub mod backup;
 pub mod completions;
 pub mod doctor;
+pub mod drill;
 pub mod history;
 pub mod hosts;
 pub mod init;

@@ -29,6 +29,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::ui::{Ui, now};
+pub use bystander::Bystander;
 pub use early::Early;
 pub use interrupted::{Telling, look_after, settle, tell};
 pub use outcome::taken_back_by;

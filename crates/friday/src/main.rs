@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod complete;
 mod context;
+mod data_work;
 mod driver;
 mod error;
 mod exit;

@@ -11,6 +11,7 @@ mod question;
 mod screen;
 mod table;
 mod text;
+mod waiting;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -25,6 +26,7 @@ pub use clock::Clock;
 pub use question::{Question, Said};
 pub use table::Table;
 pub use text::{Ink, Text};
+pub use waiting::Waiting;
 
 /// When colour is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -263,6 +265,11 @@ impl Ui {
     /// What is shown live while a rollout runs.
     pub fn board(&self) -> Board {
         if self.is_live() { Board::live(self.err) } else { Board::off() }
+    }
+
+    /// A line for what is being waited for; draws where somebody watches.
+    pub fn waiting(&self) -> Waiting {
+        if self.is_live() { Waiting::live() } else { Waiting::off() }
     }
 
     /// A story's line while a board is shown: above it.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use friday_core::controller::effect::{Effect, EffectId, Owed};
 use friday_core::controller::input::{Input, Outcome};
-use friday_wire::{Answer, Fence, HealthSpec, HostName, Request, Sample, Streak};
+use friday_wire::data::{DataAnswer, DataRequest};
+use friday_wire::{Answer, DatabaseName, Fence, HealthSpec, HostName, Request, Sample, Streak};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::clock;
+use crate::data::{DataError, Databases};
 use crate::fleet::{AskError, Fleet, UpgradeError};
 use crate::hook::{self, CommandEnd, ShellCommand};
 use crate::probe::{ProbeTarget, Prober};
@@ -28,6 +30,7 @@ pub(super) const SHIPPING_MAX: usize = 64;
 #[derive(Debug, Clone)]
 pub(super) struct World {
     pub(super) fleet: Fleet,
+    pub(super) databases: Databases,
     pub(super) from: ShipFrom,
     pub(super) directory: PathBuf,
     pub(super) progress: ProgressSender,
@@ -46,9 +49,9 @@ pub(super) async fn run(world: World, id: EffectId, owed: Owed, inputs: mpsc::Se
         }
         Effect::Upgrade { host, fence } => world.upgrade(&host, &fence, deadline).await,
         Effect::Hook { name, command, env } => world.hook(&name, &command, &env, deadline).await,
-        Effect::Point { database, .. } => Outcome::Failed {
-            why: format!("this friday cannot make restore points of `{database}` yet"),
-        },
+        Effect::Point { database, name, timeout_ms } => {
+            world.point(&database, name, timeout_ms, deadline).await
+        }
         Effect::Follow { host, request, every_ms, timeout_ms } => {
             let pace = Pace { every: ms(every_ms), timeout: ms(timeout_ms) };
             return world.follow(&id, &host, &request, pace, &inputs).await;
@@ -120,6 +123,29 @@ impl World {
             CommandEnd::Done => Outcome::Done,
             CommandEnd::Failed { why } => Outcome::Failed { why },
             CommandEnd::Unknown { why } => Outcome::Unknown { why },
+        }
+    }
+
+    async fn point(
+        &self,
+        database: &DatabaseName,
+        name: String,
+        timeout_ms: u64,
+        deadline: Instant,
+    ) -> Outcome {
+        let limit = deadline.saturating_duration_since(Instant::now());
+        let request = |database| DataRequest::Point { database, name, timeout_ms };
+        let asked = self.databases.ask(database, limit, request, |_| {});
+        match timeout_at(deadline, asked).await {
+            Ok(Ok(DataAnswer::Pointed { point })) => Outcome::Pointed(Box::new(point)),
+            Ok(Ok(_)) => Outcome::Unknown { why: "it answered another question".to_owned() },
+            Ok(Err(DataError::Lost(error))) => Outcome::Unknown { why: error.to_string() },
+            Ok(Err(DataError::Failed { why, help, .. })) => {
+                let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+                Outcome::Failed { why: why + &help }
+            }
+            Ok(Err(error)) => Outcome::Failed { why: error.to_string() },
+            Err(_) => Outcome::Unknown { why: "it was not made in time".to_owned() },
         }
     }
 

@@ -51,7 +51,8 @@ const SCRIPT: &str = concat!(
     "good \"$t\" && chmod 700 \"$t\" && mv -f \"$t\" \"$p\" ",
     "|| { rm -f \"$t\"; fail program \"$d\"; }; mark; ",
     ") || exit; fi; ",
-    "f=$5; w=$6; shift 7; ",
+    "f=$5; w=$6; n=$7; shift 7; ",
+    "[ \"$n\" != friday-data ] || exec \"$p\" connect --base \"$d\" --fleet \"$f\"; ",
     "exec \"$p\" connect --dir \"$d\" --fleet \"$f\" --host \"$w\" \"$@\"",
 );
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 use friday_core::config::{Address, LoginSettings};
 use friday_core::time::Timestamp;
 use friday_edge::clock;
+use friday_edge::data::Databases;
+use friday_edge::fleet::data::DataSetup;
 use friday_edge::fleet::{Fleet, FleetSetup, HostProgram};
 use friday_edge::progress::ProgressSender;
 use friday_edge::release_source::{SourceLimits, SourcedRelease, read_release};
@@ -72,6 +74,14 @@ impl Bench {
 
     pub fn fleet(&self, hosts: &[&str]) -> Fleet {
         Fleet::new(self.setup(hosts, host_program()))
+    }
+
+    /// A configuration that guards nothing.
+    pub fn no_databases(&self) -> Databases {
+        let FleetSetup { fleet, login, base, version, progress, .. } =
+            self.setup(&[], host_program());
+        let program = HostProgram::beside_databases(&b""[..]);
+        Databases::new(DataSetup { fleet, login, base, program, version, progress }, Vec::new())
     }
 
     /// A release of these files, in the stock.

@@ -36,6 +36,7 @@ impl Desk {
         let (telling, progress) = sync_channel(1_000);
         let setup = DispatcherSetup {
             fleet: bench.fleet(&["a", "b"]),
+            databases: bench.no_databases(),
             stock: bench.stock.clone(),
             secrets: bench.secrets.clone(),
             bandwidth: friday_edge::bandwidth::Bandwidth::default(),

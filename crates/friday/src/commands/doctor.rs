@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use clap::Args;
-use friday_core::config::settings::Address;
+use friday_core::config::settings::{Address, DatabaseSettings};
 use friday_core::doctor::{As, Finding, Fix, Verdict, Wanted, judge, profile};
 use friday_core::view::words::{count, names};
 use friday_wire::HostName;
+use friday_wire::data::{self, DataAnswer, DataRequest, FindingState};
 use serde::Serialize;
 
 use crate::cli::Global;
 use crate::context::Context;
+use crate::data_work::{DataWork, LOOK_LIMIT};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::sight::{self, Examined, Found};
@@ -61,6 +63,7 @@ pub fn run(ui: &Ui, global: &Global, args: &DoctorArgs) -> Result<Exit, CommandE
             }
         }
     }
+    findings.extend(databases(ui, &context)?);
     let of = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let (missing, warnings) = (of(Verdict::Missing), of(Verdict::Warning));
     if ui.is_json() {
@@ -81,6 +84,42 @@ pub fn run(ui: &Ui, global: &Global, args: &DoctorArgs) -> Result<Exit, CommandE
         missing if missing == silent => Exit::Unreachable,
         _ => Exit::Refused,
     })
+}
+
+/// What is possible with each guarded database as it is set up.
+fn databases(ui: &Ui, context: &Context) -> Result<Vec<Finding>, CommandError> {
+    if context.settings.databases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let work = DataWork::new(ui, context)?;
+    let mut findings = Vec::new();
+    for database in work.chosen(None)? {
+        let host = Some(&database.host);
+        let request = |database| DataRequest::Examine { database };
+        match work.look(&database.name, LOOK_LIMIT, request) {
+            Ok(DataAnswer::Examined { findings: seen }) => {
+                findings.extend(seen.iter().map(|seen| of_database(database, seen)));
+            }
+            Ok(_) => findings.push(Finding::missing(host, "database", "it answers something else")),
+            Err(error) => {
+                let why = error.causes().first().map_or(error.message(), String::as_str);
+                let says = format!("`{}`: {why}", database.name);
+                findings.push(Finding::missing(host, "database", says));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+fn of_database(database: &DatabaseSettings, seen: &data::Finding) -> Finding {
+    let (host, name) = (Some(&database.host), &database.name);
+    let help = seen.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    let says = format!("`{name}`, {}: {}{help}", seen.subject, seen.says);
+    match seen.state {
+        FindingState::Good => Finding::good(host, "database", says),
+        FindingState::Warn => Finding::warning(host, "database", says),
+        FindingState::Bad => Finding::missing(host, "database", says),
+    }
 }
 
 fn unreached(host: &HostName, examined: Option<&Examined>) -> Finding {

@@ -37,15 +37,16 @@ impl Bystander {
         Ok(bystander)
     }
 
-    /// Takes in what is new, and draws it where somebody looks.
+    /// Takes in what is new, and draws it where somebody looks. Gives what is new.
     ///
     /// # Errors
     /// When it cannot be read, or is damaged.
-    pub fn read(&mut self, ui: Option<&Ui>) -> Result<(), CommandError> {
+    pub fn read(&mut self, ui: Option<&Ui>) -> Result<Vec<Event>, CommandError> {
         let records = self
             .store
             .read_after(self.position.seq)
             .map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
+        let mut fresh = Vec::with_capacity(records.len());
         for record in &records {
             let event = record.open(&self.position).map_err(|error| damaged(&error))?;
             let lines = self.chronicle.take_in(record.at, &event);
@@ -54,8 +55,9 @@ impl Bystander {
             if let Some(ui) = ui.filter(|ui| !ui.is_json()).filter(drawn) {
                 lines.iter().for_each(|line| ui.story(line));
             }
+            fresh.push(event);
         }
-        Ok(())
+        Ok(fresh)
     }
 
     /// A push that is under way.
@@ -64,25 +66,22 @@ impl Bystander {
         open.map(|view| view.rollout.clone())
     }
 
-    /// Appends a fact. Where it is not known whether it was written, `is_there` says so from what was read anew.
+    /// Appends a fact, which no other fact equals: where it is not known whether it was written, it is looked for.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn append(
-        &mut self,
-        event: &Event,
-        is_there: impl Fn(&Chronicle) -> bool,
-    ) -> Result<(), CommandError> {
+    pub fn append(&mut self, event: &Event) -> Result<(), CommandError> {
         let mut why = String::new();
         for _ in 0..TRIES_MAX {
             let record = Record::after(&self.position, now(), event);
             match self.store.append(&self.position, &[record]) {
                 Ok(()) => return Ok(()),
-                Err(AppendError::Moved) => self.read(None)?,
+                Err(AppendError::Moved) => {
+                    self.read(None)?;
+                }
                 Err(error) => {
                     why = error.to_string();
-                    self.read(None)?;
-                    if is_there(&self.chronicle) {
+                    if self.read(None)?.contains(event) {
                         return Ok(());
                     }
                 }

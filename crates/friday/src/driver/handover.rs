@@ -52,9 +52,7 @@ pub fn ask(
             .hint("`friday status` shows what is there"));
     }
     let event = Event::Requested { rollout: id.clone(), person: identity::person(), request };
-    let is_there =
-        |chronicle: &Chronicle| chronicle.requests.iter().any(|known| known.rollout == *id);
-    match watched.append(&event, is_there) {
+    match watched.append(&event) {
         Ok(()) => {}
         Err(_) if is_rollback => return Ok(None),
         Err(error) => return Err(error),

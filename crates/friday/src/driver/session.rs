@@ -33,6 +33,7 @@ use super::outcome::{self, ResultView};
 use super::place::{Place, WithoutFile};
 use super::{POLL, Purpose, meeting, noun};
 use crate::context::Context;
+use crate::data_work::databases;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::journal::{damaged, not_opened};
@@ -131,6 +132,7 @@ impl<'a> Session<'a> {
         };
         let setup = DispatcherSetup {
             fleet: fleet.clone(),
+            databases: databases(context, progress_in.clone()),
             stock: kept.stock.clone(),
             secrets: kept.secrets.clone(),
             bandwidth: friday_edge::bandwidth::Bandwidth::new(context.settings.bandwidth),

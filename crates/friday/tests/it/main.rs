@@ -2,6 +2,7 @@
 //! everything it says on stdout and stderr with its exit status.
 
 mod comfort;
+mod databases;
 mod documents;
 mod first_steps;
 mod interrupted;

@@ -1,0 +1,173 @@
+//! Guarded databases from friday's side: who is asked, with which secrets, and what came of it.
+//!
+//! Each question is a connection of its own, and ends with it: what a dropped question began, the program beside the
+//! database puts away. What an answer means is decided in core.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use friday_core::config::settings::{
+    Address, DatabaseSettings, EngineSettings, RepositoryPlaceSettings, SecretSource,
+};
+use friday_wire::DatabaseName;
+use friday_wire::data::{
+    DataAnswer, DataPhase, DataRequest, Engine, Guarded, Hidden, Repository, RepositoryPlace,
+};
+use tokio::time::Instant;
+
+use crate::fleet::ConnectError;
+use crate::fleet::data::{DataCallError, DataLink, DataProgress, DataSetup};
+use crate::last_lines::shown;
+use crate::secrets::{self, SecretError};
+
+/// The secret's name while it is fetched, in complaints, too.
+const URL: &str = "postgres.url";
+
+/// As above.
+const KEY: &str = "backups.key";
+
+/// The databases of a configuration, connected to nobody.
+#[derive(Debug, Clone)]
+pub struct Databases {
+    setup: DataSetup,
+    databases: Vec<DatabaseSettings>,
+}
+
+/// A question without a good answer. The live database is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The configuration has none of that name.
+    #[error("the configuration has no database `{0}`")]
+    NoSuchDatabase(DatabaseName),
+    /// A password or a key.
+    #[error("database `{database}`: {source}")]
+    Secret {
+        /// Which database.
+        database: DatabaseName,
+        /// Why.
+        #[source]
+        source: SecretError,
+    },
+    /// It was not asked.
+    #[error("`{host}` cannot be reached: {source}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// Why.
+        source: ConnectError,
+    },
+    /// It was, and no answer came.
+    #[error(transparent)]
+    Lost(DataCallError),
+    /// It said no.
+    #[error("{why}")]
+    Failed {
+        /// At what.
+        phase: DataPhase,
+        /// What happened.
+        why: String,
+        /// What to do.
+        help: Option<String>,
+    },
+}
+
+impl Databases {
+    /// Connects to nobody yet.
+    pub fn new(setup: DataSetup, databases: Vec<DatabaseSettings>) -> Self {
+        Self { setup, databases }
+    }
+
+    /// As the configuration has it.
+    ///
+    /// # Errors
+    /// `NoSuchDatabase`.
+    pub fn settings(&self, name: &DatabaseName) -> Result<&DatabaseSettings, DataError> {
+        let found = self.databases.iter().find(|database| database.name == *name);
+        found.ok_or_else(|| DataError::NoSuchDatabase(name.clone()))
+    }
+
+    /// Asks the program beside a database. `watch` hears how far it is.
+    ///
+    /// # Errors
+    /// See [`DataError`]. An answer that is no answer to the question is handed on for the caller to see.
+    pub async fn ask(
+        &self,
+        name: &DatabaseName,
+        limit: Duration,
+        request: impl FnOnce(Guarded) -> DataRequest,
+        watch: impl FnMut(DataProgress),
+    ) -> Result<DataAnswer, DataError> {
+        let deadline = Instant::now() + limit;
+        let settings = self.settings(name)?;
+        let guarded = self.guarded(settings).await?;
+        let unreachable =
+            |source| DataError::Unreachable { host: settings.host.to_string(), source };
+        let mut link = DataLink::open(&self.setup, &settings.host, &settings.address)
+            .await
+            .map_err(unreachable)?;
+        let answer = link.call(request(guarded), deadline, watch).await.map_err(DataError::Lost)?;
+        match answer {
+            DataAnswer::Failed { phase, why, help } => {
+                let help = help.map(|help| shown(&help));
+                Err(DataError::Failed { phase, why: shown(&why), help })
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    async fn guarded(&self, settings: &DatabaseSettings) -> Result<Guarded, DataError> {
+        let mut secrets = self.secrets(settings).await?;
+        let mut secret = |name: &str| secrets.remove(name);
+        let engine = match &settings.engine {
+            EngineSettings::Sqlite { path } => Engine::Sqlite { path: self.there(settings, path) },
+            EngineSettings::Postgres { backup, programs, .. } => Engine::Postgres {
+                // It was asked for above.
+                url: secret(URL).unwrap_or_else(|| Hidden::new("")),
+                backup: backup.clone(),
+                programs: programs.clone(),
+            },
+        };
+        let place = match &settings.repository.place {
+            RepositoryPlaceSettings::Directory { path } => RepositoryPlace::Directory {
+                path: path.as_ref().map(|path| self.there(settings, path)),
+            },
+        };
+        Ok(Guarded {
+            name: settings.name.clone(),
+            engine,
+            repository: Repository { place, key: secret(KEY) },
+            keep: settings.keep,
+            scratch: settings.scratch.as_ref().map(|path| self.there(settings, path)),
+        })
+    }
+
+    /// A path on the database's host: where a directory of this machine plays the host, relative ones are seen from
+    /// the configuration, as everything there is.
+    fn there(&self, settings: &DatabaseSettings, path: &str) -> String {
+        match &settings.address {
+            Address::Ssh { .. } => path.to_owned(),
+            Address::Local { .. } => {
+                let path: PathBuf = self.setup.base.join(path);
+                std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
+            }
+        }
+    }
+
+    async fn secrets(
+        &self,
+        settings: &DatabaseSettings,
+    ) -> Result<BTreeMap<String, Hidden>, DataError> {
+        let mut sources: BTreeMap<String, SecretSource> = BTreeMap::new();
+        if let EngineSettings::Postgres { url, .. } = &settings.engine {
+            sources.insert(URL.to_owned(), url.clone());
+        }
+        if let Some(key) = &settings.repository.key {
+            sources.insert(KEY.to_owned(), key.clone());
+        }
+        let failed = |source| DataError::Secret { database: settings.name.clone(), source };
+        let secrets = secrets::collect(&sources, &self.setup.base).await.map_err(failed)?;
+        let hidden = secrets.values.iter();
+        Ok(hidden.map(|(name, value)| (name.clone(), Hidden::new(value.expose()))).collect())
+    }
+}

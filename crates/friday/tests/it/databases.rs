@@ -1,0 +1,117 @@
+//! Guarded databases with a real SQLite file and the real program beside it, as a person meets them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::sandbox::{Sandbox, config};
+
+const GUARDED: &str = r#"
+[[database]]
+name = "orders"
+host = "local:1"
+sqlite = "data/orders.db"
+backups = { directory = "backups", keep = 3 }
+
+[[database.invariant]]
+name = "no order is without an amount"
+sql = "select id from orders where amount is null"
+"#;
+
+fn guarded() -> Sandbox {
+    let sandbox = Sandbox::fleet();
+    sandbox.write("friday.toml", &format!("{}{GUARDED}", config("local:[1-3]")));
+    sandbox.write("data/.keep", "");
+    run(
+        &sandbox,
+        "pragma journal_mode = wal; create table orders (id integer primary key, amount integer);
+         insert into orders (amount) values (10), (20), (30)",
+    );
+    sandbox
+}
+
+fn database(sandbox: &Sandbox) -> PathBuf {
+    sandbox.path().join("data/orders.db")
+}
+
+fn run(sandbox: &Sandbox, sql: &str) {
+    let connection = rusqlite::Connection::open(database(sandbox)).expect("a database");
+    connection.execute_batch(sql).expect("it runs");
+}
+
+fn sum(path: &Path) -> i64 {
+    let connection = rusqlite::Connection::open(path).expect("a database");
+    let sum = connection.query_row("select sum(amount) from orders", [], |row| row.get(0));
+    sum.expect("a sum")
+}
+
+/// Turns one bit over in the middle of the largest file there.
+fn flip_a_bit(directory: &Path) {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut look = vec![directory.to_owned()];
+    while let Some(directory) = look.pop() {
+        for entry in fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { look.push(path) } else { files.push(path) }
+        }
+    }
+    let size = |path: &PathBuf| fs::metadata(path).expect("a file").len();
+    let largest = files.into_iter().max_by_key(size).expect("a file");
+    let mut bytes = fs::read(&largest).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(largest, bytes).expect("written");
+}
+
+#[test]
+fn no_push_begins_without_a_proven_way_back_for_the_data() {
+    let sandbox = guarded();
+    let refused = sandbox.friday(&["push"]);
+    assert_eq!(refused.exit, 4, "{}", refused.all());
+    assert!(refused.stderr.contains("friday drill"), "{}", refused.all());
+    assert_eq!(sandbox.runs(), ["nothing", "nothing", "nothing"]);
+
+    let backup = sandbox.friday(&["backup"]);
+    assert_eq!(backup.exit, 0, "{}", backup.all());
+    let drill = sandbox.friday(&["drill"]);
+    assert_eq!(drill.exit, 0, "{}", drill.all());
+    assert!(drill.stdout.contains("no order is without an amount: holds"), "{}", drill.all());
+
+    let push = sandbox.friday(&["push"]);
+    assert_eq!(push.exit, 0, "{}", push.all());
+    assert_eq!(sandbox.runs(), ["v1", "v1", "v1"]);
+    let listed = sandbox.friday(&["backup", "list", "--json"]).json();
+    let backups = listed[0]["backups"].as_array().expect("backups").clone();
+    assert!(backups.iter().any(|backup| !backup["point"].is_null()), "{backups:?}");
+    assert_eq!(sum(&database(&sandbox)), 60, "the live database is as it was");
+}
+
+#[test]
+fn a_drill_says_what_is_broken_in_what_it_restored() {
+    let sandbox = guarded();
+    run(&sandbox, "update orders set amount = null where id = 2");
+    assert_eq!(sandbox.friday(&["backup"]).exit, 0);
+    let drill = sandbox.friday(&["drill"]);
+    assert_eq!(drill.exit, 6, "{}", drill.all());
+    assert!(drill.stderr.contains("no order is without an amount"), "{}", drill.all());
+    assert_eq!(sandbox.friday(&["push"]).exit, 4, "a broken copy proves nothing");
+}
+
+#[test]
+fn damage_in_a_backup_fails_its_drill_and_is_found_by_verify() {
+    let sandbox = guarded();
+    assert_eq!(sandbox.friday(&["backup"]).exit, 0);
+    flip_a_bit(&sandbox.path().join("backups"));
+    let drill = sandbox.friday(&["drill"]);
+    assert_eq!(drill.exit, 6, "{}", drill.all());
+    let verify = sandbox.friday(&["backup", "verify"]);
+    assert_eq!(verify.exit, 6, "{}", verify.all());
+    assert_eq!(sum(&database(&sandbox)), 60, "the live database is as it was");
+}
+
+#[test]
+fn without_a_guarded_database_there_is_nothing_to_back_up() {
+    let sandbox = Sandbox::fleet();
+    let backup = sandbox.friday(&["backup"]);
+    assert_eq!(backup.exit, 3, "{}", backup.all());
+    assert!(backup.stderr.contains("no database is guarded"), "{}", backup.all());
+}
