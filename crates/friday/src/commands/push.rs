@@ -3,6 +3,7 @@
 use clap::Args;
 use friday_core::controller::input;
 use friday_core::rollout::plan::Plan;
+use friday_edge::identity;
 use friday_wire::{Part, Ports, RoleName};
 
 use crate::cli::Global;
@@ -18,7 +19,7 @@ use crate::ui::{Ink, Text, Ui};
 /// What to ship.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday push\n  friday push dist/shop-v42.tar.gz\n  friday push releases/v42 --label v42\n  friday push --env staging\n  friday push --only web-2            one host; the others keep the stable release\n  friday push --json | jq -c 'select(.result)'\n\nWith --json, the first line is the estimate of how long it takes.\n\nIt stays in front until the release is stable. On a terminal, Ctrl-C asks: go on, hold it here, or go\nback. Elsewhere it leaves: no further wave starts, and a switch that is not confirmed undoes itself.\nA terminal that is closed holds the push. `friday resume` goes on or back."
+    after_help = "Examples:\n  friday push\n  friday push dist/shop-v42.tar.gz\n  friday push releases/v42 --label v42\n  friday push --env staging\n  friday push --only web-2            one host; the others keep the stable release\n  friday push --override recovery --reason \"the drill's host is down\"\n  friday push --json | jq -c 'select(.result)'\n\nWith --json, the first line is the estimate of how long it takes.\n\nIt stays in front until the release is stable. On a terminal, Ctrl-C asks: go on, hold it here, or go\nback. Elsewhere it leaves: no further wave starts, and a switch that is not confirmed undoes itself.\nA terminal that is closed holds the push. `friday resume` goes on or back."
 )]
 pub struct PushArgs {
     /// Which release.
@@ -27,6 +28,28 @@ pub struct PushArgs {
     /// The files are quarantined, and this is what was fixed elsewhere.
     #[arg(long, value_name = "TEXT")]
     pub fixed: Option<String>,
+    /// Push although this gate refuses; the reason and the person stand in the journal.
+    #[arg(long = "override", value_enum, value_name = "GATE", requires = "reason")]
+    pub overridden: Option<Overridable>,
+    /// Why the gate is overridden.
+    #[arg(long, value_name = "TEXT", requires = "overridden")]
+    pub reason: Option<String>,
+}
+
+/// A gate that a person may override.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Overridable {
+    /// A guarded database's recovery is not proven by a drill.
+    Recovery,
+}
+
+impl PushArgs {
+    /// The word of a person who pushes without a proven recovery.
+    fn recovery_override(&self) -> Option<String> {
+        let Some(Overridable::Recovery) = self.overridden else { return None };
+        let reason = self.reason.as_deref().unwrap_or_default();
+        Some(format!("{reason} ({})", identity::person()))
+    }
 }
 
 /// Runs it.
@@ -41,7 +64,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
     // Handshakes go on while the release is read.
     let early = Early::begin(&context)?;
     let prepared = release::prepare(&context, &args.release, Commands::Run, args.fixed.clone())?;
-    let plan = prepared.plan;
+    let plan = Plan { recovery_override: args.recovery_override(), ..prepared.plan };
     release::sign(ui, &context, &plan.release)?;
     // A push that will be refused takes no time at all.
     if let Ok(journal) = Journal::read(&context)
