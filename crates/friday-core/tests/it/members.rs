@@ -168,6 +168,18 @@ fn to_forget_a_host_nobody_is_asked() {
     assert!(scene.asked.is_empty(), "{:?}", scene.asked);
 }
 
+#[test]
+fn an_old_host_program_is_not_renamed_and_nobody_hears_of_the_name() {
+    let mut scene = Scene::with_hosts(3);
+    let fleet = renamed(&mut scene);
+    scene.host("www-1").wire = 0;
+    let change = MemberChange::Rename { from: host("web-1"), to: host("www-1") };
+    let _ = change_in(&mut scene, "rename", change, fleet);
+    let old = Reason::HostProgramOld { host: host("www-1") };
+    assert_eq!(scene.end("rename"), &End::Refused { reasons: vec![old] });
+    assert_eq!(scene.count_all("raise"), 0, "a raise tells hosts that know no keeper the new name");
+}
+
 /// The configuration calls the first host `www-1` now.
 fn renamed(scene: &mut Scene) -> FleetPlan {
     let mut fleet = scene.fleet();

@@ -153,18 +153,27 @@ fn change_member(view: View<'_>, truth: &Truth, change: &MemberChange) -> Vec<Ev
         MemberChange::Rename { to, .. } => (to, RoundAsk::Rename),
         MemberChange::Forget { .. } => return Vec::new(),
     };
-    let speaks = view.rollout.seen.get(host).map(|seen| seen.facts.wire);
-    match speaks {
-        _ if !view.rollout.heads.contains_key(host) => {
-            let why = "it did not answer the raise".to_owned();
-            let reasons = vec![Reason::Unreachable { host: host.clone(), why }];
-            view.wind_up(End::Unreachable { reasons })
-        }
-        Some(version) if version < friday_wire::WIRE_MEMBERS => {
-            refuse(Reason::HostProgramOld { host: host.clone() })
-        }
-        _ => vec![round::begin(view, ask, vec![host.clone()])],
+    if let Some(reason) = too_old(view) {
+        return refuse(reason);
     }
+    if !view.rollout.heads.contains_key(host) {
+        let why = "it did not answer the raise".to_owned();
+        let reasons = vec![Reason::Unreachable { host: host.clone(), why }];
+        return view.wind_up(End::Unreachable { reasons });
+    }
+    vec![round::begin(view, ask, vec![host.clone()])]
+}
+
+/// What the read says of a host whose program knows no members: nothing is raised then, for a raise under
+/// a name that no host takes would leave that name, as the keeper's, on hosts that know none.
+pub fn too_old(view: View<'_>) -> Option<Reason> {
+    let host = match change(view)? {
+        MemberChange::Remove { host } => host,
+        MemberChange::Rename { to, .. } => to,
+        MemberChange::Forget { .. } => return None,
+    };
+    let version = view.rollout.seen.get(host)?.facts.wire;
+    (version < friday_wire::WIRE_MEMBERS).then(|| Reason::HostProgramOld { host: host.clone() })
 }
 
 /// It left, or has its new name; a keeper's new name is told to all.

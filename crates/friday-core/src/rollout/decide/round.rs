@@ -135,6 +135,9 @@ fn read(view: View<'_>, round: &Round) -> Vec<Event> {
     if let Intent::Look { .. } = &*view.rollout.intent {
         return act::looked(view);
     }
+    if let Some(reason) = act::too_old(view) {
+        return vec![view.end(End::Refused { reasons: vec![reason] })];
+    }
     let highest = view.rollout.reads.values().map(|head| head.fence.number).max().unwrap_or(0);
     raise(view, highest + 1)
 }
