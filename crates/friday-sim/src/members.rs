@@ -321,7 +321,11 @@ impl World {
             self.keeper = known.clone();
             return self.keeper_command(laptop, known);
         }
-        match server.filter(|server| self.hosts[*server].configured.is_some()) {
+        // A rename that was broken off is made again; a program that takes no names was told one by a raise only.
+        let takes_names = |at: &usize| {
+            self.hosts[*at].configured.is_some() && self.hosts[*at].wire >= WIRE_MEMBERS
+        };
+        match server.filter(takes_names) {
             Some(server) => self.rename_from(laptop, known, server),
             None => {
                 let keeper = self.keeper.clone();
