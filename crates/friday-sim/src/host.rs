@@ -70,8 +70,8 @@ pub(crate) struct Watch {
     pub(crate) armed: Option<ArmedWatch>,
     /// Friday took this host out of rotation while it served well, and it does not serve yet.
     pub(crate) taken_out: bool,
-    /// When the host answered an observation while it truly served this release.
-    pub(crate) seen_well: Option<(u64, Option<ReleaseId>)>,
+    /// When the host last answered an observation while it truly served this release, by the journal of whoever asked.
+    pub(crate) seen_well: BTreeMap<usize, (u64, Option<ReleaseId>)>,
     pub(crate) has_served: bool,
     /// Nothing ran here, for the migration of this rollout, in this boot.
     pub(crate) stopped: Option<(RolloutId, u64)>,

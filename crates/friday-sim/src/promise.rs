@@ -25,6 +25,7 @@ use crate::world::World;
 
 mod beside;
 mod data;
+mod seen;
 
 /// What the checks keep of a rollout, from its own journal.
 #[derive(Debug, Clone, Default)]
@@ -296,22 +297,6 @@ impl World {
         }
     }
 
-    /// A host answers an observation: what it truly serves now.
-    pub(crate) fn remember_what_was_seen(&mut self, host: usize) {
-        let now = self.now;
-        let rotation = self.options.rotation;
-        let machine = &mut self.hosts[host];
-        let running = machine.in_rotation(rotation);
-        let well = match running {
-            None => machine.apps.is_empty().then_some(None),
-            Some(app) => (app.passes(now) || app.passes(now.saturating_sub(NOTICE_MS)))
-                .then_some(Some(app.app.release)),
-        };
-        if let Some(release) = well {
-            machine.watch.seen_well = Some((now, release));
-        }
-    }
-
     /// What a laptop's journal gained in its last turn.
     pub(crate) fn read_news(&mut self, laptop: usize) {
         let Some(ledger) = self.laptops[laptop].process.as_ref().map(|driver| driver.ledger) else {
@@ -332,7 +317,7 @@ impl World {
                     self.learn(&event);
                     self.the_gate_goes_by_drills(laptop, &event);
                     self.summaries[ledger].take_in(&event);
-                    self.check_end(&event);
+                    self.check_end(ledger, &event);
                 }
                 Err(error) => self.fail(FailureClass::Audit, error.to_string()),
             }
@@ -391,7 +376,7 @@ impl World {
         }
     }
 
-    fn check_end(&mut self, event: &Event) {
+    fn check_end(&mut self, ledger: usize, event: &Event) {
         if let Event::Held { reasons, .. } = event {
             self.reasons.extend(reasons.iter().cloned());
         }
@@ -406,11 +391,11 @@ impl World {
         let Some(known) = self.known.get(rollout).cloned() else { return };
         match end {
             End::Stable | End::Converged => {
-                self.done_means_every_host_was_seen_well(rollout, &known)
+                self.done_means_every_host_was_seen_well(ledger, rollout, &known)
             }
             End::Apart { hosts } => {
                 let known = Known { hosts: hosts.clone(), ..known.clone() };
-                self.done_means_every_host_was_seen_well(rollout, &known);
+                self.done_means_every_host_was_seen_well(ledger, rollout, &known);
             }
             End::Done => self.members_are_as_the_act_says(&known),
             End::Refused { reasons } if known.is_rollback => {
@@ -431,28 +416,6 @@ impl World {
             {
                 self.keeper = known.clone();
             }
-        }
-    }
-
-    /// Promise 6.
-    fn done_means_every_host_was_seen_well(&mut self, rollout: &RolloutId, known: &Known) {
-        for host in &known.hosts {
-            let Some(number) = self.numbers.get(host) else { continue };
-            let seen = self.hosts[*number].watch.seen_well;
-            // What runs apart on purpose a sweep leaves as it is.
-            let apart = self.hosts[*number].durable.head.runs_apart();
-            let is_meant = |release: Option<ReleaseId>| {
-                release == known.release || (!known.is_push && apart.is_some() && release == apart)
-            };
-            if seen.is_some_and(|(at, release)| at >= known.observed_since && is_meant(release)) {
-                continue;
-            }
-            let what = format!(
-                "{rollout} is called done with {} on every host, and {host} was not seen so: {}",
-                self.catalog.label(known.release.as_ref()),
-                self.describe(*number)
-            );
-            return self.fail(FailureClass::Safety, what);
         }
     }
 

@@ -319,7 +319,7 @@ impl World {
             if let Some(key) = unsealed {
                 seen.last = Some(StepReport { key, state: StepState::NeverSeen });
             }
-            self.remember_what_was_seen(host);
+            self.remember_what_was_seen(host, call);
             self.remember_what_was_not_executed(host, seen.last.as_ref());
         }
         let Some(process) = self.hosts[host].process.as_mut() else { return };
