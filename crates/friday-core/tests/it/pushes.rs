@@ -112,13 +112,22 @@ fn waves_are_switched_within_the_budget_and_soak_between() {
 
 #[test]
 fn a_refused_lease_refuses_the_push_and_nothing_is_opened() {
+    refused_for_a_lease_on("web-1");
+}
+
+#[test]
+fn a_lease_that_lives_on_a_former_keeper_refuses_the_push_too() {
+    refused_for_a_lease_on("web-2");
+}
+
+fn refused_for_a_lease_on(host: &str) {
     let mut scene = Scene::with_hosts(3);
     let lease = Lease {
         start: StartId::new("other"),
         holder: "bela@desk".to_owned(),
         remaining_ms: 41_500,
     };
-    scene.script("web-1", "raise", answers(Answer::Refused(Refusal::Leased { lease })));
+    scene.script(host, "raise", answers(Answer::Refused(Refusal::Leased { lease })));
     let plan = scene.plan();
     let _ = scene.push("push", plan);
     scene.run();

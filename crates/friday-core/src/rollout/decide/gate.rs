@@ -59,7 +59,7 @@ pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) ->
     let mut judged = vec![
         reachable(view, raised),
         unlocked(view, truth),
-        lease(view, raised),
+        lease_of_a_push(view, raised),
         nothing_open(view, truth),
         quarantine(view, plan, truth),
         way_back(view, plan, truth),
@@ -271,6 +271,26 @@ pub fn lease(view: View<'_>, raised: &Round) -> Judged {
         Some(HostAnswer::Seen { .. } | HostAnswer::Ok) | None => {
             Judged::refuse(Gate::Lease, keeper_silent(keeper, "it was not asked".to_owned()))
         }
+    }
+}
+
+/// Nor may another host keep a lease that lives: one that was the keeper before does not let the push in,
+/// and would be found to fail in its wave.
+fn lease_of_a_push(view: View<'_>, raised: &Round) -> Judged {
+    let judged = lease(view, raised);
+    let kept = raised.answers().find_map(|(_, answer)| match answer {
+        Some(HostAnswer::Refused { refusal: Refusal::Leased { lease } }) => Some(lease),
+        _ => None,
+    });
+    match kept {
+        Some(lease) if judged.refuses.is_none() => Judged::refuse(
+            Gate::Lease,
+            Reason::Leased {
+                holder: lease.holder.clone(),
+                remaining_secs: lease.remaining_ms.div_ceil(1_000),
+            },
+        ),
+        _ => judged,
     }
 }
 
