@@ -73,6 +73,8 @@ pub(crate) struct Watch {
     /// When the host last answered an observation while it truly served this release, by the journal of whoever asked.
     pub(crate) seen_well: BTreeMap<usize, (u64, Option<ReleaseId>)>,
     pub(crate) has_served: bool,
+    /// When it left the fleet.
+    pub(crate) left: Option<u64>,
     /// Nothing ran here, for the migration of this rollout, in this boot.
     pub(crate) stopped: Option<(RolloutId, u64)>,
 }

@@ -153,6 +153,7 @@ impl World {
         machine.process_epoch = before.process_epoch;
         (machine.disk, machine.sick_until) = (before.disk, before.sick_until);
         machine.wire = WIRE_VERSION;
+        machine.watch.left = before.watch.left;
         calls.into_values().for_each(|caller| self.breaks(caller));
     }
 
@@ -199,6 +200,7 @@ impl World {
         }
         self.note(|world| format!("{} has left the fleet", world.hosts[host].name));
         self.wipe(host);
+        self.hosts[host].watch.left = Some(self.now);
         self.reply(host, caller, Answer::Ok);
     }
 
@@ -272,8 +274,13 @@ impl World {
             Some(MemberChange::Remove { host }) => {
                 let Some(number) = self.numbers.get(host).copied() else { return };
                 let left = &self.hosts[number];
+                // It was empty when it left; under a higher fence others may have pushed to it since, before
+                // this laptop heard that it left.
+                let has_left = left.watch.left.is_some_and(|at| at >= known.observed_since);
+                let higher = known.fence.as_ref().is_some_and(|own| left.durable.head.fence > *own);
                 let runs = !left.apps.is_empty() || !left.processes.is_empty();
-                if runs || !left.trees.is_empty() || left.durable.head.current.is_some() {
+                let holds = runs || !left.trees.is_empty() || left.durable.head.current.is_some();
+                if !has_left || (holds && !higher) {
                     let what = format!("{host} was removed, and is: {}", self.describe(number));
                     return self.fail(FailureClass::Safety, what);
                 }

@@ -15,7 +15,7 @@ use friday_core::reason::Reason;
 use friday_node::operation::Course;
 use friday_node::{Action, Direction};
 use friday_wire::{
-    DatabaseName, HostName, ReleaseId, RolloutId, RolloutKind, StepReport, StepState, Undo,
+    DatabaseName, Fence, HostName, ReleaseId, RolloutId, RolloutKind, StepReport, StepState, Undo,
 };
 
 use crate::failure::FailureClass;
@@ -40,6 +40,8 @@ pub(crate) struct Known {
     /// Its plan stops every host for the migration.
     pub(crate) stops_all: bool,
     pub(crate) observed_since: u64,
+    /// What it raised.
+    pub(crate) fence: Option<Fence>,
     /// What it makes of the fleet's members.
     pub(crate) change: Option<MemberChange>,
     /// The databases that it guards.
@@ -47,9 +49,6 @@ pub(crate) struct Known {
     /// Their recovery was found proven.
     pub(crate) recovery_passed: bool,
 }
-
-/// How long a host may not notice that its application fails: three probes and their timeouts.
-const NOTICE_MS: u64 = 25_000;
 
 /// Records at a journal's end among which a torn turn would lie.
 const LAST_TURN: usize = 16;
@@ -347,6 +346,7 @@ impl World {
                         _ => false,
                     },
                     observed_since: self.now,
+                    fence: None,
                     change: match &**intent {
                         Intent::Members { change, .. } => Some(change.clone()),
                         _ => None,
@@ -364,6 +364,11 @@ impl World {
             Event::RolloutBound { rollout, open, .. } => {
                 if let Some(known) = self.known.get_mut(rollout) {
                     known.release = open.release;
+                }
+            }
+            Event::FenceChosen { rollout, fence } => {
+                if let Some(known) = self.known.get_mut(rollout) {
+                    known.fence = Some(fence.clone());
                 }
             }
             Event::RoundBegun { rollout, ask: RoundAsk::Observe, .. } => {
@@ -545,9 +550,10 @@ impl World {
 }
 
 /// The kinds of records that a check or a summary reads; the others are not parsed, to be fast.
-const CHECKED_KINDS: [&str; 8] = [
+const CHECKED_KINDS: [&str; 9] = [
     "rollout_begun",
     "round_begun",
+    "fence_chosen",
     "gate_judged",
     "rollout_bound",
     "host_failed",

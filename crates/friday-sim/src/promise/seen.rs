@@ -3,9 +3,12 @@
 use friday_node::CallId;
 use friday_wire::{ReleaseId, RolloutId};
 
-use super::{Known, NOTICE_MS};
+use super::Known;
 use crate::failure::FailureClass;
 use crate::world::World;
+
+/// How long a host may not notice that its application fails: three probes and their timeouts.
+const NOTICE_MS: u64 = 25_000;
 
 impl World {
     /// A host answers an observation: what it truly serves now. What another journal's driver sees later
