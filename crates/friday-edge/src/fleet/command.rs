@@ -52,7 +52,7 @@ const SCRIPT: &str = concat!(
     "|| { rm -f \"$t\"; fail program \"$d\"; }; mark; ",
     ") || exit; fi; ",
     "f=$5; w=$6; n=$7; shift 7; ",
-    "[ \"$n\" != friday-data ] || exec \"$p\" connect --base \"$d\" --fleet \"$f\"; ",
+    "case $n in friday-data) exec \"$p\" connect --base \"$d\" --fleet \"$f\" ;; esac; ",
     "exec \"$p\" connect --dir \"$d\" --fleet \"$f\" --host \"$w\" \"$@\"",
 );
 
