@@ -24,7 +24,7 @@ use crate::host_program::DATA_PROGRAM;
 use crate::sight;
 use crate::ui::{Ui, now};
 
-/// How long a backup may take. It says how far it is all the time, and a silent one is given up much sooner.
+/// How long a backup may take. That the line is dead, ssh notices much sooner.
 const BACKUP_LIMIT: Duration = Duration::from_secs(24 * 3_600);
 
 /// How long a short question may take: a list, a look at what is possible.

@@ -27,9 +27,6 @@ use crate::progress::ProgressSender;
 /// The longest that making a connection may take; as for friday-host, most of it is the program's way over a slow line.
 const CONNECTING_LIMIT: Duration = Duration::from_secs(1_800);
 
-/// The program says at least every few seconds how far it is; who is silent for so long is gone.
-const SILENCE_LIMIT: Duration = Duration::from_secs(120);
-
 /// The number of the hello; calls count on from it.
 const HELLO_NUMBER: u64 = 0;
 
@@ -124,12 +121,15 @@ impl DataLink {
         let call = Call { number: self.number, request };
         let frame = frame::json_frame(&call)
             .map_err(|error| DataCallError::Lost { why: error.to_string() })?;
-        if self.far.stdin.write_all(&frame).await.is_err() {
-            return Err(self.lost().await);
+        match timeout_at(deadline, self.far.stdin.write_all(&frame)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(self.lost().await),
+            Err(_) => return Err(DataCallError::Late),
         }
         loop {
-            let quiet = deadline.min(Instant::now() + SILENCE_LIMIT);
-            let Ok(read) = timeout_at(quiet, read_frame(&mut self.far.stdout)).await else {
+            // Silence means nothing: one check of a large database says nothing for an hour. That a line is
+            // dead, ssh notices.
+            let Ok(read) = timeout_at(deadline, read_frame(&mut self.far.stdout)).await else {
                 return Err(DataCallError::Late);
             };
             let reply: Reply<DataAnswer> = match read {
