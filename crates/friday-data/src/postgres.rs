@@ -83,6 +83,10 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
         DataRequest::Hello { .. }
         | DataRequest::List { .. }
         | DataRequest::Verify { .. }
+        | DataRequest::Open { .. }
+        | DataRequest::Watched { .. }
+        | DataRequest::JudgeOpen { .. }
+        | DataRequest::Shut { .. }
         | DataRequest::Clean { .. } => Err(Failure::new("this is not asked of an engine")),
     }
 }

@@ -60,13 +60,15 @@ pub fn limit(request: &DataRequest) -> Duration {
             LOOK_LIMIT
         }
         DataRequest::Point { timeout_ms, .. }
+        | DataRequest::Open { timeout_ms, .. }
         | DataRequest::Drill { timeout_ms, .. }
         | DataRequest::Restore { timeout_ms, .. } => Duration::from_millis(*timeout_ms),
-        DataRequest::Judge { invariants, .. } => {
+        DataRequest::Judge { invariants, .. } | DataRequest::JudgeOpen { invariants, .. } => {
             let asked =
                 invariants.iter().fold(0_u64, |sum, one| sum.saturating_add(one.timeout_ms));
             LOOK_LIMIT.saturating_add(Duration::from_millis(asked)).min(WHOLE_LIMIT)
         }
+        DataRequest::Watched { .. } | DataRequest::Shut { .. } => LOOK_LIMIT,
         DataRequest::Backup { .. } | DataRequest::Verify { .. } | DataRequest::Clean { .. } => {
             WHOLE_LIMIT
         }
@@ -91,6 +93,10 @@ fn give_way(request: &DataRequest) {
         | DataRequest::Point { .. }
         | DataRequest::List { .. }
         | DataRequest::Judge { .. }
+        | DataRequest::Open { .. }
+        | DataRequest::Watched { .. }
+        | DataRequest::JudgeOpen { .. }
+        | DataRequest::Shut { .. }
         | DataRequest::Restore { .. } => {}
     }
 }
@@ -158,6 +164,10 @@ fn database_of(request: &DataRequest) -> Option<&Guarded> {
         | DataRequest::Drill { database, .. }
         | DataRequest::Judge { database, .. }
         | DataRequest::Restore { database, .. }
+        | DataRequest::Open { database, .. }
+        | DataRequest::Watched { database }
+        | DataRequest::JudgeOpen { database, .. }
+        | DataRequest::Shut { database }
         | DataRequest::Clean { database } => Some(database),
     }
 }

@@ -198,6 +198,10 @@ pub fn perform(
         DataRequest::Hello { .. }
         | DataRequest::List { .. }
         | DataRequest::Verify { .. }
+        | DataRequest::Open { .. }
+        | DataRequest::Watched { .. }
+        | DataRequest::JudgeOpen { .. }
+        | DataRequest::Shut { .. }
         | DataRequest::Clean { .. } => Err(Failure::new("this is not asked of an engine")),
     }
 }

@@ -1,7 +1,7 @@
 //! What friday and the program beside a guarded database say to each other.
 //!
 //! Nouns only, as everywhere in this crate: which database ([`guarded`]), what is asked of it
-//! ([`request`]), what came of it ([`report`]), and what must hold in it ([`invariant`]). A connection
+//! ([`request`]), what came of it ([`report`], [`rehearsal`]), and what must hold in it ([`invariant`]). A connection
 //! has one call at a time; while it is worked on, any number of [`DataAnswer::Progress`] may come before
 //! its answer. Whoever closes the connection ends what was asked: the program then puts away what it began.
 //!
@@ -9,11 +9,16 @@
 
 pub mod guarded;
 pub mod invariant;
+pub mod rehearsal;
 pub mod report;
 pub mod request;
 
 pub use guarded::{Engine, Guarded, Hidden, PostgresBackup, Repository, RepositoryPlace};
 pub use invariant::{Invariant, InvariantResult, Judged, Rule};
+pub use rehearsal::{
+    Blocked, CopyAddress, CopySeen, LockSeen, OpenedCopy, RehearsalReport, RehearsalStep,
+    RehearsedStep, SchemaChange, StepResult,
+};
 pub use report::{
     Backup, Check, DataPhase, DrillReport, Finding, FindingState, PhaseTime, Position,
     RestorePoint, ScratchFacts, VerifyReport,

@@ -25,6 +25,7 @@ pub mod signature;
 pub mod step;
 pub mod supervisor;
 pub mod timetable;
+pub mod trial;
 pub mod undo;
 
 pub use adopted::Adopted;

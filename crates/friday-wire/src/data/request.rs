@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guarded::Guarded;
 use super::invariant::{Invariant, Judged};
+use super::rehearsal::{CopySeen, OpenedCopy};
 use super::report::{
     Backup, DataPhase, DrillReport, Finding, Position, RestorePoint, VerifyReport,
 };
@@ -86,6 +87,33 @@ pub enum DataRequest {
         /// How long it may take, milliseconds.
         timeout_ms: u64,
     },
+    /// Restores a copy that a release may write to: never the copy that a drill left, which stays as it is. It lives
+    /// until `Shut`, or until the connection closes. One at a time. Answer: `Opened`.
+    Open {
+        /// Which database.
+        database: Guarded,
+        /// Where to arrive.
+        target: DrillTarget,
+        /// How long it may take, milliseconds.
+        timeout_ms: u64,
+    },
+    /// What was seen of the opened copy since the last look. Answer: `Seen`.
+    Watched {
+        /// Which database.
+        database: Guarded,
+    },
+    /// Asks the opened copy. Answer: `Judged`.
+    JudgeOpen {
+        /// Which database.
+        database: Guarded,
+        /// What must hold.
+        invariants: Vec<Invariant>,
+    },
+    /// Puts the opened copy away. Answer: `Ok`, also when none is open.
+    Shut {
+        /// Which database.
+        database: Guarded,
+    },
     /// Puts away what drills left, and ends what runs on it. Answer: `Ok`.
     Clean {
         /// Which database.
@@ -160,7 +188,17 @@ pub enum DataAnswer {
         /// What was proved.
         report: Box<DrillReport>,
     },
-    /// To `Judge`.
+    /// To `Open`.
+    Opened {
+        /// It.
+        copy: OpenedCopy,
+    },
+    /// To `Watched`.
+    Seen {
+        /// What was seen.
+        seen: CopySeen,
+    },
+    /// To `Judge` and `JudgeOpen`.
     Judged {
         /// Each, in the order asked.
         invariants: Vec<Judged>,
