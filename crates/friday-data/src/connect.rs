@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use crate::course::{Course, Watch};
 use crate::failure::Failure;
+use crate::opened::Opened;
 use crate::progress::{Outlet, StandardOutput, Teller};
 use crate::request::{self, Beside};
 
@@ -125,12 +126,15 @@ fn answer_all(
     closed: &Arc<AtomicBool>,
 ) -> io::Result<()> {
     let mut greeted = Greeted::NotYet;
+    // What is open between requests goes when this ends, however it does.
+    let mut opened = None;
     while let Ok(asked) = asked.recv() {
         let (number, answer) = match asked {
             Asked::Unclear { number, why } => (number, failed(DataPhase::Find, Failure::new(why))),
             Asked::Call(call) => {
                 let teller = Teller::new(call.number, outlet.clone());
-                (call.number, answer(beside, &call.request, &mut greeted, teller, closed))
+                let state = (&mut greeted, &mut opened);
+                (call.number, answer(beside, &call.request, state, teller, closed))
             }
         };
         if Teller::new(number, outlet.clone()).answer(&answer).is_err() {
@@ -152,7 +156,7 @@ enum Greeted {
 fn answer(
     beside: &Beside,
     request: &DataRequest,
-    greeted: &mut Greeted,
+    (greeted, opened): (&mut Greeted, &mut Option<Opened>),
     teller: Teller,
     closed: &Arc<AtomicBool>,
 ) -> DataAnswer {
@@ -168,7 +172,7 @@ fn answer(
         (_, Greeted::Done) => Ok(()),
     };
     let course = Course::new(Watch::new(closed.clone(), request::limit(request)), teller);
-    done.and_then(|()| request::perform(beside, request, &course))
+    done.and_then(|()| request::perform(beside, request, opened, &course))
         .unwrap_or_else(|failure| failed(course.phase(), failure))
 }
 

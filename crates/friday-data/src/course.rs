@@ -69,6 +69,11 @@ impl Watch {
         Self { closed: self.closed.clone(), limit: limit.min(self.limit), deadline }
     }
 
+    /// Of the same connection, with a time of its own: for what outlives the request that began it.
+    pub fn anew(&self, limit: Duration) -> Self {
+        Self::new(self.closed.clone(), limit)
+    }
+
     /// What is left of the time.
     pub fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

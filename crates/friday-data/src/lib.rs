@@ -14,6 +14,7 @@ mod connect;
 pub mod course;
 pub mod failure;
 pub mod lock;
+mod opened;
 pub mod place;
 pub mod postgres;
 pub mod progress;

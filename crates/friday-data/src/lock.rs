@@ -30,6 +30,8 @@ pub enum LockKind {
     Drill,
     /// A restore for a person.
     Restore,
+    /// A rehearsal's copy, as long as it is open.
+    Rehearsal,
 }
 
 impl LockKind {
@@ -40,6 +42,7 @@ impl LockKind {
             Self::Point => "point",
             Self::Drill => "drill",
             Self::Restore => "restore",
+            Self::Rehearsal => "rehearsal",
         }
     }
 
@@ -49,6 +52,7 @@ impl LockKind {
             Self::Point => "a restore point",
             Self::Drill => "a drill",
             Self::Restore => "a restore",
+            Self::Rehearsal => "a rehearsal",
         }
     }
 }

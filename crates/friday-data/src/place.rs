@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! BASE/FLEET/DATABASE/
-//!     backup.lock  point.lock  drill.lock  restore.lock     one at a time of each; who holds it
+//!     backup.lock  point.lock  drill.lock  restore.lock  rehearsal.lock     one at a time of each; who holds it
 //!     repository/         backups, unless a directory is configured
 //!     scratch/            the copy of a drill, unless a directory is configured
+//!     rehearsal/          the copy that a release may write to, while one is open; beside the scratch
 //!     work/KIND/          what a request needs while it runs; emptied by the next of its kind
 //!     broken/             keys of rows that broke an invariant
 //! DIRECTORY/FLEET/DATABASE/   the same for a configured repository or scratch
@@ -122,6 +123,12 @@ impl Place {
     /// Where the drill's copy lies, if it does.
     pub fn scratch_path(&self) -> &Path {
         &self.scratch
+    }
+
+    /// Where a rehearsal's copy lies, if it does: beside the drill's, and never the same. Whoever makes or removes it
+    /// holds [`LockKind::Rehearsal`].
+    pub fn rehearsal_path(&self) -> PathBuf {
+        self.scratch.with_file_name("rehearsal")
     }
 
     /// An empty directory for what a request needs while it runs. Whoever asks holds that lock, so what is

@@ -28,13 +28,16 @@ pub mod feed;
 pub mod judge;
 pub mod keep;
 pub mod live;
+mod locks;
 pub mod lsn;
 mod newest;
+mod opened;
 mod point;
 pub mod programs;
 pub mod received;
 mod restore;
 mod rpo;
+mod schema;
 pub mod scratch;
 pub mod server;
 pub mod tar_scan;
@@ -44,9 +47,10 @@ use friday_wire::data::{DataAnswer, DataPhase, DataRequest};
 use crate::failure::Failure;
 use crate::lock::{self, LockKind};
 use crate::request::Setting;
-use drill::Wanted;
+use drill::{Proof, Wanted};
 use error::PostgresError;
 use live::described;
+pub use opened::PostgresCopy;
 use server::Server;
 
 /// Does what is asked of this engine.
@@ -69,7 +73,7 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
         }
         DataRequest::Drill { target, invariants, .. } => {
             let _held = lock::take(setting.place, LockKind::Drill)?;
-            let report = drill::drill(setting, Wanted { target, invariants })?;
+            let report = drill::drill(setting, Wanted { target, invariants, proof: Proof::Whole })?;
             Ok(DataAnswer::Drilled { report: Box::new(report) })
         }
         DataRequest::Judge { invariants, .. } => {
@@ -97,6 +101,14 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
 /// When it does not end, or is not ours.
 pub fn clean(setting: &Setting<'_>) -> Result<(), Failure> {
     scratch::put_away(setting.place.scratch_path()).map_err(Into::into)
+}
+
+/// Ends what runs in a directory that this engine made for a copy, and removes it.
+///
+/// # Errors
+/// As [`clean`].
+pub fn put_away(dir: &std::path::Path) -> Result<(), Failure> {
+    scratch::put_away(dir).map_err(Into::into)
 }
 
 fn judge_live(

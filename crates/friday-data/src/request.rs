@@ -11,6 +11,7 @@ use friday_wire::data::{DataAnswer, DataPhase, DataRequest, Engine, Guarded};
 use crate::course::Course;
 use crate::failure::Failure;
 use crate::lock::{self, LockKind};
+use crate::opened::{self, Opened};
 use crate::place::{self, Place};
 use crate::postgres;
 use crate::repository::{self, Repository};
@@ -101,13 +102,14 @@ fn give_way(request: &DataRequest) {
     }
 }
 
-/// Does what is asked.
+/// Does what is asked. `opened`: the copy that this connection has open.
 ///
 /// # Errors
 /// Why it could not be done; at which phase is known by the course.
 pub fn perform(
     beside: &Beside,
     request: &DataRequest,
+    opened: &mut Option<Opened>,
     course: &Course,
 ) -> Result<DataAnswer, Failure> {
     let Some(database) = database_of(request) else {
@@ -128,6 +130,15 @@ pub fn perform(
             Ok(DataAnswer::Verified { report })
         }
         DataRequest::Clean { .. } => clean(&setting),
+        DataRequest::Open { target, .. } => opened::open(opened, target, &setting),
+        DataRequest::Watched { .. } => opened::watched(opened, &setting),
+        DataRequest::JudgeOpen { invariants, .. } => opened::judge(opened, invariants, &setting),
+        DataRequest::Shut { .. } => opened::shut(opened, &setting),
+        DataRequest::Drill { .. } => {
+            // A drill has a lock of its own; that something is left there does not disprove a backup.
+            let _ = opened::put_away_left(&setting);
+            ask_engine(request, &setting)
+        }
         other => ask_engine(other, &setting),
     }
 }
@@ -141,6 +152,7 @@ fn ask_engine(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer
 
 fn clean(setting: &Setting<'_>) -> Result<DataAnswer, Failure> {
     setting.course.enter(DataPhase::Clean);
+    opened::put_away_left(setting)?;
     let _held = lock::take(setting.place, LockKind::Drill)?;
     if let Engine::Postgres { .. } = setting.database.engine {
         // What is stopped and removed there is known to be ours.

@@ -9,7 +9,10 @@ mod drill;
 mod examine;
 mod judge;
 mod live;
+mod opened;
 mod save;
+mod schema;
+mod watching;
 
 use std::io;
 use std::time::Duration;
@@ -23,6 +26,8 @@ use crate::repository::RepositoryError;
 use crate::request::Setting;
 use crate::room::RoomError;
 use drill::Aim;
+
+pub use opened::SqliteCopy;
 
 /// The object that is the database.
 const OBJECT: &str = "database.sqlite";

@@ -84,6 +84,13 @@ impl Address {
         Self { config }
     }
 
+    /// The same, under a name by which the server tells our connections from others.
+    pub fn named(&self, application: &str) -> Self {
+        let mut config = self.config.clone();
+        config.application_name(application);
+        Self { config }
+    }
+
     /// The same server, another database of it.
     pub fn of_database(&self, database: &str) -> Self {
         let mut config = self.config.clone();

@@ -51,6 +51,8 @@ pub fn configuration(base: &Base, target: &Target, sockets: &Path) -> String {
         ("checkpoint_timeout", "1h"),
         ("max_wal_size", "4GB"),
         ("log_min_messages", "log"),
+        // Who came to a copy is read there.
+        ("log_connections", "on"),
         // A statement may hold somebody's data.
         ("log_min_error_statement", "panic"),
         ("log_error_verbosity", "terse"),
@@ -64,6 +66,13 @@ pub fn configuration(base: &Base, target: &Target, sockets: &Path) -> String {
         text.push_str(&line(name, value));
     }
     text
+}
+
+/// What follows that text when a release works on the copy: it waits for the disk as on the live server, and gets
+/// no more WAL.
+pub fn of_a_rehearsal() -> String {
+    let settings = [("fsync", "on"), ("full_page_writes", "on"), ("restore_command", "")];
+    settings.iter().map(|(name, value)| line(name, value)).collect()
 }
 
 /// The text of `postgresql.conf` when it is left to a person.

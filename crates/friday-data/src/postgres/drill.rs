@@ -48,6 +48,17 @@ pub struct Wanted<'a> {
     pub target: &'a DrillTarget,
     /// What must hold there.
     pub invariants: &'a [Invariant],
+    /// How much is looked at.
+    pub proof: Proof,
+}
+
+/// How much of a copy is looked at before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// All of it, and the invariants.
+    Whole,
+    /// Each file's hash, and that it stands at its target: drills do the rest.
+    Arrival,
 }
 
 /// A copy that stands at its target, with its server running.
@@ -64,6 +75,8 @@ pub struct Arrived {
     pub feed: Feed,
     /// What it is a copy of.
     pub base: Base,
+    /// The programs that it runs with.
+    pub programs: Programs,
 }
 
 /// Drills, and puts the copy away.
@@ -154,7 +167,7 @@ pub fn copy(
             kept: false,
         },
     };
-    Ok(Arrived { report, scratch, running, sockets, feed, base })
+    Ok(Arrived { report, scratch, running, sockets, feed, base, programs })
 }
 
 /// Why it did not arrive, and ends its server: a segment that could not be given, else the server's own last words.
@@ -181,6 +194,9 @@ fn prove(
     checks: &mut Vec<Check>,
 ) -> Result<Vec<friday_wire::data::Judged>, PostgresError> {
     let course = setting.course;
+    if wanted.proof == Proof::Arrival {
+        return Ok(Vec::new());
+    }
     course.enter(DataPhase::Check);
     checks.extend(check::check(sockets, base, course)?);
     course.enter(DataPhase::Invariants);

@@ -13,7 +13,7 @@ use friday_wire::data::{DataPhase, DrillReport, DrillTarget};
 
 use super::base::Base;
 use super::configuration::left_to_a_person;
-use super::drill::{Arrived, Wanted, copy};
+use super::drill::{Arrived, Proof, Wanted, copy};
 use super::error::PostgresError;
 use super::programs::Running;
 use super::scratch::{Scratch, quit};
@@ -59,7 +59,12 @@ pub fn restore(
         });
     }
     let scratch = Scratch::begin(&directory)?;
-    let made = copy(setting, Wanted { target, invariants: &[] }, scratch, LockKind::Restore);
+    let made = copy(
+        setting,
+        Wanted { target, invariants: &[], proof: Proof::Whole },
+        scratch,
+        LockKind::Restore,
+    );
     let finished = made.and_then(|arrived| finish(setting, arrived, &directory));
     finished.inspect_err(|_| {
         // The reason counts; our marker lets it be put away later, too.
@@ -72,7 +77,7 @@ fn finish(
     arrived: Arrived,
     directory: &Path,
 ) -> Result<DrillReport, PostgresError> {
-    let Arrived { mut report, scratch, mut running, sockets, feed, base } = arrived;
+    let Arrived { mut report, scratch, mut running, sockets, feed, base, .. } = arrived;
     setting.course.enter(DataPhase::Clean);
     let watch = setting.course.watch().within(END_LIMIT);
     let server = Server::connect(&sockets.address(&base.bootstrap, "postgres"), &watch);
@@ -87,7 +92,10 @@ fn finish(
 }
 
 /// At its target a copy that goes on begins a timeline of its own.
-fn end_recovery(server: &Server, watch: &Watch) -> Result<(), PostgresError> {
+///
+/// # Errors
+/// When it does not get there in time.
+pub(super) fn end_recovery(server: &Server, watch: &Watch) -> Result<(), PostgresError> {
     let doing = "ending the copy's recovery";
     server.rows(watch, doing, "SELECT pg_wal_replay_resume()")?;
     while server.value(watch, doing, "SELECT pg_is_in_recovery()")? != "f" {

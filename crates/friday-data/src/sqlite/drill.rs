@@ -153,25 +153,15 @@ fn prove(
     let course = setting.course;
     let repository = setting.repository()?;
     let newest_ms = repository.newest().map(|newest| newest.holds_ms);
-    let (manifest, target) = choose(aim.target, &repository)?;
+    let (manifest, object) = meant(aim.target, &repository)?;
+    let (object, target) = (&object, manifest.backup.position.clone());
     let _reading = repository.reading(&manifest)?;
-    let object = manifest
-        .object(OBJECT)
-        .ok_or_else(|| SqliteError::OtherEngine(manifest.backup.id.to_string()))?;
-    let whole = Position::Sqlite { digest: object.plain };
-    if manifest.backup.position != whole || target != whole {
-        return Err(SqliteError::OtherTarget {
-            backup: manifest.backup.id.to_string(),
-            holds: whole.to_string(),
-            target: target.to_string(),
-        });
-    }
     let warm_bytes = if is_warm(warm, object, scratch, course)? { object.plain_bytes } else { 0 };
     if warm_bytes == 0 {
         let _ = fs::remove_file(&scratch.file);
         room::ask(&scratch.dir, object.plain_bytes)?;
         course.enter(DataPhase::Fetch);
-        fetch(&repository, &manifest, object, scratch, course)?;
+        fetch(&repository, &manifest, object, &scratch.file, course)?;
     }
     course.enter(DataPhase::Check);
     let checks = check::whole(&scratch.file, course)?;
@@ -188,6 +178,30 @@ fn prove(
     })
 }
 
+/// The backup that is meant, and its object: a backup of SQLite holds one place only.
+///
+/// # Errors
+/// When there is no such backup, or it holds another place.
+pub fn meant(
+    target: &DrillTarget,
+    repository: &Repository,
+) -> Result<(Manifest, Object), SqliteError> {
+    let (manifest, target) = choose(target, repository)?;
+    let object = manifest
+        .object(OBJECT)
+        .cloned()
+        .ok_or_else(|| SqliteError::OtherEngine(manifest.backup.id.to_string()))?;
+    let whole = Position::Sqlite { digest: object.plain };
+    if manifest.backup.position != whole || target != whole {
+        return Err(SqliteError::OtherTarget {
+            backup: manifest.backup.id.to_string(),
+            holds: whole.to_string(),
+            target: target.to_string(),
+        });
+    }
+    Ok((manifest, object))
+}
+
 fn choose(
     target: &DrillTarget,
     repository: &Repository,
@@ -202,20 +216,25 @@ fn choose(
     }
 }
 
-fn fetch(
+/// Fetches a backup's object into a new file, and proves its bytes.
+///
+/// # Errors
+/// The repository's, and the system's.
+pub fn fetch(
     repository: &Repository,
     manifest: &Manifest,
     object: &Object,
-    scratch: &Scratch,
+    into: &Path,
     course: &Course,
 ) -> Result<(), SqliteError> {
-    let failed = |error: io::Error| file(&scratch.file, error);
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&scratch.file);
+    let failed = |error: io::Error| file(into, error);
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(into);
     let mut target = BufWriter::with_capacity(1024 * 1024, opened.map_err(failed)?);
     repository.fetch(manifest, object, &mut target, course)?;
     let whole = target.into_inner().map_err(|error| failed(error.into_error()))?;
     // A recovery is over when a power cut could not undo it.
-    whole.sync_all().and_then(|()| File::open(&scratch.dir)?.sync_all()).map_err(failed)
+    let dir = into.parent().unwrap_or(into);
+    whole.sync_all().and_then(|()| File::open(dir)?.sync_all()).map_err(failed)
 }
 
 /// The copy that a drill before this one left; nothing where it was not finished.

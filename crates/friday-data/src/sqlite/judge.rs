@@ -62,6 +62,16 @@ pub fn copy(
     judge(path, &mut connection, invariants, setting.place, setting.course)
 }
 
+/// Asks a copy that others may write to: all of one moment.
+pub fn opened(
+    path: &Path,
+    connection: &mut Connection,
+    invariants: &[Invariant],
+    setting: &Setting<'_>,
+) -> Result<Vec<Judged>, SqliteError> {
+    judge(path, connection, invariants, setting.place, setting.course)
+}
+
 fn judge(
     path: &Path,
     connection: &mut Connection,

@@ -4,5 +4,6 @@
 mod bed;
 mod drills;
 mod postgres;
+mod rehearsals;
 mod saves;
 mod trouble;

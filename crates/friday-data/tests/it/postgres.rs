@@ -2,6 +2,7 @@
 
 mod beside;
 mod cluster;
+mod rehearsals;
 
 use std::fs;
 use std::path::Path;
