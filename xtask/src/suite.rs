@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::workspace;
 
 /// A program that tests need, and the Debian package that has it.
-const NEEDED: [(&str, &str); 12] = [
+const NEEDED: [(&str, &str); 13] = [
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
     ("ip", "iproute2"),
@@ -26,6 +26,8 @@ const NEEDED: [(&str, &str); 12] = [
     ("sudo", "sudo"),
     // Guarded databases: tests make servers of their own, and leave the package's alone.
     ("pg_createcluster", "postgresql"),
+    // What a person is told to do with a restored copy.
+    ("sqlite3", "sqlite3"),
 ];
 
 /// Where programs for administrators lie, also where `PATH` does not name them.

@@ -22,6 +22,7 @@ pub mod repository;
 mod request;
 pub mod room;
 mod sqlite;
+mod words;
 
 use std::io::Write;
 use std::process::ExitCode;

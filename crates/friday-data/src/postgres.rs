@@ -30,6 +30,7 @@ pub mod keep;
 pub mod live;
 mod locks;
 pub mod lsn;
+mod moment;
 mod newest;
 mod opened;
 mod point;
@@ -40,6 +41,7 @@ mod rpo;
 mod schema;
 pub mod scratch;
 pub mod server;
+mod steps;
 pub mod tar_scan;
 
 use friday_wire::data::{DataAnswer, DataPhase, DataRequest};
@@ -81,8 +83,8 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
         }
         DataRequest::Restore { target, directory, .. } => {
             let _held = lock::take(setting.place, LockKind::Restore)?;
-            let report = restore::restore(setting, target, directory)?;
-            Ok(DataAnswer::Drilled { report: Box::new(report) })
+            let (report, steps) = restore::restore(setting, target, directory)?;
+            Ok(DataAnswer::Restored { report: Box::new(report), steps })
         }
         DataRequest::Hello { .. }
         | DataRequest::List { .. }

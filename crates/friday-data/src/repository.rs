@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use friday_wire::data::{Backup, Guarded, Hidden};
 use friday_wire::{BackupId, DatabaseName, FleetName};
 
+use crate::clock;
 use crate::course::{Course, Stopped};
 use crate::failure::Failure;
 use crate::place::{self, Place, PlaceError};
@@ -108,6 +109,9 @@ pub enum RepositoryError {
     /// None at all.
     #[error("there is no backup in the repository")]
     Empty,
+    /// None that is old enough.
+    #[error("the oldest backup in the repository is from {0}, which is later")]
+    TooEarly(String),
     /// Somebody writes or removes it.
     #[error("backup {0} is being written or removed")]
     Busy(String),
@@ -142,7 +146,9 @@ impl From<RepositoryError> for Failure {
                 "look at the disk; make a new backup now; `friday backup verify` says which others are whole"
             }
             RepositoryError::Empty => "make one: friday backup",
-            RepositoryError::Absent(_) => "see which there are: friday backup list",
+            RepositoryError::Absent(_) | RepositoryError::TooEarly(_) => {
+                "see which there are: friday backup list"
+            }
             RepositoryError::Foreign(_) => "give each database a directory of its own",
             RepositoryError::Busy(_) => "try again in a moment",
             RepositoryError::Read(..) | RepositoryError::Source(_) => {
@@ -234,6 +240,21 @@ impl Repository {
         match (newer, newest) {
             (Some((backup, source)), _) => Err(RepositoryError::Manifest { backup, source }),
             (None, Some(newest)) => Ok(newest),
+            (None, None) => Err(RepositoryError::Empty),
+        }
+    }
+
+    /// The newest backup that shows the database as it was at a time or before.
+    ///
+    /// # Errors
+    /// See [`RepositoryError`].
+    pub fn before(&self, at_ms: u64) -> Result<Manifest, RepositoryError> {
+        let listing = self.list()?;
+        let oldest = listing.backups.iter().map(|manifest| manifest.holds_ms).min();
+        let fitting = listing.backups.into_iter().filter(|manifest| manifest.holds_ms <= at_ms);
+        match (fitting.max_by_key(|manifest| manifest.holds_ms), oldest) {
+            (Some(manifest), _) => Ok(manifest),
+            (None, Some(oldest)) => Err(RepositoryError::TooEarly(clock::shown(oldest))),
             (None, None) => Err(RepositoryError::Empty),
         }
     }

@@ -12,6 +12,7 @@ mod live;
 mod opened;
 mod save;
 mod schema;
+mod steps;
 mod watching;
 
 use std::io;
@@ -192,8 +193,8 @@ pub fn perform(
         }
         DataRequest::Restore { target, directory, .. } => {
             let aim = Aim { target, invariants: &[] };
-            let report = drill::restore(&path, aim, directory, setting)?;
-            Ok(DataAnswer::Drilled { report: Box::new(report) })
+            let (report, steps) = drill::restore(&path, aim, directory, setting)?;
+            Ok(DataAnswer::Restored { report: Box::new(report), steps })
         }
         DataRequest::Judge { invariants, .. } => {
             setting.course.enter(DataPhase::Invariants);

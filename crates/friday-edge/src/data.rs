@@ -144,7 +144,7 @@ impl Databases {
 
     /// A path on the database's host: where a directory of this machine plays the host, relative ones are seen from
     /// the configuration, as everything there is.
-    fn there(&self, settings: &DatabaseSettings, path: &str) -> String {
+    pub fn there(&self, settings: &DatabaseSettings, path: &str) -> String {
         match &settings.address {
             Address::Ssh { .. } => path.to_owned(),
             Address::Local { .. } => {

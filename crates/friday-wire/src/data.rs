@@ -21,7 +21,7 @@ pub use rehearsal::{
 };
 pub use report::{
     Backup, Check, DataPhase, DrillReport, Finding, FindingState, PhaseTime, Position,
-    RestorePoint, ScratchFacts, VerifyReport,
+    RestorePoint, RestoreStep, ScratchFacts, VerifyReport,
 };
 pub use request::{DataAnswer, DataRequest, DrillTarget};
 

@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCompleter;
 
 use crate::commands::{
     abort, adopt, backup, completions, doctor, drill, history, hosts, init, lock, log, logs, man,
-    plan, push, quarantine, resume, rollback, schema, status, sweep, unlock, why,
+    plan, push, quarantine, restore, resume, rollback, schema, status, sweep, unlock, why,
 };
 use crate::complete;
 use crate::exit::Exit;
@@ -111,6 +111,8 @@ pub enum Command {
     Backup(backup::BackupArgs),
     /// Restore the newest backup beside the live database, check it, and time it.
     Drill(drill::DrillArgs),
+    /// Restore a copy beside the live database: a restore point, a backup or a time.
+    Restore(restore::RestoreArgs),
     /// What runs where, and what is going on.
     Status(status::StatusArgs),
     /// Why a rollout was refused, is held or failed, and what can be done.
@@ -155,6 +157,7 @@ impl Command {
             Self::Sweep(args) => sweep::run(ui, global, &args),
             Self::Backup(args) => backup::run(ui, global, &args),
             Self::Drill(args) => drill::run(ui, global, &args),
+            Self::Restore(args) => restore::run(ui, global, &args),
             Self::Status(args) => status::run(ui, global, &args),
             Self::Why(args) => why::run(ui, global, &args),
             Self::Log(args) => log::run(ui, global, &args),

@@ -64,6 +64,26 @@ impl<'a> DataWork<'a> {
         Ok(Self { ui, context, databases, runtime: sight::runtime()? })
     }
 
+    /// The one that was named, or the only one.
+    ///
+    /// # Errors
+    /// When there is none, or several and none was named.
+    pub fn one(&self, named: Option<&str>) -> Result<&'a DatabaseSettings, CommandError> {
+        match self.chosen(named)?[..] {
+            [one] => Ok(one),
+            ref several => {
+                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
+                Err(CommandError::new(Exit::Usage, "several databases are guarded: name one")
+                    .hint(format!("there is `{}`", names.join("`, `"))))
+            }
+        }
+    }
+
+    /// What the databases are asked with.
+    pub fn databases(&self) -> &Databases {
+        &self.databases
+    }
+
     /// The databases that were named, or all.
     ///
     /// # Errors
@@ -104,13 +124,13 @@ impl<'a> DataWork<'a> {
     ///
     /// # Errors
     /// When it could not be made, or not be journalled.
-    pub fn backup(&self, database: &DatabaseName) -> Result<DataOutcome, CommandError> {
+    pub fn backup(&self, database: &DatabaseName) -> Result<DataAnswer, CommandError> {
         self.journalled(database, DataAct::Backup, BACKUP_LIMIT, |database| DataRequest::Backup {
             database,
         })
     }
 
-    /// Does work, and journals that it began and how it ended.
+    /// Does work, and journals that it began and how it ended. The answer is one to the request.
     ///
     /// # Errors
     /// When it fails, or cannot be journalled.
@@ -120,41 +140,37 @@ impl<'a> DataWork<'a> {
         what: DataAct,
         limit: Duration,
         request: impl FnOnce(Guarded) -> DataRequest,
-    ) -> Result<DataOutcome, CommandError> {
+    ) -> Result<DataAnswer, CommandError> {
+        let act = self.begin(database, what)?;
+        match self.ask(database, limit, request) {
+            Ok(answer) => match outcome_of(&answer) {
+                Some(outcome) => act.end(outcome).map(|()| answer),
+                None => {
+                    let why = "the program beside it answered another question".to_owned();
+                    act.end(failed(why.clone()))?;
+                    Err(CommandError::bug(why))
+                }
+            },
+            Err(error) => {
+                act.end(outcome_of_error(&error))?;
+                Err(complaint(database, error))
+            }
+        }
+    }
+
+    /// Journals that an act begins.
+    ///
+    /// # Errors
+    /// When it cannot be journalled.
+    pub fn begin(&self, database: &DatabaseName, what: DataAct) -> Result<Act, CommandError> {
         let id = identity::new_rollout_id(now())
             .map_err(|error| CommandError::from_error(Exit::Internal, &error))?;
         let act = DataActId::new(id.as_str());
         let mut journal = Bystander::open(self.context)?;
-        let person = identity::person();
-        let (began, database) = (act.clone(), database.clone());
-        journal.append(&Event::DataActBegun {
-            act: began,
-            person,
-            database: database.clone(),
-            what,
-        })?;
-        let asked = self.ask(&database, limit, request);
-        let (outcome, complaint) = match asked {
-            Ok(answer) => match outcome_of(answer) {
-                Some(outcome) => (outcome, None),
-                None => {
-                    let why = "the program beside it answered another question".to_owned();
-                    (failed(why.clone()), Some(CommandError::bug(why)))
-                }
-            },
-            Err(error) => {
-                let outcome = match &error {
-                    DataError::Failed { phase, why, .. } => {
-                        DataOutcome::Failed { phase: *phase, why: why.clone() }
-                    }
-                    error => failed(error.to_string()),
-                };
-                (outcome, Some(complaint(&database, error)))
-            }
-        };
-        let ended = Event::DataActEnded { act, database, outcome: outcome.clone() };
-        journal.append(&ended)?;
-        complaint.map_or(Ok(outcome), Err)
+        let (began, database, person) = (act.clone(), database.clone(), identity::person());
+        let event = Event::DataActBegun { act: began, person, database: database.clone(), what };
+        journal.append(&event)?;
+        Ok(Act { journal, act, database })
     }
 
     fn ask(
@@ -181,21 +197,53 @@ fn says(progress: DataProgress) -> String {
     }
 }
 
+/// An act that began, as the journal knows.
+pub struct Act {
+    journal: Bystander,
+    act: DataActId,
+    database: DatabaseName,
+}
+
+impl Act {
+    /// Journals how it ended.
+    ///
+    /// # Errors
+    /// When it cannot be journalled.
+    pub fn end(mut self, outcome: DataOutcome) -> Result<(), CommandError> {
+        let ended = Event::DataActEnded { act: self.act, database: self.database, outcome };
+        self.journal.append(&ended)
+    }
+}
+
 fn failed(why: String) -> DataOutcome {
     DataOutcome::Failed { phase: DataPhase::Find, why }
 }
 
-fn outcome_of(answer: DataAnswer) -> Option<DataOutcome> {
+/// What the journal is told of a question without a good answer.
+pub fn outcome_of_error(error: &DataError) -> DataOutcome {
+    match error {
+        DataError::Failed { phase, why, .. } => {
+            DataOutcome::Failed { phase: *phase, why: why.clone() }
+        }
+        error => failed(error.to_string()),
+    }
+}
+
+fn outcome_of(answer: &DataAnswer) -> Option<DataOutcome> {
     match answer {
-        DataAnswer::BackedUp { backup, pruned } => Some(DataOutcome::BackedUp { backup, pruned }),
-        DataAnswer::Verified { report } => Some(DataOutcome::Verified { report }),
-        DataAnswer::Drilled { report } => Some(DataOutcome::Drilled { report }),
+        DataAnswer::BackedUp { backup, pruned } => {
+            Some(DataOutcome::BackedUp { backup: backup.clone(), pruned: pruned.clone() })
+        }
+        DataAnswer::Verified { report } => Some(DataOutcome::Verified { report: report.clone() }),
+        DataAnswer::Drilled { report } | DataAnswer::Restored { report, .. } => {
+            Some(DataOutcome::Drilled { report: report.clone() })
+        }
         _ => None,
     }
 }
 
 /// What a person is told. The live database is as it was, in each case.
-fn complaint(database: &DatabaseName, error: DataError) -> CommandError {
+pub fn complaint(database: &DatabaseName, error: DataError) -> CommandError {
     match error {
         DataError::Failed { phase, why, help } => {
             let failed = format!("database `{database}`: {phase} failed");

@@ -21,6 +21,7 @@ use super::feed::{Feed, Source};
 use super::judge::judge;
 use super::live::described;
 use super::lsn::{Lsn, Segment};
+use super::moment;
 use super::newest;
 use super::programs::{Programs, Running};
 use super::received::Received;
@@ -131,6 +132,10 @@ pub fn copy(
             newest::newest(&base, &source, &programs, work.dir(), course)?
         }
         DrillTarget::Point { position, .. } => place_of(position, &base, &source)?,
+        DrillTarget::Time { at_ms } => {
+            let work = setting.place.work(kind).map_err(Failure::from)?;
+            moment::last_before(*at_ms, &base, &source, (&programs, work.dir()), course)?
+        }
     };
     let rpo_ms = rpo::rpo_ms(setting, &source);
     let bytes = manifest.backup.bytes;
@@ -227,6 +232,7 @@ fn chosen(
     let manifest = match target {
         DrillTarget::Newest => repository.newest(),
         DrillTarget::Point { backup, .. } => repository.find(backup),
+        DrillTarget::Time { at_ms } => repository.before(*at_ms),
     };
     let manifest = manifest.map_err(Failure::from)?;
     let base = Base::of(&manifest)?;

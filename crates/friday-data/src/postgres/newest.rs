@@ -1,7 +1,7 @@
 //! The newest place that can be returned to, without asking the live server: it may be gone.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::SystemTime;
 
@@ -12,6 +12,9 @@ use super::lsn::{Lsn, Segment};
 use super::programs::Programs;
 use crate::course::{Course, Watch, ms};
 use crate::failure::Failure;
+
+/// In complaints.
+const LOOKING: &str = "looking into the newest WAL";
 
 /// The last complete record of the WAL that follows a backup without a gap. `work` is an empty directory.
 ///
@@ -61,7 +64,11 @@ pub fn age_ms(source: &Source) -> Option<u64> {
     Some(ms(SystemTime::now().duration_since(at).unwrap_or_default()))
 }
 
-fn is_there(source: &Source, segment: Segment) -> Result<bool, PostgresError> {
+/// Whether a segment can be had, from whichever place.
+///
+/// # Errors
+/// The system's.
+pub fn is_there(source: &Source, segment: Segment) -> Result<bool, PostgresError> {
     let received = &source.received;
     let size = source.size;
     if source.wal.has(&segment.name(size)) || received.path(segment, size).exists() {
@@ -81,22 +88,35 @@ fn last_record(
     work: &Path,
     course: &Course,
 ) -> Result<Option<Lsn>, PostgresError> {
+    let copy = lay(segment, source, work, course)?;
+    let mut command = programs.command("pg_waldump", None);
+    command.arg("--path").arg(work).arg(segment.name(source.size));
+    let found = said(command, course.watch());
+    fs::remove_file(&copy).map_err(PostgresError::file(LOOKING))?;
+    found
+}
+
+/// Lays a segment into a directory, for a program to look into it.
+///
+/// # Errors
+/// When it is nowhere, or is not what it was.
+pub fn lay(
+    segment: Segment,
+    source: &Source,
+    work: &Path,
+    course: &Course,
+) -> Result<PathBuf, PostgresError> {
     let name = segment.name(source.size);
     let copy = work.join(&name);
-    let failed = || PostgresError::file("looking into the newest WAL");
     let (received, size) = (&source.received, source.size);
     let near = [received.path(segment, size), received.partial_path(segment, size)];
     let copied = near.iter().find_map(|path| fs::copy(path, &copy).ok());
     if copied.is_none() {
-        let mut file = File::create(&copy).map_err(failed())?;
+        let mut file = File::create(&copy).map_err(PostgresError::file(LOOKING))?;
         // What is damaged in the repository is found here, too.
         source.wal.fetch(&name, &mut file, course).map_err(Failure::from)?;
     }
-    let mut command = programs.command("pg_waldump", None);
-    command.arg("--path").arg(work).arg(&name);
-    let found = said(command, course.watch());
-    fs::remove_file(&copy).map_err(failed())?;
-    found
+    Ok(copy)
 }
 
 /// `pg_waldump` ends badly where the log ends: what it said before that counts.

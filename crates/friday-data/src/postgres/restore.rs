@@ -9,15 +9,17 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use friday_wire::data::{DataPhase, DrillReport, DrillTarget};
+use friday_wire::data::{DataPhase, DrillReport, DrillTarget, RestoreStep};
 
 use super::base::Base;
 use super::configuration::left_to_a_person;
 use super::drill::{Arrived, Proof, Wanted, copy};
 use super::error::PostgresError;
-use super::programs::Running;
+use super::live::described;
+use super::programs::{Programs, Running};
 use super::scratch::{Scratch, quit};
 use super::server::Server;
+use super::steps;
 use crate::clock;
 use crate::course::Watch;
 use crate::lock::LockKind;
@@ -41,7 +43,7 @@ pub fn restore(
     setting: &Setting<'_>,
     target: &DrillTarget,
     directory: &str,
-) -> Result<DrillReport, PostgresError> {
+) -> Result<(DrillReport, Vec<RestoreStep>), PostgresError> {
     let directory = place::from_home(directory);
     let empty = match fs::read_dir(&directory) {
         Ok(mut entries) => entries.next().is_none(),
@@ -76,7 +78,7 @@ fn finish(
     setting: &Setting<'_>,
     arrived: Arrived,
     directory: &Path,
-) -> Result<DrillReport, PostgresError> {
+) -> Result<(DrillReport, Vec<RestoreStep>), PostgresError> {
     let Arrived { mut report, scratch, mut running, sockets, feed, base, .. } = arrived;
     setting.course.enter(DataPhase::Clean);
     let watch = setting.course.watch().within(END_LIMIT);
@@ -85,10 +87,12 @@ fn finish(
     let stopped = ended.and_then(|()| stop(&mut running, &watch));
     stopped.inspect_err(|_| quit(&mut running))?;
     drop((sockets, feed));
-    leave(scratch, &base, directory, &report)?;
+    let programs = Programs::find(described(setting)?.programs, base.major, None)?;
+    let steps = steps::with_copy(&base, &programs, directory, clock::now_ms());
+    leave(scratch, &base, directory, (&report, &steps))?;
     report.scratch.kept = true;
     report.phases = setting.course.phases();
-    Ok(report)
+    Ok((report, steps))
 }
 
 /// At its target a copy that goes on begins a timeline of its own.
@@ -116,11 +120,10 @@ fn leave(
     scratch: Scratch,
     base: &Base,
     directory: &Path,
-    report: &DrillReport,
+    (report, steps): (&DrillReport, &[RestoreStep]),
 ) -> Result<(), PostgresError> {
     let failed = || PostgresError::file("leaving the restored copy");
     let data = scratch.data();
-    let shown = directory.display();
     for name in ["recovery.signal", "postmaster.opts"] {
         match fs::remove_file(data.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -130,22 +133,19 @@ fn leave(
         }
     }
     write(&data.join("postgresql.conf"), &left_to_a_person(base, directory)).map_err(failed())?;
-    let note = format!(
+    let mut note = format!(
         "A copy of a PostgreSQL cluster, restored by friday at {now}.\n\n\
-         It holds everything up to {reached}, from backup {backup}.\n\
-         The server was stopped in good order. It archives nothing and listens on a socket in this directory only.\n\n\
-         Start it:    pg_ctl -D '{shown}/data' -l '{shown}/log' -w start\n\
-         Look at it:  psql -h '{shown}' -U '{bootstrap}' {database}\n\
-         One table:   pg_dump -h '{shown}' -U '{bootstrap}' -t TABLE {database} > table.sql\n\
-         Stop it:     pg_ctl -D '{shown}/data' -m fast stop\n\n\
-         Before it takes the live server's place, write its postgresql.conf and pg_hba.conf anew: they are not\n\
-         those of the live server, and let the user in who owns this directory without a password.\n",
+         It holds everything up to {reached}, from backup {backup}. The server was stopped in good order. It archives\n\
+         nothing, and its configuration is not the live server's: it lets the user in who owns this directory, without a\n\
+         password, and nobody else.\n",
         now = clock::shown(clock::now_ms()),
         reached = report.reached,
         backup = report.backup,
-        bootstrap = base.bootstrap,
-        database = base.database,
     );
+    for step in steps {
+        note.push_str(&format!("\n- {}\n", step.what));
+        step.run.iter().for_each(|run| note.push_str(&format!("    {run}\n")));
+    }
     write(&directory.join(NOTE), &note).map_err(failed())?;
     // The copy was made without waiting for the disk.
     let opened = fs::File::open(directory).map_err(failed())?;

@@ -6,12 +6,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use friday_wire::data::{
-    Check, DataPhase, DrillReport, DrillTarget, Invariant, Judged, Position, ScratchFacts,
+    Check, DataPhase, DrillReport, DrillTarget, Invariant, Judged, Position, RestoreStep,
+    ScratchFacts,
 };
 use friday_wire::{BackupId, Digest};
 use serde::{Deserialize, Serialize};
 
-use super::{OBJECT, SqliteError, check, judge};
+use super::{OBJECT, SqliteError, check, judge, steps};
 use crate::course::Course;
 use crate::failure::Failure;
 use crate::lock::{self, LockKind};
@@ -97,7 +98,7 @@ pub fn restore(
     aim: Aim<'_>,
     directory: &str,
     setting: &Setting<'_>,
-) -> Result<DrillReport, Failure> {
+) -> Result<(DrillReport, Vec<RestoreStep>), Failure> {
     let _held = lock::take(setting.place, LockKind::Restore)?;
     let dir = place::from_home(directory);
     let made = Made::begin(&dir)?;
@@ -107,7 +108,8 @@ pub fn restore(
     scratch.after = After::Keep;
     made.stay();
     setting.course.enter(DataPhase::Clean);
-    Ok(proven.report(&dir, After::Keep, setting.course))
+    let steps = steps::with_copy(live, &scratch.file, clock::now_ms());
+    Ok((proven.report(&dir, After::Keep, setting.course), steps))
 }
 
 /// A restored copy that was proven to be what was meant.
@@ -213,6 +215,11 @@ fn choose(
             Ok((newest, position))
         }
         DrillTarget::Point { position, backup } => Ok((repository.find(backup)?, position.clone())),
+        DrillTarget::Time { at_ms } => {
+            let found = repository.before(*at_ms)?;
+            let position = found.backup.position.clone();
+            Ok((found, position))
+        }
     }
 }
 

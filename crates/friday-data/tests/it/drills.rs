@@ -90,7 +90,7 @@ fn a_restore_point_comes_back_as_it_was_beside_the_live_file() {
         timeout_ms: 60_000,
     };
     let directory = bed.dir.path().join("restored/here");
-    let DataAnswer::Drilled { report } = program.ask(restore(&directory)) else {
+    let DataAnswer::Restored { report, steps } = program.ask(restore(&directory)) else {
         panic!("no copy")
     };
     assert_eq!(report.reached, point.position);
@@ -102,6 +102,67 @@ fn a_restore_point_comes_back_as_it_was_beside_the_live_file() {
     assert_eq!(sum(&bed.ledger()), 0);
     let (_, why, _) = failed(program.ask(restore(&directory)));
     assert!(why.ends_with("is not empty"), "{why}");
+
+    // What a person is told to do, done as it is told.
+    let does = |what: &str| -> String {
+        let step = steps.iter().find(|step| step.what.starts_with(what)).expect(what);
+        step.run.iter().map(|line| shell(&line.replace("THE_TABLE", "account"))).collect()
+    };
+    assert!(!does("one table: compare").is_empty());
+    does("one table: put it beside");
+    let opened = Connection::open(bed.ledger()).unwrap();
+    let back: i64 =
+        opened.query_row("SELECT sum(amount) FROM account_restored", [], |row| row.get(0)).unwrap();
+    assert_eq!((back, sum(&bed.ledger())), (MONEY, 0));
+    drop(opened);
+    does("all of it, second");
+    assert_eq!(sum(&bed.ledger()), MONEY);
+    does("the way back");
+    assert_eq!(sum(&bed.ledger()), 0);
+}
+
+/// What a person's shell says to a line.
+fn shell(line: &str) -> String {
+    let said = std::process::Command::new("sh").args(["-c", line]).output().expect("the bed works");
+    assert!(said.status.success(), "{line}: {}", String::from_utf8_lossy(&said.stderr));
+    String::from_utf8(said.stdout).expect("the bed works")
+}
+
+#[test]
+fn a_time_comes_back_as_the_newest_copy_from_before_it() {
+    let bed = Bed::new();
+    let mut program = bed.program();
+    let first = program.back_up(&bed);
+    let between = first.began_at_ms + first.took_ms;
+    // The clock of the next copy is another one.
+    while now_ms() <= between + 1 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Connection::open(bed.ledger())
+        .expect("the bed works")
+        .execute("UPDATE account SET amount = 0", [])
+        .unwrap();
+    let second = program.back_up(&bed);
+    let mut at = |at_ms: u64, name: &str| {
+        program.ask(DataRequest::Restore {
+            database: bed.guarded(),
+            target: DrillTarget::Time { at_ms },
+            directory: bed.dir.path().join(name).display().to_string(),
+            timeout_ms: 60_000,
+        })
+    };
+    let DataAnswer::Restored { report, .. } = at(between, "then") else { panic!("no copy") };
+    assert_eq!(report.backup, first.id);
+    let DataAnswer::Restored { report, .. } = at(now_ms(), "now") else { panic!("no copy") };
+    assert_eq!(report.backup, second.id);
+    let (_, why, help) = failed(at(first.began_at_ms - 60_000, "too early"));
+    assert!(why.contains("which is later") && help.contains("backup list"), "{why}; {help}");
+}
+
+fn now_ms() -> u64 {
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("the bed works");
+    u64::try_from(since.as_millis()).expect("the bed works")
 }
 
 #[test]

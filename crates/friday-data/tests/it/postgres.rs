@@ -14,7 +14,7 @@ use friday_wire::data::{
 };
 
 use beside::{Beside, guarded, guarded_at};
-use cluster::{ACCOUNTS, Cluster, EACH, signal};
+use cluster::{ACCOUNTS, Cluster, EACH, as_user, signal};
 
 /// What one request may take here, milliseconds.
 const LIMIT_MS: u64 = 150_000;
@@ -301,7 +301,7 @@ fn a_copy_for_a_person_is_a_stopped_cluster_of_its_own() {
         "{answer:?}"
     );
     let answer = beside.ask(request(&place));
-    let DataAnswer::Drilled { report } = answer else { panic!("{answer:?}") };
+    let DataAnswer::Restored { report, steps } = answer else { panic!("{answer:?}") };
     assert!(report.scratch.kept);
     nothing_runs(&beside);
     assert!(fs::read_to_string(place.join("READ-ME-FIRST.txt")).unwrap().contains("pg_ctl"));
@@ -309,9 +309,86 @@ fn a_copy_for_a_person_is_a_stopped_cluster_of_its_own() {
     assert_eq!(copy.number("SELECT sum(money)::int8 FROM account"), ACCOUNTS * EACH);
     assert_eq!(copy.number("SELECT (NOT pg_is_in_recovery())::int::int8"), 1);
     drop(copy);
+
+    // What a person is told to do, done as it is told.
+    let (live, admin) =
+        (cluster.url(), cluster.url().replace("dbname=postgres", "dbname=template1"));
+    let new = cluster.url().replace("dbname=postgres", "dbname=postgres_restored");
+    let does = |what: &str| {
+        let step = steps.iter().find(|step| step.what.starts_with(what)).expect(what);
+        for line in &step.run {
+            let words =
+                [("THE_TABLE", "account"), ("LIVE", &*live), ("ADMIN", &*admin), ("NEW", &*new)];
+            let line = words.iter().fold(line.clone(), |line, (word, value)| match *word {
+                "THE_TABLE" => line.replace(word, value),
+                word => line.replace(&format!(" {word}"), &format!(" '{value}'")),
+            });
+            let said = as_user(Path::new("sh")).args(["-c", &line]).output().unwrap();
+            assert!(said.status.success(), "{line}: {}", String::from_utf8_lossy(&said.stderr));
+        }
+    };
+    does("start the copy");
+    does("one table");
+    assert_eq!(cluster.number("SELECT sum(money)::int8 FROM restored.account"), ACCOUNTS * EACH);
+    does("all of it, first");
+    does("all of it, second");
+    assert_eq!(cluster.number("SELECT sum(money)::int8 FROM account"), ACCOUNTS * EACH);
+    does("the way back");
+    assert_eq!(cluster.number("SELECT count(to_regclass('public.account'))"), 0);
+    does("stop the copy");
     assert!(place.exists(), "no clean-up touches it");
     assert!(matches!(beside.ask(DataRequest::Clean { database }), DataAnswer::Ok));
     assert!(place.exists());
+}
+
+#[test]
+fn a_time_comes_back_with_what_was_committed_by_then_and_nothing_later() {
+    let cluster = Cluster::start("");
+    cluster.fill();
+    let beside = Beside::new(&cluster);
+    let database = guarded(&cluster, None);
+    back_up(&beside, &database);
+    let load = cluster.load();
+    load.wait_for(200);
+    let then_ms = {
+        let mut client = cluster.connect();
+        client.batch_execute("INSERT INTO account VALUES (-1, 0, 'early')").unwrap();
+        let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8 + 1";
+        let at: i64 = client.query_one(now, &[]).unwrap().get(0);
+        u64::try_from(at).unwrap()
+    };
+    load.wait_for(300);
+    drop(load);
+    cluster
+        .connect()
+        .batch_execute(
+            "INSERT INTO account VALUES (-2, 0, 'late'); DELETE FROM account WHERE id = -1",
+        )
+        .unwrap();
+    point(&beside, &database, "shop-1");
+    let place = cluster.dir.path().join("base/then");
+    let answer = beside.ask(DataRequest::Restore {
+        database: database.clone(),
+        target: DrillTarget::Time { at_ms: then_ms },
+        directory: place.display().to_string(),
+        timeout_ms: LIMIT_MS,
+    });
+    let DataAnswer::Restored { report, .. } = answer else { panic!("{answer:?}") };
+    assert_ne!(report.reached.to_string(), "");
+    let copy = cluster.restored(&place);
+    assert_eq!(copy.number("SELECT count(*) FROM account WHERE id = -1"), 1);
+    assert_eq!(copy.number("SELECT count(*) FROM account WHERE id = -2"), 0);
+    assert_eq!(copy.number("SELECT sum(money)::int8 FROM account"), ACCOUNTS * EACH);
+    // The millisecond itself belongs to what was asked for.
+    let limit = then_ms + 1;
+    let later =
+        format!("SELECT count(*) FROM moved WHERE extract(epoch FROM at) * 1000 >= {limit}");
+    assert_eq!(copy.number(&later), 0);
+    assert!(copy.number("SELECT count(*) FROM moved") >= 100);
+    drop(copy);
+    // Earlier than every backup.
+    let (_, why) = failed(&beside, &database, DrillTarget::Time { at_ms: 1_000_000 });
+    assert!(why.contains("which is later"), "{why}");
 }
 
 #[test]

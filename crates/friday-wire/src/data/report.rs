@@ -172,6 +172,15 @@ pub struct ScratchFacts {
     pub kept: bool,
 }
 
+/// One thing that a person can do with a restored copy, in the order in which it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreStep {
+    /// What for, one sentence.
+    pub what: String,
+    /// Commands for a shell of the login user on the database's host. Words in capitals are the person's to fill in.
+    pub run: Vec<String>,
+}
+
 /// What a look through the repository found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyReport {

@@ -6,7 +6,7 @@ use super::guarded::Guarded;
 use super::invariant::{Invariant, Judged};
 use super::rehearsal::{CopySeen, OpenedCopy};
 use super::report::{
-    Backup, DataPhase, DrillReport, Finding, Position, RestorePoint, VerifyReport,
+    Backup, DataPhase, DrillReport, Finding, Position, RestorePoint, RestoreStep, VerifyReport,
 };
 use crate::id::{BackupId, FleetName};
 
@@ -76,7 +76,7 @@ pub enum DataRequest {
         /// What must hold.
         invariants: Vec<Invariant>,
     },
-    /// Restores beside the live database, and leaves the copy to a person. Answer: `Drilled`.
+    /// Restores beside the live database, and leaves the copy to a person. Answer: `Restored`.
     Restore {
         /// Which database.
         database: Guarded,
@@ -134,6 +134,12 @@ pub enum DrillTarget {
         /// The backup to begin from.
         backup: BackupId,
     },
+    /// As it was at a time: everything that was committed by then, as far as the repository can tell. Where only
+    /// whole copies are kept, the newest from before it.
+    Time {
+        /// Milliseconds since 1970, by the clock of the database's host.
+        at_ms: u64,
+    },
 }
 
 /// An answer.
@@ -183,7 +189,14 @@ pub enum DataAnswer {
         /// What was found.
         report: VerifyReport,
     },
-    /// To `Drill` and `Restore`: the target was reached, and what was restored passed its checks.
+    /// To `Restore`: the target was reached, and what was restored passed its checks.
+    Restored {
+        /// What was proved.
+        report: Box<DrillReport>,
+        /// What a person can do with the copy.
+        steps: Vec<RestoreStep>,
+    },
+    /// To `Drill`: the target was reached, and what was restored passed its checks.
     Drilled {
         /// What was proved.
         report: Box<DrillReport>,

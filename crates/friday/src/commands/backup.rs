@@ -1,7 +1,7 @@
 //! `friday backup`: make, list and verify the backups of guarded databases.
 
 use clap::{Args, Subcommand};
-use friday_core::database::{DataAct, DataOutcome};
+use friday_core::database::DataAct;
 use friday_core::time::Timestamp;
 use friday_core::view::words::{count, duration, size};
 use friday_wire::data::{Backup, DataAnswer, DataRequest, VerifyReport};
@@ -84,8 +84,8 @@ pub fn run(ui: &Ui, global: &Global, args: &BackupArgs) -> Result<Exit, CommandE
 
 fn make(ui: &Ui, work: &DataWork<'_>, named: Option<&str>) -> Result<Exit, CommandError> {
     for database in work.chosen(named)? {
-        let outcome = work.backup(&database.name)?;
-        let DataOutcome::BackedUp { backup, pruned } = outcome else { continue };
+        let answer = work.backup(&database.name)?;
+        let DataAnswer::BackedUp { backup, pruned } = answer else { continue };
         if ui.is_json() {
             let (backup, pruned) = (Some(&backup), Some(pruned.as_slice()));
             ui.json(&BackupsView { backup, pruned, ..BackupsView::of(&database.name) });
@@ -156,8 +156,8 @@ fn verify(
     for database in work.chosen(named)? {
         let request =
             |database| DataRequest::Verify { database, backup: backup.map(BackupId::new) };
-        let outcome = work.journalled(&database.name, DataAct::Verify, VERIFY_LIMIT, request)?;
-        let DataOutcome::Verified { report } = outcome else { continue };
+        let answer = work.journalled(&database.name, DataAct::Verify, VERIFY_LIMIT, request)?;
+        let DataAnswer::Verified { report } = answer else { continue };
         damaged += report.damage.len();
         if ui.is_json() {
             ui.json(&BackupsView { verified: Some(&report), ..BackupsView::of(&database.name) });

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 use friday_core::config::settings::DatabaseSettings;
-use friday_core::database::{DataAct, DataOutcome};
+use friday_core::database::DataAct;
 use friday_core::view::words::{count, duration, size};
 use friday_wire::DatabaseName;
-use friday_wire::data::{DataRequest, DrillReport, DrillTarget, InvariantResult, Judged};
+use friday_wire::data::{
+    DataAnswer, DataRequest, DrillReport, DrillTarget, InvariantResult, Judged,
+};
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -75,7 +77,7 @@ fn drill(
     settings: &DatabaseSettings,
 ) -> Result<Box<DrillReport>, CommandError> {
     let limit = Duration::from_millis(settings.drill.timeout_ms);
-    let outcome =
+    let answer =
         work.journalled(&settings.name, DataAct::Drill, limit, |database| DataRequest::Drill {
             database,
             target: DrillTarget::Newest,
@@ -83,8 +85,8 @@ fn drill(
             keep_scratch: settings.drill.keep_scratch,
             timeout_ms: settings.drill.timeout_ms,
         })?;
-    match outcome {
-        DataOutcome::Drilled { report } => Ok(report),
+    match answer {
+        DataAnswer::Drilled { report } => Ok(report),
         _ => Err(CommandError::bug("a drill ended as something else")),
     }
 }

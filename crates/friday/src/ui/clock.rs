@@ -16,6 +16,37 @@ impl Clock {
         Self { zone: TimeZone::system() }
     }
 
+    /// Coordinated Universal Time.
+    #[cfg(test)]
+    pub fn utc() -> Self {
+        Self { zone: TimeZone::UTC }
+    }
+
+    /// What a person wrote: a moment with its zone, a date and time here, a time of day (the last one), or so long ago.
+    pub fn moment(&self, text: &str, now: Timestamp) -> Option<Timestamp> {
+        let text = text.trim();
+        let here = jiff::Timestamp::from_millisecond(now.0).ok()?.to_zoned(self.zone.clone());
+        let whole = |moment: jiff::Timestamp| Timestamp(moment.as_millisecond());
+        if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+            return Some(whole(moment));
+        }
+        if let Ok(date) = text.parse::<jiff::civil::DateTime>() {
+            return Some(whole(date.to_zoned(self.zone.clone()).ok()?.timestamp()));
+        }
+        if let Ok(time) = text.parse::<jiff::civil::Time>() {
+            let today = here.date().to_datetime(time).to_zoned(self.zone.clone()).ok()?;
+            let last = if today > here { today.yesterday().ok()? } else { today };
+            return Some(whole(last.timestamp()));
+        }
+        let span = text.ends_with(" ago").then(|| text.parse::<jiff::Span>().ok()).flatten()?;
+        Some(whole(here.checked_add(span).ok()?.timestamp()))
+    }
+
+    /// `20261127-140307`, for names.
+    pub fn stamp(&self, at: Timestamp) -> String {
+        self.format(at, "%Y%m%d-%H%M%S")
+    }
+
     /// `14:03:07`, for lines that follow each other.
     pub fn short(&self, at: Timestamp) -> String {
         self.format(at, "%H:%M:%S")

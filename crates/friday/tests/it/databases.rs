@@ -115,3 +115,32 @@ fn without_a_guarded_database_there_is_nothing_to_back_up() {
     assert_eq!(backup.exit, 3, "{}", backup.all());
     assert!(backup.stderr.contains("no database is guarded"), "{}", backup.all());
 }
+
+#[test]
+fn a_copy_stands_beside_the_live_database_with_what_can_be_done() {
+    let sandbox = guarded();
+    for words in [["backup"], ["drill"], ["push"]] {
+        let done = sandbox.friday(&words);
+        assert_eq!(done.exit, 0, "{}", done.all());
+    }
+    run(&sandbox, "update orders set amount = 0");
+    let nothing = sandbox.friday(&["restore"]);
+    assert_eq!(nothing.exit, 2, "{}", nothing.all());
+    let unknown = sandbox.friday(&["restore", "--rollout", "nobody-knows-it"]);
+    assert_eq!(unknown.exit, 2, "{}", unknown.all());
+    let future = sandbox.friday(&["restore", "--at", "2999-01-01 00:00"]);
+    assert!(future.exit == 2 && future.stderr.contains("not come yet"), "{}", future.all());
+
+    let backups = sandbox.friday(&["backup", "list", "--json"]).json()[0]["backups"].clone();
+    let named = backups.as_array().expect("backups").iter().find_map(|one| one["point"].as_str());
+    let named = named.expect("the push's restore point");
+    let restored = sandbox.friday(&["restore", "--rollout", named, "--to", "back"]);
+    assert_eq!(restored.exit, 0, "{}", restored.all());
+    assert!(restored.stdout.contains("one table"), "{}", restored.all());
+    assert_eq!(sum(&sandbox.path().join("back/orders.db")), 60);
+    assert_eq!(sum(&database(&sandbox)), 0, "the live database is as it was");
+    let again = sandbox.friday(&["restore", "--newest", "--to", "back"]);
+    assert!(again.exit == 6 && again.stderr.contains("not empty"), "{}", again.all());
+    let log = sandbox.friday(&["log", "--all"]);
+    assert!(log.stdout.contains("restore"), "{}", log.all());
+}
