@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::place::{Place, private_directory, read_json, write_json};
 use crate::process;
 use crate::store::is_full;
+use crate::trial::leash::OnTrial;
 
 /// How long a shim may take to start the application's first process.
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -70,6 +71,9 @@ pub struct ShimSpec {
     /// It says by itself when it is ready.
     #[serde(default)]
     pub notify: bool,
+    /// It runs on trial, in a directory that ends with the trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<OnTrial>,
 }
 
 /// The processes of one start.
@@ -88,6 +92,18 @@ pub struct Ended {
     pub status: String,
     /// Whether a process of the application ever ran.
     pub ran: bool,
+}
+
+impl Ended {
+    /// How the start of a generation ended; `None`: it runs, or its shim was killed.
+    pub fn of(place: &Place, generation: u64) -> Option<Self> {
+        read_json(&place.generation(generation).join("exit.json")).ok().flatten()
+    }
+
+    /// Whether its first process ended with 0.
+    pub fn is_well(&self) -> bool {
+        self.ran && self.status == crate::shim::WELL
+    }
 }
 
 /// Why an application is not started or ended.
@@ -208,7 +224,10 @@ pub fn start(apps: &'static Apps, spec: &ShimSpec) -> Result<(), AppError> {
     }
     // The one who listens may be the very application that an adopted release is about.
     let adopted = crate::adopted::of(&apps.place, spec.app.release).is_some();
-    if let Some(taken) = spec.port.filter(|_| !adopted).and_then(crate::port::taken) {
+    // So may the one that a command on trial is run beside.
+    let beside = spec.trial.as_ref().is_some_and(|trial| trial.command.is_some());
+    let asks = !adopted && !beside;
+    if let Some(taken) = spec.port.filter(|_| asks).and_then(crate::port::taken) {
         return Err(AppError::PortTaken(taken));
     }
     private_directory(&dir)?;
@@ -371,6 +390,24 @@ pub fn end(place: &Place, shim: i32) {
     }
 }
 
+/// Ends every application of a directory that nobody serves, and what is left of it.
+///
+/// # Errors
+/// When a process survives SIGKILL.
+pub fn end_all(apps: &'static Apps) -> Result<(), AppError> {
+    for dir in generations(&apps.place).into_values() {
+        if let Some(spec) = read_json::<ShimSpec>(&dir.join("spec.json")).ok().flatten() {
+            stop(apps, spec.app, Duration::ZERO)?;
+        }
+    }
+    Ok(())
+}
+
+/// The processes of a start, once its shim has told them.
+pub fn processes(place: &Place, generation: u64) -> Option<Running> {
+    running(&place.generation(generation))
+}
+
 fn running(dir: &Path) -> Option<Running> {
     read_json(&dir.join("process.json")).ok().flatten()
 }
@@ -443,7 +480,6 @@ fn watch(apps: &'static Apps, app: App, shim: Option<Child>) {
             ours
         };
         if ours.is_some_and(|watch| watch.expected == Expected::Running) {
-            crate::note::note(&format!("release {} ended: {status}", app.release.short()));
             let part = apps.spec(app).map(|spec| spec.part).unwrap_or_default();
             (apps.on_exit)(app, status, last_output(&apps.place, app, &part));
         }

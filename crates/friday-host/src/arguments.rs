@@ -16,6 +16,9 @@ usage:
   friday-host connect --dir DIR --fleet NAME --host NAME [--local | --as-root]
       Speak friday's protocol on standard input and output. Starts the serving
       process of DIR where none answers. `friday` runs this, over ssh or a pipe.
+  friday-host trial --dir DIR --fleet NAME --host NAME [--local | --as-root]
+      Try a release that DIR holds, beside the one that serves: friday's protocol
+      for trials on standard input and output. Ends with its input.
   friday-host boot --dir DIR
       Start the serving process of DIR if none runs. For a crontab:
       @reboot DIR/bin/friday-host boot --dir DIR
@@ -42,6 +45,15 @@ directory of `local:` hosts (--local), or where somebody insists (--as-root).
 pub enum Command {
     /// Speak the protocol.
     Connect {
+        /// The directory.
+        dir: PathBuf,
+        /// Whose it is.
+        owner: Owner,
+        /// Whether root is let in.
+        root: Root,
+    },
+    /// Try releases.
+    Trial {
         /// The directory.
         dir: PathBuf,
         /// Whose it is.
@@ -116,7 +128,7 @@ pub enum Root {
 pub enum UsageError {
     /// No command, or none that exists.
     #[error(
-        "expected `connect`, `boot`, `serve`, `run`, `job` or `end`, got `{0}`; see `friday-host --help`"
+        "expected `connect`, `trial`, `boot`, `serve`, `run`, `job` or `end`, got `{0}`; see `friday-host --help`"
     )]
     Command(String),
     /// An option that does not exist here.
@@ -156,20 +168,24 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
     match &*first {
         "--help" | "-h" | "help" => return Ok(Command::Help),
         "--version" | "-V" => return Ok(Command::Version),
-        "connect" | "boot" | "serve" | "run" | "job" | "end" => {}
+        "connect" | "trial" | "boot" | "serve" | "run" | "job" | "end" => {}
         other => return Err(UsageError::Command(other.to_owned())),
     }
     let options = read_options(words)?;
     let dir = options.dir.map(PathBuf::from).ok_or(UsageError::Missing("--dir"));
     match &*first {
-        "connect" => Ok(Command::Connect {
-            dir: dir?,
-            owner: Owner {
+        "connect" | "trial" => {
+            let dir = dir?;
+            let owner = Owner {
                 fleet: FleetName::new(name(options.fleet, "--fleet")?),
                 host: HostName::new(name(options.host, "--host")?),
-            },
-            root: options.root.unwrap_or(Root::Refused),
-        }),
+            };
+            let root = options.root.unwrap_or(Root::Refused);
+            Ok(match &*first {
+                "trial" => Command::Trial { dir, owner, root },
+                _ => Command::Connect { dir, owner, root },
+            })
+        }
         "boot" => Ok(Command::Boot { dir: dir? }),
         "serve" => Ok(Command::Serve {
             dir: dir?,
@@ -246,6 +262,14 @@ mod tests {
                 dir: "/d".into(),
                 owner: Owner { fleet: FleetName::new("shop"), host: HostName::new("a") },
                 root: Root::Allowed,
+            })
+        );
+        assert_eq!(
+            words("trial --dir /d --fleet shop --host a"),
+            Ok(Command::Trial {
+                dir: "/d".into(),
+                owner: Owner { fleet: FleetName::new("shop"), host: HostName::new("a") },
+                root: Root::Refused,
             })
         );
         assert_eq!(

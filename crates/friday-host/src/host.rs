@@ -70,7 +70,8 @@ impl Host {
     pub fn new(opened: Opened) -> &'static Self {
         let Opened { place, owner, pages, inbox, program, lock } = opened;
         let told = inbox.clone();
-        let on_exit = Box::new(move |app, status, log| {
+        let on_exit = Box::new(move |app: friday_node::App, status: String, log| {
+            crate::note::note(&format!("release {} ended: {status}", app.release.short()));
             // Fails only when the node's thread is gone, and with it everybody who would care.
             let _ = told.send(Event::Exited { app, status, log });
         });

@@ -29,7 +29,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What friday puts into its directory, but `shared`. `upgrade.*` and half-written files are found by their
 /// beginnings.
-const OURS: [&str; 19] = [
+const OURS: [&str; 20] = [
     "state.json",
     "host.json",
     "command.json",
@@ -38,6 +38,7 @@ const OURS: [&str; 19] = [
     "sock",
     "run",
     "releases",
+    "trials",
     "manifests",
     "signatures",
     "store",

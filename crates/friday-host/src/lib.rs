@@ -7,7 +7,8 @@
 //! Reading order: [`arguments`], [`connect`], [`serve`] with [`serve::owner`] and
 //! [`serve::connection`], then [`perform`] and what it calls: [`tree`], [`app`], [`shim`] and [`job`],
 //! [`adopted`], [`probe`], [`page`], [`prune`]. [`upgrade`] replaces the program itself, [`leave`] takes it
-//! off; both begin with a [`handover`]. [`place`] says where everything lies.
+//! off; both begin with a [`handover`]. [`trial`] runs a release beside the one that serves, in a process of its
+//! own. [`place`] says where everything lies.
 
 mod adopted;
 mod app;
@@ -41,6 +42,7 @@ mod signature;
 mod store;
 mod tool;
 mod tree;
+mod trial;
 mod unit;
 mod upgrade;
 mod zone;
@@ -73,7 +75,10 @@ fn run(command: Command) -> ExitCode {
     match command {
         Command::Help => print(arguments::HELP),
         Command::Version => print(concat!("friday-host ", env!("CARGO_PKG_VERSION"), "\n")),
-        Command::Connect { root: Root::Refused, .. } if rustix::process::geteuid().is_root() => {
+        Command::Connect { root: Root::Refused, .. }
+        | Command::Trial { root: Root::Refused, .. }
+            if rustix::process::geteuid().is_root() =>
+        {
             fail(
                 EXIT_FAILED,
                 "friday-host does not work as root: give friday an ordinary user on this server \
@@ -81,6 +86,7 @@ fn run(command: Command) -> ExitCode {
             )
         }
         Command::Connect { dir, owner, .. } => ended(connect::run(&dir, &owner)),
+        Command::Trial { dir, owner, .. } => trial::over_standard_streams(&dir, &owner),
         Command::Boot { dir } => ended(connect::boot(&dir)),
         Command::Serve { dir, guard, turn } => match serve::run(&dir, guard, turn) {
             Err(ServeError::Taken) => fail(EXIT_TAKEN, &ServeError::Taken.to_string()),

@@ -83,6 +83,7 @@ fn start(
         unit,
         notify: run.health_of(&part).notify,
         part,
+        trial: None,
     };
     started(host, &spec, app::start(&host.apps, &spec))
 }

@@ -14,6 +14,7 @@
 //! releases/ID/            their trees;  ID.built: when the tree was built
 //! shared/                 what outlives releases
 //! secrets/VERSION.json    0600
+//! trials/RANDOM/          a release on trial: a directory like this one, for as long as `RANDOM.lock` is held
 //! run/GENERATION/         one start of an application: spec, process, lock, exit
 //! logs/SHORT.log          what applications wrote;  logs/SHORT.PROCESS.log: one process
 //! jobs/PROCESS.json       the last run of a process that has times

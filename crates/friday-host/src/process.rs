@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use rustix::process::{Pid, Signal};
 
@@ -90,6 +91,13 @@ pub fn marked(mark: &str) -> Vec<Process> {
 fn carries(pid: i32, mark: &str) -> bool {
     fs::read(format!("/proc/{pid}/environ"))
         .is_ok_and(|env| env.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
+}
+
+/// Living processes of this user that work in a directory, or below it.
+pub fn working_in(dir: &Path) -> Vec<Process> {
+    let works =
+        |pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir));
+    all().into_iter().filter(|process| !process.zombie && works(process.pid)).collect()
 }
 
 /// Sends a signal to a process; one that has ended is no error.

@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use friday_wire::{Part, RunSpec, Supervisor};
+use friday_wire::{RunSpec, Supervisor};
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid};
 
 use crate::app::{Ended, LEFT_BY_SHIM, Running, ShimSpec, take_lock};
@@ -45,6 +45,9 @@ pub fn run(spec_path: &Path) -> Result<Ending, String> {
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(getpid()))
         .map_err(|error| format!("no subreaper: {error}"))?;
+    if spec.trial.is_some() {
+        crate::trial::leash::hold(&spec.dir)?;
+    }
     let begun = begin(&spec, dir);
     let ended = match begun {
         Ok((first, output)) => {
@@ -57,8 +60,11 @@ pub fn run(spec_path: &Path) -> Result<Ending, String> {
         }
         Err(why) => (Ended { status: why, ran: false }, Ending(1)),
     };
-    write_json(&dir.join("exit.json"), &ended.0).map_err(|error| error.to_string())?;
-    Ok(ended.1)
+    let told = write_json(&dir.join("exit.json"), &ended.0).map_err(|error| error.to_string());
+    if spec.trial.is_some() {
+        crate::trial::leash::put_away(&spec.dir);
+    }
+    told.map(|()| ended.1)
 }
 
 /// The exit status with which the shim ends: the application's, as a shell would tell it. Whoever looks
@@ -91,8 +97,11 @@ fn begin(spec: &ShimSpec, dir: &Path) -> Result<(Pid, Option<mpsc::Receiver<()>>
         spec.secrets.as_ref(),
     )
     .map_err(|error| error.to_string())?;
-    let mut program = program(&manifest.run, &spec.part, dir)?;
-    let (writer, errors, collecting) = output(&place, spec)?;
+    if spec.trial.is_some() {
+        env.extend(crate::trial::leash::instead(dir)?);
+    }
+    let mut program = program(&manifest.run, spec, dir)?;
+    let (writer, errors, collecting) = output(&place, spec, dir)?;
     if spec.notify {
         let socket = ready::listen(dir, spec.unit.supervisor)?;
         env.insert("NOTIFY_SOCKET".to_owned(), socket.into());
@@ -131,9 +140,11 @@ fn begin(spec: &ShimSpec, dir: &Path) -> Result<(Pid, Option<mpsc::Receiver<()>>
 }
 
 /// What to start: the command, or what waits for its times.
-fn program(run: &RunSpec, part: &Part, dir: &Path) -> Result<Command, String> {
-    let command = run.command_of(part).ok_or("the release has no such command")?;
-    if run.timetable_of(part).is_none() {
+fn program(run: &RunSpec, spec: &ShimSpec, dir: &Path) -> Result<Command, String> {
+    let tried = spec.trial.as_ref().and_then(|trial| trial.command.as_deref());
+    let command =
+        tried.or_else(|| run.command_of(&spec.part)).ok_or("the release has no such command")?;
+    if spec.trial.is_some() || run.timetable_of(&spec.part).is_none() {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", command]);
         return Ok(shell);
@@ -148,7 +159,7 @@ fn program(run: &RunSpec, part: &Part, dir: &Path) -> Result<Command, String> {
 type Output = (OwnedFd, OwnedFd, Option<(io::PipeReader, RotatingFile)>);
 
 /// A unit's output goes into the system's journal, by a stream under the release's own name.
-fn output(place: &Place, spec: &ShimSpec) -> Result<Output, String> {
+fn output(place: &Place, spec: &ShimSpec, dir: &Path) -> Result<Output, String> {
     let owner = place.owner().map_err(|error| error.to_string())?;
     if let (Supervisor::UserUnits | Supervisor::SystemUnits, Some(owner)) =
         (spec.unit.supervisor, owner)
@@ -158,7 +169,12 @@ fn output(place: &Place, spec: &ShimSpec) -> Result<Output, String> {
         let (writer, errors) = twice.map_err(|error| format!("the journal: {error}"))?;
         return Ok((writer.into(), errors.into(), None));
     }
-    let log = RotatingFile::open(place.output(spec.app.release, &spec.part));
+    // What is tried has a log of its own for each start.
+    let path = match &spec.trial {
+        Some(_) => dir.join(crate::trial::leash::OUTPUT),
+        None => place.output(spec.app.release, &spec.part),
+    };
+    let log = RotatingFile::open(path);
     let log = log.map_err(|error| format!("its log: {error}"))?;
     let piped = io::pipe().and_then(|(reader, writer)| Ok((reader, writer.try_clone()?, writer)));
     let (reader, writer, errors) = piped.map_err(|error| format!("no pipe: {error}"))?;
@@ -202,6 +218,9 @@ fn wait_for_all(first: Pid) -> Option<WaitStatus> {
         }
     }
 }
+
+/// How a process ended that ended well, in words.
+pub const WELL: &str = "exit status 0";
 
 /// How a process ended, in words.
 pub fn describe(status: WaitStatus) -> String {

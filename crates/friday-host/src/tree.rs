@@ -39,7 +39,7 @@ pub enum BuildError {
         /// Its hash.
         digest: String,
     },
-    /// The store's copy went bad; it was removed, so that it is sent again.
+    /// The store's copy went bad; a build of its own removed it, so that it is sent again.
     #[error(
         "file `{path}` ({digest}) was damaged on this host's disk; stage again to send it anew"
     )]
@@ -110,6 +110,30 @@ enum Lending {
     NotNeeded,
     /// The first tree gets the store's own file, every other one a copy.
     ToOneTree,
+    /// The tree is nobody's who may keep a file: always a copy, and the store is left as it is.
+    Never,
+}
+
+/// Copies a release out of `place` into another directory of the same kind: a tree that shares no file with the
+/// store, and no directory with what runs. Nothing is made durable, and nothing in `place` is changed.
+///
+/// # Errors
+/// See [`BuildError`]; what was made is left to whoever made the directory.
+pub fn copy_apart(
+    place: &Place,
+    store: &Store,
+    manifest: &Manifest,
+    to: (&Place, ReleaseId),
+) -> Result<(), BuildError> {
+    let (apart, release) = to;
+    let root = apart.tree(release);
+    check_room(place, manifest.size())?;
+    check_inodes(place, manifest.tree.len() as u64)?;
+    private_directory(&root).map_err(|error| failed(&root, error))?;
+    for entry in manifest.tree.iter().filter(|entry| !is_shared(manifest, &entry.path)) {
+        place_entry(place, store, (&root, Lending::Never), entry)?;
+    }
+    share(apart, &root, manifest)
 }
 
 fn failed(path: &Path, error: io::Error) -> BuildError {
@@ -187,7 +211,9 @@ fn place_file(
         return copy::plain(&source, &target, &found).map_err(error);
     }
     if copy::hashing(&source, &target, &found).map_err(error)? != digest {
-        fs::remove_file(&from).map_err(error)?;
+        if lending != Lending::Never {
+            fs::remove_file(&from).map_err(error)?;
+        }
         return Err(BuildError::Damaged { path: name.to_owned(), digest: digest.short() });
     }
     Ok(())

@@ -9,5 +9,6 @@ mod processes;
 mod releases;
 mod support;
 mod switches;
+mod trials;
 mod trouble;
 mod upgrades;
