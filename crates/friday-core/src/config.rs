@@ -34,8 +34,8 @@ pub use reference::reference_markdown;
 pub use schema::json_schema;
 pub use settings::{
     Address, DatabaseSettings, DrillSettings, EngineSettings, HostSettings, LoginSettings,
-    MigrationSettings, OutsideSettings, ReleaseFacts, RepositoryPlaceSettings, RepositorySettings,
-    SecretSource, Settings,
+    MigrationSettings, OutsideSettings, RehearseSettings, ReleaseFacts, RepositoryPlaceSettings,
+    RepositorySettings, SecretSource, Settings,
 };
 pub(crate) use suggest::nearest;
 pub use value::Kind;

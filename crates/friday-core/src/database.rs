@@ -7,20 +7,27 @@
 
 mod forecast;
 mod proof;
+mod verdict;
 
 use std::collections::BTreeMap;
 
-use friday_wire::data::{Backup, DataPhase, DrillReport, RestorePoint, VerifyReport};
-use friday_wire::{BackupId, DataActId, RolloutId};
+use friday_wire::data::{
+    Backup, DataPhase, DrillReport, RehearsalReport, RestorePoint, VerifyReport,
+};
+use friday_wire::{BackupId, DataActId, ReleaseId, RolloutId};
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
 pub use forecast::{Forecast, Term};
 pub use proof::{Demand, Proof, Unproven};
+pub use verdict::{Judgement, Verdict, measured};
 
 /// Acts remembered whose end never came: those of processes that died.
 const BEGUN_MAX: usize = 64;
+
+/// Rehearsals remembered, each of another release: more than anybody tries between two pushes.
+const REHEARSALS_MAX: usize = 32;
 
 /// What is done beside a guarded database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +79,11 @@ pub enum DataOutcome {
         /// What it measured.
         report: Box<DrillReport>,
     },
+    /// A push was tried on a copy.
+    Rehearsed {
+        /// What was measured.
+        report: Box<RehearsalReport>,
+    },
     /// It could not be done. The database is as it was.
     Failed {
         /// At what.
@@ -97,6 +109,8 @@ pub struct DatabaseKnown {
     pub damaged: Option<Damaged>,
     /// The last drill that fetched something: how fast that goes.
     pub fetched: Option<Fetched>,
+    /// What the last rehearsal of each release measured, the newest so many.
+    pub rehearsals: BTreeMap<ReleaseId, Rehearsed>,
     /// Acts that began and have not ended, the newest so many.
     pub begun: BTreeMap<DataActId, ActBegun>,
 }
@@ -108,6 +122,15 @@ pub struct Drilled {
     pub at: Timestamp,
     /// What it measured.
     pub report: DrillReport,
+}
+
+/// A push that was tried on a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// When that ended.
+    pub at: Timestamp,
+    /// What it measured.
+    pub report: RehearsalReport,
 }
 
 /// A drill that did not end well.
@@ -182,6 +205,7 @@ impl DatabaseKnown {
             {
                 self.failed = Some(DrillFailed { at, phase: *phase, why: why.clone() });
             }
+            DataOutcome::Rehearsed { report } => self.rehearsal_ended(at, report),
             DataOutcome::Drilled { .. } | DataOutcome::Failed { .. } => {}
         }
     }
@@ -203,6 +227,15 @@ impl DatabaseKnown {
         self.failed = None;
         self.damaged = None;
         self.drilled = Some(Drilled { at, report: report.clone() });
+    }
+
+    fn rehearsal_ended(&mut self, at: Timestamp, report: &RehearsalReport) {
+        self.rehearsals.insert(report.release, Rehearsed { at, report: report.clone() });
+        while self.rehearsals.len() > REHEARSALS_MAX {
+            let oldest = self.rehearsals.iter().min_by_key(|(_, rehearsed)| rehearsed.at);
+            let Some(oldest) = oldest.map(|(release, _)| *release) else { return };
+            self.rehearsals.remove(&oldest);
+        }
     }
 
     /// The newest backup.

@@ -163,6 +163,7 @@ impl World {
             DataOutcome::Failed { phase: DataPhase::Find, .. } => return,
             DataOutcome::Failed { .. }
             | DataOutcome::BackedUp { .. }
+            | DataOutcome::Rehearsed { .. }
             | DataOutcome::Verified { .. } => None,
         };
         self.guarded.drills.insert((ledger, name), LastDrill { at, recovery_ms });

@@ -181,8 +181,9 @@ fn check_section(entry: &mut Entry, path: &str, faults: &mut Vec<Fault>) {
                 ("hosts", Value::List(_)) => {
                     "name a role: web = [\"deploy@web-1\"] under `[hosts]`".to_owned()
                 }
-                ("release.env" | "release.secrets", _) => {
-                    format!("write {} = {{ NAME = … }}", path.trim_start_matches("release."))
+                ("release.env" | "release.secrets" | "database.rehearse.env", _) => {
+                    let name = path.rsplit_once('.').map_or(path, |(_, name)| name);
+                    format!("write {name} = {{ NAME = … }}")
                 }
                 _ => format!("begin it with `[{path}]`"),
             }));
@@ -234,14 +235,9 @@ fn free_name(path: &str, entry: &Entry) -> Option<Fault> {
     let name = &entry.key;
     let here = |message: String| Fault::at(entry.key_span.clone(), message);
     match path {
-        "release.env" | "release.secrets" if !super::value::is_variable(name) => Some(
-            here(format!("`{name}` is not the name of a variable"))
-                .hint("letters, digits and `_`, not beginning with a digit"),
-        ),
-        "release.env" | "release.secrets" if name == "PORT" || name.starts_with("FRIDAY_") => Some(
-            here(format!("`{name}` is set by friday itself"))
-                .hint("the port is `port` in `[release]`; names with FRIDAY_ are friday's"),
-        ),
+        "release.env" | "release.secrets" | "database.rehearse.env" => {
+            variable_name(name).map(|(message, hint)| here(message).hint(hint))
+        }
         "process" => (!friday_wire::process::is_name(name) || name == "run").then(|| {
             here(format!("`{name}` is not a name for a process"))
                 .hint("letters, digits, `-` and `_`: worker, mailer; `run` is the release's own")
@@ -255,6 +251,18 @@ fn free_name(path: &str, entry: &Entry) -> Option<Fault> {
         }
         _ => None,
     }
+}
+
+/// What is wrong with the name of a variable, and a hint.
+fn variable_name(name: &str) -> Option<(String, &'static str)> {
+    if !super::value::is_variable(name) {
+        let message = format!("`{name}` is not the name of a variable");
+        return Some((message, "letters, digits and `_`, not beginning with a digit"));
+    }
+    (name == "PORT" || name.starts_with("FRIDAY_")).then(|| {
+        let message = format!("`{name}` is set by friday itself");
+        (message, "the port is `port` in `[release]`; names with FRIDAY_ are friday's")
+    })
 }
 
 fn not_yet(entry: &Entry) -> Option<Fault> {

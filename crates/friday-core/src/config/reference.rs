@@ -35,7 +35,7 @@ pub struct Key {
 }
 
 /// Sections in the order in which people read them.
-pub const SECTIONS: [Section; 16] = [
+pub const SECTIONS: [Section; 17] = [
     Section { path: "", meaning: "At the top of the file." },
     Section { path: "release", meaning: "What is shipped and how it runs." },
     Section { path: "release.sign", meaning: "Signatures, where servers want them." },
@@ -83,6 +83,10 @@ pub const SECTIONS: [Section; 16] = [
     Section {
         path: "database.drill",
         meaning: "A drill restores the newest backup beside the database and checks it.",
+    },
+    Section {
+        path: "database.rehearse",
+        meaning: "A rehearsal tries a push on a copy of the database before it is done: the migration, the new release, and the old one on what the new one left. With this, a push that migrates is refused until its own rehearsal ended well. One database of a configuration can have it.",
     },
     Section {
         path: "database.invariant",
@@ -642,6 +646,7 @@ fn section_of(path: &str) -> &str {
     let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
     match parent {
         "release.env" | "release.secrets" => "release",
+        "database.rehearse.env" => "database.rehearse",
         parent => parent,
     }
 }

@@ -15,7 +15,8 @@ use crate::rollout::plan::{
 use crate::rollout::wave::{WaveSize, waves};
 
 pub use database::{
-    DatabaseSettings, DrillSettings, EngineSettings, RepositoryPlaceSettings, RepositorySettings,
+    DatabaseSettings, DrillSettings, EngineSettings, RehearseSettings, RepositoryPlaceSettings,
+    RepositorySettings,
 };
 
 /// The keeper's lease, milliseconds. Not a choice: two configurations that differ here would not
@@ -303,6 +304,14 @@ impl Settings {
             unit: self.unit,
             processes: self.processes.clone(),
         }
+    }
+
+    /// Where a rehearsal tries the releases: the host that is named for it, else the migration's, else the
+    /// first.
+    pub fn rehearsal_host<'a>(&'a self, rehearse: &'a RehearseSettings) -> Option<&'a HostName> {
+        let migrates = self.migration.as_ref().map(|migration| &migration.host);
+        let first = self.hosts.first().map(|host| &host.name);
+        rehearse.host.as_ref().or(migrates).or(first)
     }
 
     /// A host's settings by its name.

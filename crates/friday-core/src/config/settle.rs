@@ -6,6 +6,7 @@
 mod database;
 mod fleet;
 mod process;
+mod rehearse;
 
 use std::collections::BTreeMap;
 

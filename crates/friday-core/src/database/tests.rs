@@ -1,10 +1,10 @@
 //! What drills, backups and looks through backups make of what is known, and when that is a proof.
 
 use friday_wire::data::{
-    Backup, DataPhase, DrillReport, InvariantResult, Judged, PhaseTime, Position, ScratchFacts,
-    VerifyReport,
+    Backup, DataPhase, DrillReport, InvariantResult, Judged, PhaseTime, Position, RehearsalReport,
+    RehearsalStep, RehearsedStep, SchemaChange, ScratchFacts, StepResult, VerifyReport,
 };
-use friday_wire::{BackupId, DataActId, Digest};
+use friday_wire::{BackupId, DataActId, Digest, ReleaseId};
 
 use super::{ActBegun, DataAct, DataOutcome, DatabaseKnown, Demand, Forecast, Proof};
 use crate::time::Timestamp;
@@ -234,4 +234,40 @@ fn beginnings_without_an_end_are_forgotten_at_last() {
     }
     assert_eq!(known.begun.len(), super::BEGUN_MAX);
     assert!(known.begun.contains_key(&DataActId::new("199")));
+}
+
+#[test]
+fn the_newest_rehearsals_are_remembered_each_of_another_release() {
+    let mut desk = Desk::new();
+    let rehearsed = |number: u8, ms| DataOutcome::Rehearsed {
+        report: Box::new(RehearsalReport {
+            release: ReleaseId(Digest([number; 32])),
+            old: None,
+            migration: None,
+            back: None,
+            backup: BackupId::new("b"),
+            reached: position(),
+            steps: vec![RehearsedStep {
+                step: RehearsalStep::NewHealth,
+                ms,
+                result: StepResult::Passed,
+            }],
+            schema: SchemaChange::None,
+            locks: Vec::new(),
+        }),
+    };
+    for number in 0..40_u8 {
+        desk.act(DataAct::Rehearsal, u64::from(number), &rehearsed(number, 1));
+    }
+    desk.act(DataAct::Rehearsal, 100, &rehearsed(39, 7));
+    desk.act(DataAct::Rehearsal, 101, &failed(DataPhase::Fetch));
+    let known = &desk.known.rehearsals;
+    assert_eq!(known.len(), 32);
+    let last = known.get(&ReleaseId(Digest([39; 32]))).expect("the last one");
+    assert_eq!((last.at, last.report.steps[0].ms), (Timestamp(0).plus_ms(100), 7));
+    assert!(!known.contains_key(&ReleaseId(Digest([7; 32]))), "the oldest go");
+    assert!(
+        desk.known.failed.is_none(),
+        "a rehearsal that could not be made says nothing of drills"
+    );
 }

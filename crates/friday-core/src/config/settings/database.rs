@@ -1,5 +1,7 @@
 //! A guarded database, as the configuration has it. Its secrets are still where they come from.
 
+use std::collections::BTreeMap;
+
 use friday_wire::data::{Invariant, PostgresBackup};
 use friday_wire::{DatabaseName, HostName};
 
@@ -27,6 +29,8 @@ pub struct DatabaseSettings {
     pub invariants: Vec<Invariant>,
     /// About drills.
     pub drill: DrillSettings,
+    /// About rehearsals; `None`: pushes are not rehearsed on it.
+    pub rehearse: Option<RehearseSettings>,
     /// How long a recovery may take, milliseconds; `None`: any time.
     pub recovery_time_ms: Option<u64>,
     /// How long a restore point may take, milliseconds.
@@ -92,4 +96,34 @@ pub struct DrillSettings {
     pub keep_scratch: bool,
     /// How long one may take, milliseconds.
     pub timeout_ms: u64,
+}
+
+/// About rehearsals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RehearseSettings {
+    /// The variable by which a release finds the database.
+    pub variable: String,
+    /// What it is set to, with `{path}` (SQLite) or `{url}` (PostgreSQL) in it; `None`: that alone.
+    pub value: Option<String>,
+    /// Variables that a rehearsal sets instead of the release's own.
+    pub env: BTreeMap<String, String>,
+    /// Writes through the new release, in its tree; for `/bin/sh -c`.
+    pub write: Option<String>,
+    /// Reads through the old release, in its tree; for `/bin/sh -c`.
+    pub read: Option<String>,
+    /// A host of the fleet where the releases are tried; `None`: see
+    /// [`Settings::rehearsal_host`](super::Settings::rehearsal_host).
+    pub host: Option<HostName>,
+    /// How long the migration, and each command, may take, milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl RehearseSettings {
+    /// The variable's value, for a copy that is found there: the file's path, or the connection string.
+    pub fn value_for(&self, place: &str) -> String {
+        match &self.value {
+            Some(value) => value.replace("{path}", place).replace("{url}", place),
+            None => place.to_owned(),
+        }
+    }
 }

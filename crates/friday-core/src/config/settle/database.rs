@@ -42,6 +42,13 @@ impl Settler<'_> {
             }
             let mut one = Settler { draft: &part, faults: self.faults };
             let Some(database) = one.database(&ground) else { continue };
+            if database.rehearse.is_some() && databases.iter().any(is_rehearsed_on) {
+                one.fault(
+                    "database.rehearse",
+                    "a second database is rehearsed on, and one of a configuration can be",
+                    "leave it out here; what a rehearsal shall use in this one's place is `env` of the other's",
+                );
+            }
             if names.insert(database.name.clone()) {
                 databases.push(database);
             } else {
@@ -57,6 +64,7 @@ impl Settler<'_> {
         let engine = self.engine();
         let place = self.host_of_database(ground);
         let invariants = self.invariants();
+        let rehearse = self.rehearse(ground.hosts);
         let (host, address) = place?;
         Some(DatabaseSettings {
             name: DatabaseName::new(name?),
@@ -77,6 +85,7 @@ impl Settler<'_> {
                 keep_scratch: self.flag("database.drill.keep_scratch"),
                 timeout_ms: self.ms("database.drill.timeout"),
             },
+            rehearse,
             recovery_time_ms: self
                 .value("database.recovery_time", |read, node| read.duration(node)),
             point_timeout_ms: self.ms("database.point_timeout"),
@@ -278,6 +287,10 @@ impl Settler<'_> {
         let timeout_ms = self.ms("database.invariant.timeout");
         Some(Invariant { name: name?, sql: sql?, rule, timeout_ms })
     }
+}
+
+fn is_rehearsed_on(database: &DatabaseSettings) -> bool {
+    database.rehearse.is_some()
 }
 
 /// Each table of a section that may stand several times, as a draft in which it stands alone.

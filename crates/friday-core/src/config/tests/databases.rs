@@ -4,8 +4,8 @@ use friday_wire::data::{Invariant, PostgresBackup, Rule};
 
 use super::{SMALL, drawn, good};
 use crate::config::{
-    Address, DatabaseSettings, DrillSettings, EngineSettings, RepositoryPlaceSettings,
-    RepositorySettings, SecretSource, parse,
+    Address, DatabaseSettings, DrillSettings, EngineSettings, RehearseSettings,
+    RepositoryPlaceSettings, RepositorySettings, SecretSource, parse,
 };
 
 const LITE: &str = "[[database]]\nname = \"shop\"\nsqlite = \"shop.db\"\n";
@@ -110,6 +110,7 @@ fn everything_that_can_be_said_is_read() {
             keep_scratch: false,
             timeout_ms: 28_800_000,
         },
+        rehearse: None,
         recovery_time_ms: Some(900_000),
         point_timeout_ms: 5_000,
     };
@@ -375,4 +376,80 @@ fn one_table_is_no_list_and_servers_must_be_named() {
             "8:8 the login on `db-1` is not fixed |  | write \"postgres@db-1\", or user = \"deploy\" under `[hosts]`"
         ]
     );
+}
+
+#[test]
+fn a_rehearsal_leads_the_release_to_the_copy() {
+    let written = FLEET.to_owned()
+        + LITE
+        + r#"host = "web-2"
+[database.rehearse]
+variable = "DATABASE_URL"
+value = "sqlite://{path}?mode=rw"
+env = { MAIL_URL = "" }
+write = "bin/smoke write"
+read = "bin/smoke read"
+host = "web-2"
+timeout = "1h"
+"#;
+    let settings = good(&written, None);
+    let rehearse = settings.databases[0].rehearse.as_ref().expect("it is rehearsed on");
+    let wanted = RehearseSettings {
+        variable: "DATABASE_URL".to_owned(),
+        value: Some("sqlite://{path}?mode=rw".to_owned()),
+        env: [("MAIL_URL".to_owned(), String::new())].into(),
+        write: Some("bin/smoke write".to_owned()),
+        read: Some("bin/smoke read".to_owned()),
+        host: Some(friday_wire::HostName::new("web-2")),
+        timeout_ms: 3_600_000,
+    };
+    assert_eq!(*rehearse, wanted);
+    assert_eq!(rehearse.value_for("/s/copy.db"), "sqlite:///s/copy.db?mode=rw");
+}
+
+#[test]
+fn a_rehearsal_needs_only_the_variable_and_is_tried_where_the_migration_runs() {
+    let rehearsed = "[database.rehearse]\nvariable = \"DB\"\n";
+    let settings = good(&(SMALL.to_owned() + LITE + rehearsed), None);
+    let rehearse = settings.databases[0].rehearse.as_ref().expect("it is rehearsed on");
+    assert_eq!(rehearse.value_for("/s/copy.db"), "/s/copy.db");
+    assert_eq!(rehearse.timeout_ms, 1_800_000);
+    let first = settings.hosts.first().map(|host| &host.name);
+    assert_eq!(settings.rehearsal_host(rehearse), first);
+    let migrating = FLEET.replace(
+        "path = \"dist\"",
+        "path = \"dist\"\nmigrate = \"bin/up\"\nmigrate_host = \"web-2\"",
+    );
+    let settings = good(&(migrating + LITE + "host = \"web-1\"\n" + rehearsed), None);
+    let rehearse = settings.databases[0].rehearse.as_ref().expect("it is rehearsed on");
+    let host = settings.rehearsal_host(rehearse).map(friday_wire::HostName::as_str);
+    assert_eq!(host, Some("web-2"));
+}
+
+#[test]
+fn a_rehearsal_that_could_reach_what_is_live_is_told() {
+    let told = |rehearse: &str| {
+        let written = SMALL.to_owned() + LITE + "[database.rehearse]\n" + rehearse;
+        let problems = parse("friday.toml", &written, None).expect_err("it is wrong");
+        drawn(&written, &problems).join("\n")
+    };
+    let cases = [
+        ("write = \"w\"\n", "`database.rehearse.variable` is missing"),
+        ("variable = \"not one\"\n", "`not one` is not the name of a variable"),
+        ("variable = \"DB\"\nvalue = \"/srv/live.db\"\n", "does not lead to the copy alone"),
+        ("variable = \"DB\"\nvalue = \"{url}\"\n", "does not lead to the copy alone"),
+        (
+            "variable = \"DB\"\nenv = { DB = \"x\" }\n",
+            "`DB` is the variable that leads to the copy",
+        ),
+        ("variable = \"DB\"\nenv = { PORT = \"1\" }\n", "`PORT` is set by friday itself"),
+        ("variable = \"DB\"\nhost = \"web-9\"\n", "names `web-9`, which is not in `[hosts]`"),
+    ];
+    for (rehearse, wanted) in cases {
+        let told = told(rehearse);
+        assert!(told.contains(wanted), "{rehearse}: {told}");
+    }
+    let second = "variable = \"DB\"\n[[database]]\nname = \"b\"\nsqlite = \"b.db\"\n[database.rehearse]\nvariable = \"DB\"\n";
+    let told = told(second);
+    assert!(told.contains("a second database is rehearsed on"), "{told}");
 }

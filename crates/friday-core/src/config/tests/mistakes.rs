@@ -137,7 +137,7 @@ const NAMES: Rows = &[
         "[release]",
         "timeout = \"1s\"\n[release]",
         &[
-            "2:1 there is no key `timeout` at the top of the file | unknown key | `timeout` belongs in `[health]` or `[rotation]` or `[hooks]` or `[database.drill]` or `[[database.invariant]]`",
+            "2:1 there is no key `timeout` at the top of the file | unknown key | `timeout` belongs in `[health]` or `[rotation]` or `[hooks]` or `[database.drill]` or `[database.rehearse]` or `[[database.invariant]]`",
         ],
     ),
     (

@@ -1,9 +1,9 @@
 //! What happens beside guarded databases, as lines.
 
-use friday_wire::data::{DrillReport, InvariantResult, RestorePoint};
+use friday_wire::data::{DrillReport, InvariantResult, RehearsalReport, RestorePoint};
 
 use super::Tone;
-use crate::database::DataOutcome;
+use crate::database::{DataOutcome, Judgement, Verdict, measured};
 use crate::journal::event::Event;
 use crate::view::words::{count, duration, size};
 
@@ -61,6 +61,7 @@ fn ended(database: &str, outcome: &DataOutcome) -> (Tone, String, Vec<String>) {
             (Tone::Bad, format!("backups of `{database}` are damaged"), report.damage.clone())
         }
         DataOutcome::Drilled { report } => drilled(database, report),
+        DataOutcome::Rehearsed { report } => rehearsed(database, report),
         DataOutcome::Failed { phase, why } => {
             (Tone::Bad, format!("it failed beside `{database}` while {phase}: {why}"), Vec::new())
         }
@@ -100,6 +101,23 @@ fn drilled(database: &str, report: &DrillReport) -> (Tone, String, Vec<String>) 
         format!("`{database}` was restored in {took}, and what must hold in it does not"),
         below,
     )
+}
+
+/// The verdict, and below it how long the migration took and whom it would have kept waiting.
+fn rehearsed(database: &str, report: &RehearsalReport) -> (Tone, String, Vec<String>) {
+    let judged = Judgement::of(report);
+    let tone = match judged.verdict {
+        Verdict::CodeOnly | Verdict::Reversible => Tone::Good,
+        Verdict::NeedsDataRevert | Verdict::OneWay => Tone::Warn,
+        Verdict::Fails => Tone::Bad,
+    };
+    let says = format!(
+        "the push of {} was rehearsed on a copy of `{database}`: {}",
+        report.release.short(),
+        judged.verdict
+    );
+    let below = judged.proved.iter().chain(&judged.untried).cloned();
+    (tone, says, below.chain(measured(report)).collect())
 }
 
 #[cfg(test)]

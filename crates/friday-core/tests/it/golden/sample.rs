@@ -14,6 +14,7 @@ use friday_core::journal::{Event, Position, Record};
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::Traffic;
 use friday_core::time::Timestamp;
+use friday_wire::data::SchemaChange;
 use friday_wire::{
     DataActId, DatabaseName, Fault, FenceKind, HostName, JournalId, Migration, ProcessName,
     Refusal, RolloutId, StartId, StepReport, StepState,
@@ -91,6 +92,7 @@ pub fn records() -> Vec<Record> {
     two_keepers(&mut book);
     hindered(&mut book);
     guarded(&mut book);
+    rehearsals(&mut book);
     book.records
 }
 
@@ -759,4 +761,16 @@ fn hindered(book: &mut Book) {
         Event::Held { rollout: id, reasons: vec![Reason::HostFailed { host, why, fault }] },
     ]);
     book.end("push-13", End::Dropped);
+}
+
+/// A rehearsal with everything, and one of a push without a migration.
+fn rehearsals(book: &mut Book) {
+    for (number, schema) in (7..).zip([SchemaChange::Changed, SchemaChange::None]) {
+        let (act, database) = (DataActId::new(format!("a-000{number}")), DatabaseName::new("shop"));
+        let (person, what) = ("anna".to_owned(), DataAct::Rehearsal);
+        let begun = Event::DataActBegun { act: act.clone(), person, database, what };
+        book.write(&begun);
+        let (database, outcome) = (DatabaseName::new("shop"), nouns::rehearsed(schema));
+        book.write(&Event::DataActEnded { act, database, outcome });
+    }
 }

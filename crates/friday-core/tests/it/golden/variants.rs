@@ -42,7 +42,7 @@ lists! {
         BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed HostStopped
         DataActBegun DataActEnded RestorePointMade RestorePointFailed RestorePointUnknown;
     DataAct: Backup Verify Drill Rehearsal Restore;
-    DataOutcome: BackedUp Verified Drilled Failed;
+    DataOutcome: BackedUp Verified Drilled Failed Rehearsed;
     Position: Sqlite Postgres;
     Intent: Push Rollback Sweep Lock Quarantine Keeper Look Upgrade Members Once;
     MemberChange: Remove Rename Forget;

@@ -1,10 +1,11 @@
 //! Exactly what is said of what happens beside databases.
 
 use friday_wire::data::{
-    Backup, DataPhase, DrillReport, InvariantResult, Judged, Position, RestorePoint, ScratchFacts,
-    VerifyReport,
+    Backup, Blocked, DataPhase, DrillReport, InvariantResult, Judged, LockSeen, Position,
+    RehearsalReport, RehearsalStep, RehearsedStep, RestorePoint, SchemaChange, ScratchFacts,
+    StepResult, VerifyReport,
 };
-use friday_wire::{BackupId, DataActId, DatabaseName, Digest, RolloutId};
+use friday_wire::{BackupId, DataActId, DatabaseName, Digest, ReleaseId, RolloutId};
 
 use super::told;
 use crate::database::{DataAct, DataOutcome};
@@ -173,4 +174,44 @@ fn restore_points_are_made_or_not() {
                 .to_owned()
         )
     );
+}
+
+#[test]
+fn a_rehearsal_tells_its_verdict_and_what_the_migration_costs() {
+    let step = |step, ms, result| RehearsedStep { step, ms, result };
+    let report = RehearsalReport {
+        release: ReleaseId(Digest([2; 32])),
+        old: Some(ReleaseId(Digest([1; 32]))),
+        migration: Some("bin/up".to_owned()),
+        back: None,
+        backup: BackupId::new("b"),
+        reached: position(),
+        steps: vec![
+            step(RehearsalStep::Migrate, 41_000, StepResult::Passed),
+            step(RehearsalStep::NewHealth, 900, StepResult::Passed),
+            step(RehearsalStep::NewWrite, 60, StepResult::Passed),
+            step(RehearsalStep::NewInvariants, 60, StepResult::Passed),
+            step(
+                RehearsalStep::OldHealth,
+                60,
+                StepResult::Failed { why: "no column `paid`".to_owned() },
+            ),
+        ],
+        schema: SchemaChange::Changed,
+        locks: vec![LockSeen {
+            on: "orders".to_owned(),
+            mode: "AccessExclusiveLock".to_owned(),
+            blocks: Blocked::Everybody,
+            held_ms: 40_000,
+        }],
+    };
+    let (tone, text) = ended(DataOutcome::Rehearsed { report: Box::new(report) });
+    assert_eq!(
+        text,
+        "the push of 020202020202 was rehearsed on a copy of `shop`: one-way\n\
+         the old release's health on the new data failed: no column `paid`\n\
+         the migration took 41 s\n\
+         it would have blocked readers and writers of orders for 40 s"
+    );
+    assert_eq!(tone, Tone::Warn);
 }

@@ -6,8 +6,9 @@ use friday_core::rollout::plan::{
     PlannedHost,
 };
 use friday_wire::data::{
-    Backup, Check, DataPhase, DrillReport, InvariantResult, Judged, PhaseTime, Position,
-    RestorePoint, ScratchFacts, VerifyReport,
+    Backup, Blocked, Check, DataPhase, DrillReport, InvariantResult, Judged, LockSeen, PhaseTime,
+    Position, RehearsalReport, RehearsalStep, RehearsedStep, RestorePoint, SchemaChange,
+    ScratchFacts, StepResult, VerifyReport,
 };
 use friday_wire::{
     BackupId, BootDefault, BootIdentity, Clocks, DatabaseName, Digest, Fence, FenceKind, FleetName,
@@ -327,4 +328,44 @@ pub fn drilled() -> DataOutcome {
 
 pub fn not_restored() -> DataOutcome {
     DataOutcome::Failed { phase: DataPhase::Fetch, why: "20260102T030405Z is cut".to_owned() }
+}
+
+/// One of which each kind of step's result, each lock and each change is somewhere.
+pub fn rehearsed(schema: SchemaChange) -> DataOutcome {
+    let step = |step, ms, result| RehearsedStep { step, ms, result };
+    let why = "bin/smoke read: no column `paid`".to_owned();
+    let lock = |on: &str, blocks, held_ms| LockSeen {
+        on: on.to_owned(),
+        mode: "AccessExclusiveLock".to_owned(),
+        blocks,
+        held_ms,
+    };
+    let changed = schema == SchemaChange::Changed;
+    let report = RehearsalReport {
+        release: release(2),
+        old: changed.then(|| release(1)),
+        migration: changed.then(|| "bin/shop migrate".to_owned()),
+        back: changed.then(|| "bin/shop migrate --back".to_owned()),
+        backup: BackupId::new("20260102T030405Z"),
+        reached: place_in_log(),
+        steps: vec![
+            step(RehearsalStep::Migrate, 41_000, StepResult::Passed),
+            step(RehearsalStep::NewHealth, 900, StepResult::Passed),
+            step(RehearsalStep::NewWrite, 60, StepResult::Passed),
+            step(RehearsalStep::NewInvariants, 12, StepResult::Passed),
+            step(RehearsalStep::OldHealth, 800, StepResult::Passed),
+            step(RehearsalStep::OldRead, 30, StepResult::Failed { why }),
+            step(RehearsalStep::OldInvariants, 0, StepResult::Skipped),
+            step(RehearsalStep::MigrateBack, 7_000, StepResult::Passed),
+            step(RehearsalStep::BackHealth, 800, StepResult::Passed),
+            step(RehearsalStep::BackRead, 30, StepResult::Passed),
+            step(RehearsalStep::BackInvariants, 12, StepResult::Passed),
+        ],
+        schema,
+        locks: vec![
+            lock("orders", Blocked::Everybody, 40_000),
+            lock("customer", Blocked::Writers, 900),
+        ],
+    };
+    DataOutcome::Rehearsed { report: Box::new(report) }
 }
