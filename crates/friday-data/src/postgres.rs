@@ -27,12 +27,14 @@ pub mod facts;
 pub mod feed;
 pub mod judge;
 pub mod keep;
+pub mod layout;
 pub mod live;
 mod locks;
 pub mod lsn;
 mod moment;
 mod newest;
 mod opened;
+mod parts;
 mod point;
 pub mod programs;
 pub mod received;
@@ -43,13 +45,14 @@ pub mod scratch;
 pub mod server;
 mod steps;
 pub mod tar_scan;
+mod unpack;
 
 use friday_wire::data::{DataAnswer, DataPhase, DataRequest};
 
 use crate::failure::Failure;
 use crate::lock::{self, LockKind};
 use crate::request::Setting;
-use drill::{Proof, Wanted};
+use drill::{After, Proof, Wanted};
 use error::PostgresError;
 use live::described;
 pub use opened::PostgresCopy;
@@ -73,9 +76,11 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
             let (backup, pruned) = backup::back_up(setting)?;
             Ok(DataAnswer::BackedUp { backup, pruned })
         }
-        DataRequest::Drill { target, invariants, .. } => {
+        DataRequest::Drill { target, invariants, keep_scratch, .. } => {
             let _held = lock::take(setting.place, LockKind::Drill)?;
-            let report = drill::drill(setting, Wanted { target, invariants, proof: Proof::Whole })?;
+            let after = if *keep_scratch { After::Keep } else { After::Remove };
+            let wanted = Wanted { target, invariants, proof: Proof::Whole };
+            let report = drill::drill(setting, wanted, after)?;
             Ok(DataAnswer::Drilled { report: Box::new(report) })
         }
         DataRequest::Judge { invariants, .. } => {

@@ -1,23 +1,26 @@
 //! Making a base backup: `pg_basebackup` through compression and encryption into the repository, and the WAL
 //! without which it is nothing.
 
+use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
 
 use friday_wire::BackupId;
 use friday_wire::data::{Backup, DataPhase};
 
-use super::base::{Base, OBJECT};
+use super::base::Base;
 use super::chain;
 use super::error::PostgresError;
+use super::layout::{self, part_bytes, part_name};
 use super::live::Live;
 use super::lsn::{Segment, is_history};
 use super::programs::Running;
 use super::tar_scan::TarScan;
 use crate::clock;
+use crate::course::Course;
 use crate::failure::Failure;
 use crate::repository::retention::Kept;
-use crate::repository::{Finished, Repository};
+use crate::repository::{Draft, Finished, Repository, RepositoryError};
 use crate::request::Setting;
 use crate::room;
 
@@ -62,16 +65,20 @@ pub fn back_up(setting: &Setting<'_>) -> Result<(Backup, Vec<BackupId>), Postgre
     let pipe = running.child.stdout.take();
     let pipe =
         pipe.ok_or_else(|| PostgresError::Program("pg_basebackup has no output".to_owned()))?;
-    let mut scan = TarScan::new(Guarding { pipe, watch: course.watch().clone() });
-    let stored = draft.store(OBJECT, &mut scan, Some(live.cluster.bytes), course);
+    let length = part_bytes(live.cluster.bytes);
+    let mut scan = TarScan::new(Guarding { pipe, watch: course.watch().clone() }, length);
+    let stored = store(&mut draft, &mut scan, (length, live.cluster.bytes), course);
     // Its own words say more than what they did to the stream.
     running.wait(&course.watch().within(END_LIMIT))?;
     stored.map_err(Failure::from)?;
-    let (_, manifest) = scan.kept().ok_or_else(|| PostgresError::Ended {
+    let kept = scan.kept().ok_or_else(|| PostgresError::Ended {
         program: "pg_basebackup".to_owned(),
         says: "its stream ended without a manifest".to_owned(),
     })?;
-    let base = Base::told(&manifest, &live.cluster)?;
+    let base = Base::told(&kept.manifest, &live.cluster)?;
+    let list = serde_json::to_vec(&kept.layout)
+        .map_err(|error| PostgresError::file("listing the backup's parts")(error.into()))?;
+    draft.store(layout::OBJECT, &mut &list[..], None, course).map_err(Failure::from)?;
 
     course.enter(DataPhase::Mark);
     let watch = course.watch().within(WAL_LIMIT);
@@ -90,6 +97,24 @@ pub fn back_up(setting: &Setting<'_>) -> Result<(Backup, Vec<BackupId>), Postgre
     let pruned = pruned.map_err(Failure::from)?;
     prune_wal(&repository)?;
     Ok((backup, pruned))
+}
+
+/// Stores a stream to its end, in parts.
+fn store(
+    draft: &mut Draft<'_>,
+    mut stream: &mut dyn Read,
+    (length, of): (u64, u64),
+    course: &Course,
+) -> Result<(), RepositoryError> {
+    for number in 0.. {
+        let mut part = Read::by_ref(&mut stream).take(length);
+        draft.store(&part_name(number), &mut part, Some(of), course)?;
+        // One that is not full is the last.
+        if part.limit() > 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Puts away segments that no backup in the repository needs.

@@ -11,7 +11,7 @@ use super::facts::{AT_LEAST, Cluster};
 use super::lsn::{Lsn, Segment, SegmentSize};
 use crate::repository::manifest::Manifest;
 
-/// The object of a backup that holds the data directory.
+/// The object of an older backup that holds the data directory in one; newer ones hold it in parts.
 pub const OBJECT: &str = "base.tar";
 
 /// What a restore needs to know of the cluster that a backup is of.

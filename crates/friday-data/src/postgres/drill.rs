@@ -3,7 +3,6 @@
 //! It has succeeded only when the copy itself says that it stands at the target or after it; no program's exit status
 //! counts. Nothing here writes to the live server, or needs it.
 
-use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use friday_wire::data::{
     Check, DataPhase, DrillReport, DrillTarget, Invariant, Position, ScratchFacts,
 };
 
-use super::base::{Base, OBJECT};
+use super::base::Base;
 use super::chain;
 use super::check;
 use super::configuration::Target;
@@ -28,6 +27,7 @@ use super::received::Received;
 use super::rpo;
 use super::scratch::{Scratch, Sockets, quit};
 use super::server::Server;
+use super::unpack::unpack;
 use crate::course::{Course, ms};
 use crate::failure::Failure;
 use crate::lock::LockKind;
@@ -38,9 +38,6 @@ use crate::room;
 
 /// How often the copy is asked how far it is.
 const LOOK: Duration = Duration::from_millis(40);
-
-/// Blocks of a stream between two threads.
-const BLOCK: usize = 256 * 1024;
 
 /// What is wanted of a copy.
 #[derive(Debug, Clone, Copy)]
@@ -80,14 +77,27 @@ pub struct Arrived {
     pub programs: Programs,
 }
 
-/// Drills, and puts the copy away.
+/// What becomes of the copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// It stays: the next drill fetches only what differs.
+    Keep,
+    /// It goes.
+    Remove,
+}
+
+/// Drills, and ends the copy's server.
 ///
 /// # Errors
-/// Why it is not proven. Nothing is left running then.
-pub fn drill(setting: &Setting<'_>, wanted: Wanted<'_>) -> Result<DrillReport, PostgresError> {
+/// Why it is not proven. Nothing is left then.
+pub fn drill(
+    setting: &Setting<'_>,
+    wanted: Wanted<'_>,
+    after: After,
+) -> Result<DrillReport, PostgresError> {
     // The directory is made here so that one that cannot be used is said first.
     let dir = setting.place.scratch().map_err(Failure::from)?.to_owned();
-    let began = Scratch::begin(&dir)?;
+    let began = Scratch::again(&dir)?;
     let ended = copy(setting, wanted, began, LockKind::Drill);
     let Arrived { mut report, scratch, mut running, sockets, feed, .. } =
         ended.inspect_err(|_| {
@@ -97,12 +107,15 @@ pub fn drill(setting: &Setting<'_>, wanted: Wanted<'_>) -> Result<DrillReport, P
     setting.course.enter(DataPhase::Clean);
     quit(&mut running);
     drop((sockets, feed));
-    scratch.end()?;
+    match after {
+        After::Keep => report.scratch.kept = true,
+        After::Remove => scratch.end()?,
+    }
     report.phases = setting.course.phases();
     Ok(report)
 }
 
-/// Makes a copy in an empty scratch, and proves it.
+/// Makes a copy in a scratch, and proves it. What lies there already is used as far as it is the same.
 ///
 /// # Errors
 /// Why not; no server runs then.
@@ -139,10 +152,12 @@ pub fn copy(
     };
     let rpo_ms = rpo::rpo_ms(setting, &source);
     let bytes = manifest.backup.bytes;
-    room::ask(&scratch.data(), bytes + 4 * base.segment.bytes()).map_err(Failure::from)?;
+    // What lies there is written over.
+    let lacks = bytes.saturating_sub(scratch.bytes());
+    room::ask(&scratch.data(), lacks + 4 * base.segment.bytes()).map_err(Failure::from)?;
 
     course.enter(DataPhase::Fetch);
-    unpack(&repository, &manifest, &scratch.data(), course)?;
+    let warm_bytes = unpack(&repository, &manifest, &scratch.data(), course)?;
     course.enter(DataPhase::Check);
     let mut checks = verify(&programs, &scratch.data(), course)?;
 
@@ -168,7 +183,7 @@ pub fn copy(
         scratch: ScratchFacts {
             path: scratch.data().display().to_string(),
             bytes,
-            warm_bytes: 0,
+            warm_bytes,
             kept: false,
         },
     };
@@ -279,51 +294,6 @@ fn place_of(position: &Position, base: &Base, source: &Source) -> Result<Lsn, Po
             why: "the place cannot be reached".to_owned(),
         }),
     }
-}
-
-/// From the repository into the data directory: decrypted, unpacked and written in two threads.
-fn unpack(
-    repository: &Repository,
-    manifest: &Manifest,
-    data: &Path,
-    course: &Course,
-) -> Result<(), PostgresError> {
-    let id = &manifest.backup.id;
-    let object = manifest.object(OBJECT).ok_or_else(|| {
-        PostgresError::NoBackup(format!("backup {id} has no data directory in it"))
-    })?;
-    let failed = || PostgresError::file("unpacking the backup");
-    let (reader, writer) = io::pipe().map_err(failed())?;
-    let into = data.to_owned();
-    let unpacking = std::thread::spawn(move || -> io::Result<()> {
-        let mut reader = BufReader::with_capacity(BLOCK, reader);
-        let mut archive = tar::Archive::new(&mut reader);
-        archive.set_preserve_mtime(false);
-        archive.unpack(&into)?;
-        // To the last byte, so that the writer is not cut off.
-        io::copy(&mut reader, &mut io::sink()).map(drop)
-    });
-    let mut writer = BufWriter::with_capacity(BLOCK, writer);
-    let fetched = repository.fetch(manifest, object, &mut writer, course).map_err(Failure::from);
-    let flushed = if fetched.is_ok() { writer.flush() } else { Ok(()) };
-    // The reader sees the end.
-    drop(writer.into_parts());
-    let unpacked =
-        unpacking.join().unwrap_or_else(|_| Err(io::Error::other("the unpacking thread ended")));
-    match (fetched, unpacked) {
-        // Whose reader has gone could not write: the reader's reason is the reason.
-        (Err(_), Err(error)) if course.poll().is_ok() && is_of_disk(&error) => Err(failed()(error)),
-        (Err(failure), _) => Err(failure.into()),
-        (Ok(()), Err(error)) => Err(failed()(error)),
-        (Ok(()), Ok(())) => flushed.map_err(failed()),
-    }
-}
-
-fn is_of_disk(error: &io::Error) -> bool {
-    let text = format!("{error:?}");
-    error.kind() == io::ErrorKind::StorageFull
-        || text.contains("StorageFull")
-        || text.contains("code: 28")
 }
 
 /// Each file's hash against the list that PostgreSQL made, where its program for that is there.

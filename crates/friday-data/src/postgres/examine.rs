@@ -7,6 +7,7 @@ use super::facts;
 use super::keep;
 use super::live::{Live, described};
 use super::lsn::Lsn;
+use super::scratch::bytes_below;
 use super::server::Server;
 use crate::course::Watch;
 use crate::failure::Failure;
@@ -208,7 +209,9 @@ fn space(live: &Live, setting: &Setting<'_>) -> Vec<Finding> {
     let scratch = setting.place.scratch_path();
     // It may not be there yet: what is nearest above it is on the same disk.
     if let Some(there) = scratch.ancestors().find(|place| place.exists()) {
-        findings.push(fits("room for a drill", there, bytes));
+        // What the last drill left there is written over.
+        let lacks = bytes.saturating_sub(bytes_below(&scratch.join("data")));
+        findings.push(fits("room for a drill", there, lacks));
     }
     findings
 }

@@ -58,6 +58,30 @@ impl Scratch {
         Ok(scratch)
     }
 
+    /// As [`Self::begin`], and leaves the data directory of an earlier drill as it lies there: whoever fills it
+    /// goes by its bytes.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn again(dir: &Path) -> Result<Self, PostgresError> {
+        let scratch = Self { dir: dir.to_owned() };
+        if !dir.join(MARKER).exists() || !scratch.data().is_dir() {
+            return Self::begin(dir);
+        }
+        end_server(&scratch.data())?;
+        let failed = || PostgresError::file(format!("using `{}` again", dir.display()));
+        place::remove(&dir.join("s")).map_err(failed())?;
+        match fs::remove_file(scratch.log()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed()(error)),
+            _ => Ok(scratch),
+        }
+    }
+
+    /// How much its data directory takes, bytes; as far as it can be read.
+    pub fn bytes(&self) -> u64 {
+        bytes_below(&self.data())
+    }
+
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.dir.join("data")
@@ -195,6 +219,18 @@ impl Drop for Sockets {
         // Left by a killed drill, it is an empty private directory.
         let _ = place::remove(&self.dir);
     }
+}
+
+/// What files take below a directory, bytes; as far as it can be read.
+pub fn bytes_below(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let of = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
+        // A file may have holes.
+        Ok(found) => std::os::unix::fs::MetadataExt::blocks(&found) * 512,
+        Err(_) => 0,
+    };
+    entries.map(of).sum()
 }
 
 /// Ends what runs in a scratch and removes it. A directory that is not there, or is empty, is well put away.

@@ -1,8 +1,11 @@
-//! Looks into a stream of tar as it passes, and keeps two of its files: what `pg_basebackup` says about its backup.
+//! Looks into a stream of tar as it passes, and keeps two of its files: what `pg_basebackup` says about its backup. It
+//! draws up what lies where.
 //!
 //! It changes no byte and holds nothing else back.
 
 use std::io::{self, Read};
+
+use super::layout::{Draft, Layout};
 
 /// The file that says where the WAL begins that a backup needs.
 pub const LABEL: &str = "backup_label";
@@ -26,11 +29,22 @@ pub struct TarScan<R> {
     files: u64,
     label: Vec<u8>,
     manifest: Vec<u8>,
+    layout: Draft,
+}
+
+/// What was kept of a stream that passed to its end.
+pub struct Kept {
+    /// [`LABEL`].
+    pub label: Vec<u8>,
+    /// [`MANIFEST`].
+    pub manifest: Vec<u8>,
+    /// What lies where.
+    pub layout: Layout,
 }
 
 impl<R: Read> TarScan<R> {
-    /// Around a stream.
-    pub fn new(inner: R) -> Self {
+    /// Around a stream that is stored in parts of that length.
+    pub fn new(inner: R, part_bytes: u64) -> Self {
         Self {
             inner,
             header: Vec::with_capacity(BLOCK),
@@ -40,13 +54,15 @@ impl<R: Read> TarScan<R> {
             files: 0,
             label: Vec::new(),
             manifest: Vec::new(),
+            layout: Draft::new(part_bytes),
         }
     }
 
-    /// What it kept: the label and the manifest; `None`: one did not come, or not to its end.
-    pub fn kept(self) -> Option<(Vec<u8>, Vec<u8>)> {
+    /// What it kept; `None`: the label or the manifest did not come, or not to its end.
+    pub fn kept(self) -> Option<Kept> {
         let whole = self.keeping.is_none() && !self.label.is_empty() && !self.manifest.is_empty();
-        whole.then_some((self.label, self.manifest))
+        let (label, manifest) = (self.label, self.manifest);
+        whole.then(|| Kept { label, manifest, layout: self.layout.finish() })
     }
 
     /// Entries that passed.
@@ -63,17 +79,20 @@ impl<R: Read> TarScan<R> {
                     Some(_) => self.manifest.extend_from_slice(now),
                     None => {}
                 }
+                self.layout.content(now);
                 self.left -= now.len() as u64;
                 bytes = rest;
             } else if self.filling > 0 {
                 self.keeping = None;
                 let (now, rest) = split(bytes, self.filling);
                 self.filling -= now.len() as u64;
+                self.layout.skip(now.len() as u64);
                 bytes = rest;
             } else {
                 self.keeping = None;
                 let (now, rest) = split(bytes, (BLOCK - self.header.len()) as u64);
                 self.header.extend_from_slice(now);
+                self.layout.skip(now.len() as u64);
                 bytes = rest;
                 if self.header.len() == BLOCK {
                     self.open()?;
@@ -96,6 +115,13 @@ impl<R: Read> TarScan<R> {
         let name = self.header.get(..100).unwrap_or_default();
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         self.files += 1;
+        let path = std::str::from_utf8(name).map_err(|_| strange())?;
+        match self.header.get(156) {
+            Some(b'0' | 0) => self.layout.entry(path, Some(size)),
+            Some(b'5') => self.layout.entry(path, None),
+            // Links are of tablespaces, which are refused before.
+            _ => return Err(strange()),
+        }
         self.left = size;
         self.filling = size.next_multiple_of(BLOCK as u64) - size;
         self.keeping = match name {
@@ -171,13 +197,23 @@ mod tests {
     fn everything_passes_and_two_files_are_kept() {
         let archive = archive();
         for step in [1, 7, BLOCK, 10_000] {
-            let mut scan = TarScan::new(Slow(&archive, step));
+            let mut scan = TarScan::new(Slow(&archive, step), 1_000);
             let mut passed = Vec::new();
             scan.read_to_end(&mut passed).expect("it is a tar");
             assert_eq!(passed, archive);
             assert_eq!(scan.files(), 4);
-            let (label, manifest) = scan.kept().expect("both came");
-            assert_eq!((&label[..], manifest.len()), (&b"START"[..], BLOCK + 1));
+            let kept = scan.kept().expect("both came");
+            assert_eq!((&kept.label[..], kept.manifest.len()), (&b"START"[..], BLOCK + 1));
+            // Each piece is found where the list says.
+            for (number, part) in kept.layout.parts.iter().enumerate() {
+                for piece in part {
+                    let from = number * 1_000 + piece.from as usize;
+                    let bytes = &archive[from..from + piece.bytes as usize];
+                    assert_eq!(piece.hash.0, *blake3::hash(bytes).as_bytes());
+                }
+            }
+            let text = serde_json::to_vec(&kept.layout).expect("it can be written");
+            assert_eq!(super::Layout::parse(&text).expect("it makes sense"), kept.layout);
         }
     }
 
@@ -185,7 +221,7 @@ mod tests {
     fn what_was_cut_has_kept_nothing() {
         let archive = archive();
         let cut = &archive[..archive.len() - 3 * BLOCK];
-        let mut scan = TarScan::new(cut);
+        let mut scan = TarScan::new(cut, 1_000);
         let _ = scan.read_to_end(&mut Vec::new());
         assert!(scan.kept().is_none());
     }
