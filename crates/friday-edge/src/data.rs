@@ -72,6 +72,44 @@ pub enum DataError {
     },
 }
 
+/// A connection to the program beside a database. When it is dropped, what was opened on it is put away there.
+pub struct DataSession {
+    link: DataLink,
+    guarded: Guarded,
+}
+
+impl DataSession {
+    /// Asks. `watch` hears how far it is.
+    ///
+    /// # Errors
+    /// As [`Databases::ask`].
+    pub async fn ask(
+        &mut self,
+        limit: Duration,
+        request: impl FnOnce(Guarded) -> DataRequest,
+        watch: impl FnMut(DataProgress),
+    ) -> Result<DataAnswer, DataError> {
+        self.ask_until(Instant::now() + limit, request, watch).await
+    }
+
+    async fn ask_until(
+        &mut self,
+        deadline: Instant,
+        request: impl FnOnce(Guarded) -> DataRequest,
+        watch: impl FnMut(DataProgress),
+    ) -> Result<DataAnswer, DataError> {
+        let request = request(self.guarded.clone());
+        let answer = self.link.call(request, deadline, watch).await.map_err(DataError::Lost)?;
+        match answer {
+            DataAnswer::Failed { phase, why, help } => {
+                let help = help.map(|help| shown(&help));
+                Err(DataError::Failed { phase, why: shown(&why), help })
+            }
+            answer => Ok(answer),
+        }
+    }
+}
+
 impl Databases {
     /// Connects to nobody yet.
     pub fn new(setup: DataSetup, databases: Vec<DatabaseSettings>) -> Self {
@@ -99,21 +137,23 @@ impl Databases {
         watch: impl FnMut(DataProgress),
     ) -> Result<DataAnswer, DataError> {
         let deadline = Instant::now() + limit;
+        let mut session = self.session(name).await?;
+        session.ask_until(deadline, request, watch).await
+    }
+
+    /// A connection on which one question can follow another: what one of them opens lives until it ends.
+    ///
+    /// # Errors
+    /// See [`DataError`].
+    pub async fn session(&self, name: &DatabaseName) -> Result<DataSession, DataError> {
         let settings = self.settings(name)?;
         let guarded = self.guarded(settings).await?;
         let unreachable =
             |source| DataError::Unreachable { host: settings.host.to_string(), source };
-        let mut link = DataLink::open(&self.setup, &settings.host, &settings.address)
+        let link = DataLink::open(&self.setup, &settings.host, &settings.address)
             .await
             .map_err(unreachable)?;
-        let answer = link.call(request(guarded), deadline, watch).await.map_err(DataError::Lost)?;
-        match answer {
-            DataAnswer::Failed { phase, why, help } => {
-                let help = help.map(|help| shown(&help));
-                Err(DataError::Failed { phase, why: shown(&why), help })
-            }
-            answer => Ok(answer),
-        }
+        Ok(DataSession { link, guarded })
     }
 
     async fn guarded(&self, settings: &DatabaseSettings) -> Result<Guarded, DataError> {

@@ -5,6 +5,7 @@
 //! Nothing here asks twice by itself.
 
 mod bootstrap;
+mod calls;
 mod command;
 mod connection;
 pub mod data;
@@ -14,6 +15,7 @@ mod opening;
 mod pace;
 mod program;
 pub mod shell;
+pub mod trial;
 mod upgrade;
 
 use std::collections::BTreeMap;

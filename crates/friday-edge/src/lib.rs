@@ -20,6 +20,7 @@ pub mod last_lines;
 pub mod packing;
 pub mod probe;
 pub mod progress;
+pub mod rehearsal;
 pub mod release_source;
 pub mod secrets;
 pub mod ship;

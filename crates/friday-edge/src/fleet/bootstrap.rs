@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::FleetSetup;
-use super::command::{Called, Route, command};
+use super::command::{Called, Conversation, Route, command};
 use super::connection::{Connection, Ends, HostHello, read_frame};
 use super::failure::ConnectError;
 use super::far_end::{FarEnd, Wanted, garbage, in_time};
@@ -29,7 +29,8 @@ pub(super) async fn open(
     deadline: Instant,
     opening: &super::opening::Opening,
 ) -> Result<Connection, ConnectError> {
-    let called = Called { fleet: &setup.fleet, host, program: &setup.program };
+    let conversation = Conversation::Connect;
+    let called = Called { conversation, fleet: &setup.fleet, host, program: &setup.program };
     let command = command(address, &setup.login, &setup.base, &called, route)?;
     let far = FarEnd::start(&command)?;
     let mut greeting = Greeting { setup, known: opening, host, far, first: None };
@@ -53,6 +54,7 @@ impl Greeting<'_> {
     async fn shake_hands(&mut self) -> Result<HostHello, ConnectError> {
         let wanted = Wanted {
             program: &self.setup.program,
+            conversation: Conversation::Connect,
             host: self.host,
             known: self.known,
             progress: &self.setup.progress,

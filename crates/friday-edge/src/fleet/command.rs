@@ -30,7 +30,7 @@ pub enum Route {
 /// would hold megabytes in buffers, behind which ssh's own question whether anybody is there waits until ssh
 /// gives up. That needs a `head` that reads no further than it was told; with another it comes as one.
 ///
-/// Arguments: directory, SHA-256, length, machine, fleet, host, the program's name, and what else it is told.
+/// Arguments: directory, SHA-256, length, machine, fleet, host, the program's name, its command, and what else it is told.
 const SCRIPT: &str = concat!(
     "d=$1; h=$2; case $d in /*) ;; *) d=$HOME/$d ;; esac; p=$d/bin/$7-$h; ",
     "if [ -x \"$p\" ] && [ -f \"$p.ok\" ] && { [ \"$p.ok\" -nt \"$p\" ]; } 2>/dev/null; then :; else ",
@@ -51,9 +51,9 @@ const SCRIPT: &str = concat!(
     "good \"$t\" && chmod 700 \"$t\" && mv -f \"$t\" \"$p\" ",
     "|| { rm -f \"$t\"; fail program \"$d\"; }; mark; ",
     ") || exit; fi; ",
-    "f=$5; w=$6; n=$7; shift 7; ",
-    "case $n in friday-data) exec \"$p\" connect --base \"$d\" --fleet \"$f\" ;; esac; ",
-    "exec \"$p\" connect --dir \"$d\" --fleet \"$f\" --host \"$w\" \"$@\"",
+    "f=$5; w=$6; n=$7; v=$8; shift 8; ",
+    "case $n in friday-data) exec \"$p\" \"$v\" --base \"$d\" --fleet \"$f\" ;; esac; ",
+    "exec \"$p\" \"$v\" --dir \"$d\" --fleet \"$f\" --host \"$w\" \"$@\"",
 );
 
 /// A program and its arguments.
@@ -63,8 +63,36 @@ pub(super) struct HostCommand {
     pub(super) args: Vec<String>,
 }
 
+/// What the program is to speak there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Conversation {
+    /// Its usual protocol.
+    Connect,
+    /// friday-host's other one: a release on trial.
+    Trial,
+}
+
+impl Conversation {
+    /// The command that begins it.
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Trial => "trial",
+        }
+    }
+
+    /// The name that stands in its preamble.
+    pub(super) fn preamble(self, program: &HostProgram) -> &'static str {
+        match self {
+            Self::Connect => program.name(),
+            Self::Trial => "friday-trial",
+        }
+    }
+}
+
 /// What a host is asked to run.
 pub(super) struct Called<'a> {
+    pub(super) conversation: Conversation,
     pub(super) fleet: &'a FleetName,
     pub(super) host: &'a HostName,
     pub(super) program: &'a HostProgram,
@@ -142,7 +170,7 @@ pub(super) fn shell_command(
     }
 }
 
-fn script_args(directory: String, called: &Called<'_>) -> [String; 8] {
+fn script_args(directory: String, called: &Called<'_>) -> [String; 9] {
     [
         "friday".to_owned(),
         directory,
@@ -152,6 +180,7 @@ fn script_args(directory: String, called: &Called<'_>) -> [String; 8] {
         called.fleet.to_string(),
         called.host.to_string(),
         called.program.name().to_owned(),
+        called.conversation.verb().to_owned(),
     ]
 }
 

@@ -10,25 +10,20 @@ use friday_core::config::settings::{Address, LoginSettings};
 use friday_wire::data::{
     DATA_WIRE_VERSION, DATA_WIRE_VERSION_MIN, DataAnswer, DataPhase, DataRequest,
 };
-use friday_wire::frame::{self, Call, Frame, FrameError, Reply};
 use friday_wire::{FleetName, HostName};
-use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
-use super::command::{Called, Route, command};
-use super::connection::read_frame;
+use super::calls::{Calls, CallsError};
+use super::command::{Called, Conversation, Route, command};
 use super::failure::ConnectError;
-use super::far_end::{FarEnd, Wanted, garbage, in_time};
+use super::far_end::{Wanted, garbage};
 use super::opening::Opening;
 use super::program::HostProgram;
 use crate::last_lines::shown;
 use crate::progress::ProgressSender;
 
-/// The longest that making a connection may take; as for friday-host, most of it is the program's way over a slow line.
-const CONNECTING_LIMIT: Duration = Duration::from_secs(1_800);
-
-/// The number of the hello; calls count on from it.
-const HELLO_NUMBER: u64 = 0;
+/// What the program may take to greet.
+const HELLO_LIMIT: Duration = Duration::from_secs(90);
 
 /// What a connection is made from.
 #[derive(Debug, Clone)]
@@ -49,17 +44,13 @@ pub struct DataSetup {
 
 /// A connection to the program beside a database.
 pub struct DataLink {
-    far: FarEnd,
-    number: u64,
+    calls: Calls,
 }
 
 /// A call without an answer. The live database is as it was, in each case.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DataCallError {
-    /// It was certainly not sent.
-    #[error("{0}")]
-    NotSent(ConnectError),
-    /// It was, and the connection ended; the program ends what it began.
+    /// The connection ended; the program ends what it began.
     #[error("{why}")]
     Lost {
         /// One sentence.
@@ -68,6 +59,15 @@ pub enum DataCallError {
     /// It took longer than it may.
     #[error("there was no answer in time")]
     Late,
+}
+
+impl From<CallsError> for DataCallError {
+    fn from(error: CallsError) -> Self {
+        match error {
+            CallsError::Late => Self::Late,
+            error => Self::Lost { why: error.to_string() },
+        }
+    }
 }
 
 /// How far a call is.
@@ -91,20 +91,14 @@ impl DataLink {
         host: &HostName,
         address: &Address,
     ) -> Result<Self, ConnectError> {
-        let called = Called { fleet: &setup.fleet, host, program: &setup.program };
+        let conversation = Conversation::Connect;
+        let called = Called { conversation, fleet: &setup.fleet, host, program: &setup.program };
         let command = command(address, &setup.login, &setup.base, &called, Route::Usual)?;
-        let mut far = FarEnd::start(&command)?;
         let known = Opening::default();
-        known.want();
         let (program, progress) = (&setup.program, &setup.progress);
-        let wanted = Wanted { program, host, known: &known, progress };
-        let greeting = async {
-            far.until_it_speaks(wanted).await?;
-            in_time(hello(&mut far, setup)).await
-        };
-        let late = |_| ConnectError::TimedOut { doing: "starting friday-data there" };
-        timeout(CONNECTING_LIMIT, greeting).await.map_err(late)??;
-        Ok(Self { far, number: HELLO_NUMBER })
+        let wanted = Wanted { program, conversation, host, known: &known, progress };
+        let mut link = Self { calls: Calls::open(&command, wanted).await? };
+        link.hello(setup).await.map(|()| link)
     }
 
     /// Asks, and waits for the answer. `watch` hears how far it is.
@@ -117,72 +111,35 @@ impl DataLink {
         deadline: Instant,
         mut watch: impl FnMut(DataProgress),
     ) -> Result<DataAnswer, DataCallError> {
-        self.number += 1;
-        let call = Call { number: self.number, request };
-        let frame = frame::json_frame(&call)
-            .map_err(|error| DataCallError::Lost { why: error.to_string() })?;
-        match timeout_at(deadline, self.far.stdin.write_all(&frame)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(self.lost().await),
-            Err(_) => return Err(DataCallError::Late),
-        }
-        loop {
-            // Silence means nothing: one check of a large database says nothing for an hour. That a line is
-            // dead, ssh notices.
-            let Ok(read) = timeout_at(deadline, read_frame(&mut self.far.stdout)).await else {
-                return Err(DataCallError::Late);
-            };
-            let reply: Reply<DataAnswer> = match read {
-                Ok(Frame::Json(body)) => frame::parse(&body)
-                    .map_err(|error| DataCallError::Lost { why: error.to_string() })?,
-                Ok(Frame::Data(_)) | Err(FrameError::Closed | FrameError::Io(_)) => {
-                    return Err(self.lost().await);
-                }
-                Err(error) => return Err(DataCallError::Lost { why: error.to_string() }),
-            };
-            match reply.answer {
-                _ if reply.number != self.number => {}
-                DataAnswer::Progress { phase, done, of } => watch(DataProgress { phase, done, of }),
-                answer => return Ok(answer),
+        let takes = |answer| match answer {
+            DataAnswer::Progress { phase, done, of } => {
+                watch(DataProgress { phase, done, of });
+                None
             }
-        }
+            answer => Some(answer),
+        };
+        Ok(self.calls.ask(request, deadline, takes).await?)
     }
 
-    async fn lost(&mut self) -> DataCallError {
-        DataCallError::Lost { why: self.far.ended(&[]).await.to_string() }
-    }
-}
-
-async fn hello(far: &mut FarEnd, setup: &DataSetup) -> Result<(), ConnectError> {
-    let request = DataRequest::Hello {
-        wire: DATA_WIRE_VERSION,
-        wire_min: DATA_WIRE_VERSION_MIN,
-        friday: setup.version.clone(),
-        fleet: setup.fleet.clone(),
-    };
-    let broken = |error: FrameError| ConnectError::Garbage { got: error.to_string() };
-    let call = frame::json_frame(&Call { number: HELLO_NUMBER, request }).map_err(broken)?;
-    if far.stdin.write_all(&call).await.is_err() {
-        return Err(far.ended(&[]).await);
-    }
-    let body = match read_frame(&mut far.stdout).await {
-        Ok(Frame::Json(body)) => body,
-        Ok(Frame::Data(_)) => return Err(garbage(b"a file")),
-        Err(FrameError::Closed | FrameError::Io(_)) => return Err(far.ended(&[]).await),
-        Err(error) => return Err(broken(error)),
-    };
-    let reply: Reply<DataAnswer> = frame::parse(&body).map_err(|_| garbage(&body))?;
-    match reply.answer {
-        DataAnswer::Hello { wire, .. }
-            if (DATA_WIRE_VERSION_MIN..=DATA_WIRE_VERSION).contains(&wire) =>
-        {
-            Ok(())
+    async fn hello(&mut self, setup: &DataSetup) -> Result<(), ConnectError> {
+        let request = DataRequest::Hello {
+            wire: DATA_WIRE_VERSION,
+            wire_min: DATA_WIRE_VERSION_MIN,
+            friday: setup.version.clone(),
+            fleet: setup.fleet.clone(),
+        };
+        match self.calls.ask(request, Instant::now() + HELLO_LIMIT, Some).await? {
+            DataAnswer::Hello { wire, .. }
+                if (DATA_WIRE_VERSION_MIN..=DATA_WIRE_VERSION).contains(&wire) =>
+            {
+                Ok(())
+            }
+            DataAnswer::Hello { wire, version } => {
+                let ours = format!("{DATA_WIRE_VERSION_MIN} to {DATA_WIRE_VERSION}");
+                Err(ConnectError::Incompatible { version: shown(&version), wire, ours })
+            }
+            DataAnswer::Failed { why, .. } => Err(ConnectError::Refused { why: shown(&why) }),
+            _ => Err(garbage(b"another answer than to a hello")),
         }
-        DataAnswer::Hello { wire, version } => {
-            let ours = format!("{DATA_WIRE_VERSION_MIN} to {DATA_WIRE_VERSION}");
-            Err(ConnectError::Incompatible { version: shown(&version), wire, ours })
-        }
-        DataAnswer::Failed { why, .. } => Err(ConnectError::Refused { why: shown(&why) }),
-        _ => Err(garbage(&body)),
     }
 }

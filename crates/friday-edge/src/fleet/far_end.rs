@@ -14,7 +14,7 @@ use tokio::io::{
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, timeout};
 
-use super::command::HostCommand;
+use super::command::{Conversation, HostCommand};
 use super::failure::ConnectError;
 use super::opening::Opening;
 use super::pace::Pace;
@@ -110,6 +110,8 @@ impl Drop for Stderr {
 pub(super) struct Wanted<'a> {
     /// What is to run there.
     pub(super) program: &'a HostProgram,
+    /// What it is to speak.
+    pub(super) conversation: Conversation,
     /// Whom it is.
     pub(super) host: &'a HostName,
     /// What is known of the connection while it is being made.
@@ -162,7 +164,7 @@ impl FarEnd {
     /// Until the program speaks.
     pub(super) async fn until_it_speaks(&mut self, wanted: Wanted<'_>) -> Result<(), ConnectError> {
         loop {
-            match in_time(self.next_mark(wanted.program)).await? {
+            match in_time(self.next_mark(wanted)).await? {
                 Mark::Preamble => return Ok(()),
                 Mark::Need(taking) => {
                     wanted.known.wanted().await;
@@ -178,7 +180,8 @@ impl FarEnd {
     }
 
     /// Skips to the next line of ours: what stands between a NUL and the end of its line.
-    async fn next_mark(&mut self, program: &HostProgram) -> Result<Mark, ConnectError> {
+    async fn next_mark(&mut self, wanted: Wanted<'_>) -> Result<Mark, ConnectError> {
+        let speaks = wanted.conversation.preamble(wanted.program);
         let mut seen = Vec::new();
         loop {
             let from = seen.len();
@@ -197,7 +200,7 @@ impl FarEnd {
             let Some(nul) = nul else { continue };
             let text = String::from_utf8_lossy(&line[nul + 1..]);
             match text.trim_end() {
-                text if text.strip_suffix("/1") == Some(program.name()) => {
+                text if text.strip_suffix("/1") == Some(speaks) => {
                     return Ok(Mark::Preamble);
                 }
                 "friday-need/1" => return Ok(Mark::Need(Taking::Whole)),
@@ -258,7 +261,7 @@ impl FarEnd {
             if pace.is_over() {
                 break;
             }
-            match timeout(PIECE_LIMIT, self.next_mark(program)).await.map_err(late)?? {
+            match timeout(PIECE_LIMIT, self.next_mark(wanted)).await.map_err(late)?? {
                 Mark::Got => pace.got(Instant::now()),
                 Mark::Fail(what) => return Err(self.failed(program, &what).await),
                 Mark::Preamble | Mark::Need(_) => return Err(garbage(b"a word out of turn")),

@@ -3,7 +3,12 @@ use super::*;
 fn argv(address: &Address, login: &LoginSettings, route: Route) -> Vec<String> {
     let program = HostProgram::new(&b"abc"[..]);
     let (fleet, host) = (FleetName::new("shop"), HostName::new("web-1"));
-    let called = Called { fleet: &fleet, host: &host, program: &program };
+    let called = Called {
+        conversation: Conversation::Connect,
+        fleet: &fleet,
+        host: &host,
+        program: &program,
+    };
     let command = command(address, login, Path::new("/srv/shop"), &called, route).expect("fine");
     let mut words = vec![command.program.to_owned()];
     words.extend(command.args);
@@ -30,7 +35,7 @@ fn ssh_is_asked_strictly_and_the_destination_comes_last() {
     assert!(command.starts_with("exec /bin/sh -c 'd=$1; h=$2; "), "{command}");
     assert!(
         command.ends_with(&format!(
-            " 'friday' '.friday-host/shop' '{sha}' '3' '{machine}' 'shop' 'web-1' 'friday-host'"
+            " 'friday' '.friday-host/shop' '{sha}' '3' '{machine}' 'shop' 'web-1' 'friday-host' 'connect'"
         )),
         "{command}"
     );
