@@ -12,6 +12,7 @@ use friday_wire::data::{
     RehearsalReport, RehearsalStep, RehearsedStep, SchemaChange, StepResult,
 };
 use friday_wire::trial::TrialEnvironment;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::data::{DataError, DataSession};
 use crate::fleet::trial::{TrialError, TrialLink};
@@ -71,6 +72,20 @@ pub enum RehearsalError {
     /// An answer to another question.
     #[error("the program beside the database answered another question")]
     Strange,
+}
+
+/// How a release on the copy's host is told of it: a path, or a connection string as libpq takes it.
+pub fn place_of(address: &CopyAddress) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    match address {
+        CopyAddress::Sqlite { path } => path.clone(),
+        CopyAddress::Postgres { directory, port, role, database } => format!(
+            "postgresql://{}@/{}?host={}&port={port}",
+            encoded(role),
+            encoded(database),
+            encoded(directory),
+        ),
+    }
 }
 
 /// What a person is shown of a rehearsal while it goes on. Output of releases is for nobody else.
@@ -365,5 +380,30 @@ impl Scene<'_> {
             schema: self.schema,
             locks: self.locks,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use friday_wire::data::CopyAddress;
+
+    use super::place_of;
+
+    #[test]
+    fn a_copy_is_named_so_that_nothing_in_its_name_is_taken_for_something_else() {
+        let address = CopyAddress::Postgres {
+            directory: "/var/tmp/a b&c".to_owned(),
+            port: 5433,
+            role: "sh@p".to_owned(),
+            database: "orders/1".to_owned(),
+        };
+        assert_eq!(
+            place_of(&address),
+            "postgresql://sh%40p@/orders%2F1?host=%2Fvar%2Ftmp%2Fa%20b%26c&port=5433"
+        );
+        assert_eq!(
+            place_of(&CopyAddress::Sqlite { path: "/srv/a b.db".to_owned() }),
+            "/srv/a b.db"
+        );
     }
 }

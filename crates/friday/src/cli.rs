@@ -7,7 +7,8 @@ use clap_complete::engine::ArgValueCompleter;
 
 use crate::commands::{
     abort, adopt, backup, completions, doctor, drill, history, hosts, init, lock, log, logs, man,
-    plan, push, quarantine, restore, resume, rollback, schema, status, sweep, unlock, why,
+    plan, push, quarantine, rehearse, restore, resume, rollback, schema, status, sweep, unlock,
+    why,
 };
 use crate::complete;
 use crate::exit::Exit;
@@ -111,6 +112,8 @@ pub enum Command {
     Backup(backup::BackupArgs),
     /// Restore the newest backup beside the live database, check it, and time it.
     Drill(drill::DrillArgs),
+    /// Try a push and its way back on a copy of the database.
+    Rehearse(rehearse::RehearseArgs),
     /// Restore a copy beside the live database: a restore point, a backup or a time.
     Restore(restore::RestoreArgs),
     /// What runs where, and what is going on.
@@ -157,6 +160,7 @@ impl Command {
             Self::Sweep(args) => sweep::run(ui, global, &args),
             Self::Backup(args) => backup::run(ui, global, &args),
             Self::Drill(args) => drill::run(ui, global, &args),
+            Self::Rehearse(args) => rehearse::run(ui, global, &args),
             Self::Restore(args) => restore::run(ui, global, &args),
             Self::Status(args) => status::run(ui, global, &args),
             Self::Why(args) => why::run(ui, global, &args),

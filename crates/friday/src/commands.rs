@@ -17,6 +17,7 @@ pub mod members;
 pub mod plan;
 pub mod push;
 pub mod quarantine;
+pub mod rehearse;
 pub mod restore;
 pub mod resume;
 pub mod rollback;

@@ -9,6 +9,7 @@ mod interrupted;
 mod journals;
 mod leaving;
 mod refusals;
+mod rehearsals;
 mod sandbox;
 mod schema;
 mod scripts;
