@@ -308,7 +308,7 @@ fn verify(programs: &Programs, data: &Path, course: &Course) -> Result<Vec<Check
         PostgresError::Ended { program, says } => PostgresError::Damaged { check: program, says },
         other => other,
     })?;
-    let says = "every file's hash".to_owned();
+    let says = "every file against the server's own list".to_owned();
     Ok(vec![Check { name: "pg_verifybackup".to_owned(), says, ms: ms(began.elapsed()) }])
 }
 
