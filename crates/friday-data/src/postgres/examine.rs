@@ -107,12 +107,13 @@ fn version(live: &Live) -> Finding {
 }
 
 fn privileges(server: &Server, watch: &Watch) -> Result<Vec<Finding>, PostgresError> {
-    let [role, replicates, superuser, names, switches] = server.row(
+    let [role, replicates, superuser, names, switches, settings] = server.row(
         watch,
         "asking what the role may do",
         "SELECT rolname, rolreplication OR rolsuper, rolsuper, \
          has_function_privilege('pg_create_restore_point(text)', 'EXECUTE'), \
-         has_function_privilege('pg_switch_wal()', 'EXECUTE') FROM pg_roles WHERE rolname = current_user",
+         has_function_privilege('pg_switch_wal()', 'EXECUTE'), \
+         pg_has_role('pg_read_all_settings', 'USAGE') FROM pg_roles WHERE rolname = current_user",
     )?;
     let mut findings = Vec::new();
     if replicates == "t" {
@@ -134,12 +135,20 @@ fn privileges(server: &Server, watch: &Watch) -> Result<Vec<Finding>, PostgresEr
     } else {
         findings.push(good("restore points", format!("role `{role}` may make them")));
     }
+    if settings != "t" {
+        findings.push(warn(
+            "libraries",
+            format!("role `{role}` may not see which libraries the server loads; copies start without them"),
+            &format!("GRANT pg_read_all_settings TO \"{role}\""),
+        ));
+    }
     if superuser == "t" {
         findings.push(warn(
             "role",
             format!("role `{role}` may everything, and friday needs much less"),
-            "CREATE ROLE friday LOGIN REPLICATION; GRANT EXECUTE ON FUNCTION pg_switch_wal(), \
-             pg_create_restore_point(text) TO friday; and SELECT where invariants look",
+            "CREATE ROLE friday LOGIN REPLICATION; GRANT pg_read_all_settings TO friday; GRANT EXECUTE ON FUNCTION \
+             pg_switch_wal(), pg_create_restore_point(text) TO friday, in the database it connects to; and SELECT \
+             where invariants look",
         ));
     }
     Ok(findings)

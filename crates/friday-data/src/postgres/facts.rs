@@ -32,7 +32,7 @@ pub struct Cluster {
     pub segment: SegmentSize,
     /// Each of [`AT_LEAST`].
     pub at_least: BTreeMap<String, u64>,
-    /// What it loads when it starts.
+    /// What it loads when it starts; empty where the role may not know.
     pub preload: String,
     /// In which sessions see times.
     pub timezone: String,
@@ -63,7 +63,8 @@ impl Cluster {
             "SELECT (SELECT system_identifier FROM pg_control_system()), \
              current_setting('server_version'), current_setting('server_version_num'), \
              (SELECT bytes_per_wal_segment FROM pg_control_init()), \
-             coalesce(current_setting('shared_preload_libraries', true), ''), \
+             CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') \
+             THEN coalesce(current_setting('shared_preload_libraries', true), '') ELSE '' END, \
              (SELECT rolname FROM pg_roles WHERE oid = 10), session_user, current_database()",
         )?;
         let [bytes, tablespaces, standby, timezone] = server.row(
