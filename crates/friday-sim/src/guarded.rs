@@ -212,7 +212,7 @@ fn report(rto_ms: u64) -> DrillReport {
         reached: position,
         phases: Vec::new(),
         rto_ms,
-        rpo_ms: 0,
+        rpo_ms: Some(0),
         checks: Vec::new(),
         invariants: Vec::new(),
         scratch: ScratchFacts { path: "s".to_owned(), bytes: 1, warm_bytes: 0, kept: false },

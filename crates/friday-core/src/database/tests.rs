@@ -47,7 +47,7 @@ fn report(fetched: u64, warm_bytes: u64) -> DrillReport {
             time(DataPhase::Invariants, 40, 0),
         ],
         rto_ms: 1_700,
-        rpo_ms: 5,
+        rpo_ms: Some(5),
         checks: Vec::new(),
         invariants: Vec::new(),
         scratch: ScratchFacts {

@@ -52,14 +52,11 @@ impl Address {
     pub fn parse(url: &Hidden) -> Result<Self, PostgresError> {
         let mut config: Config = url.expose().parse().map_err(|error: postgres::Error| {
             // The parser names options and characters, not values.
-            PostgresError::Url(cause(&error))
+            let says = cause(&error);
+            if says.contains("`ssl") { tls(&says) } else { PostgresError::Url(says) }
         })?;
         if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
-            return Err(PostgresError::Url(
-                "it asks for TLS, which friday-data does not speak; let it run on the server's own host and \
-                 use the socket there"
-                    .to_owned(),
-            ));
+            return Err(tls("`sslmode` requires it"));
         }
         config.ssl_mode(SslMode::Disable);
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
@@ -149,6 +146,20 @@ impl Address {
     }
 }
 
+/// Nothing leaves the host between this program and the server, so there is nothing that TLS would keep from anybody.
+fn tls(why: &str) -> PostgresError {
+    PostgresError::Refused {
+        why: format!(
+            "the database's connection string asks for TLS ({why}), which friday-data does not speak"
+        ),
+        help: Some(
+            "it runs on the database's own host: name the socket's directory (host=/var/run/postgresql) or 127.0.0.1, \
+             and leave out what begins with `ssl`"
+                .to_owned(),
+        ),
+    }
+}
+
 /// The innermost message of an error of the client: the outer ones only repeat that there is one.
 pub fn cause(error: &postgres::Error) -> String {
     if let Some(error) = error.as_db_error() {
@@ -197,5 +208,16 @@ mod tests {
             let error = Address::parse(&Hidden::new(url)).err().expect("it is refused");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn tls_is_refused_with_the_way_around_it() {
+        for option in ["sslmode=require", "sslmode=verify-full", "sslrootcert=/ca.pem"] {
+            let error = Address::parse(&Hidden::new(format!("host=h {option}"))).err();
+            let failure = crate::failure::Failure::from(error.expect("it is refused"));
+            assert!(failure.why.contains("asks for TLS"), "{failure:?}");
+            assert!(failure.help.is_some_and(|help| help.contains("host=/var/run/postgresql")));
+        }
+        assert!(Address::parse(&Hidden::new("host=h sslmode=prefer")).is_ok());
     }
 }

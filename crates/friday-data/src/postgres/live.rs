@@ -9,7 +9,7 @@ use friday_wire::data::{Engine, PostgresBackup};
 
 use super::address::Address;
 use super::error::PostgresError;
-use super::facts::Cluster;
+use super::facts::{self, Cluster};
 use super::keep::{self, Job, Status};
 use super::programs::{OLDEST_MAJOR, Programs};
 use super::received::Received;
@@ -144,21 +144,42 @@ impl Live {
         Ok(status)
     }
 
-    /// Begins receiving anew where PostgreSQL gave up what the slot still needed: a new backup follows.
+    /// Begins receiving anew where PostgreSQL gave up what the slot still needed, or where the server was promoted
+    /// since: what was received is of a history that it may have left. A new backup follows.
     ///
     /// # Errors
     /// PostgreSQL's and the system's.
     pub fn begin_anew_if_lost(&self, setting: &Setting<'_>) -> Result<(), PostgresError> {
         let watch = setting.course.watch();
-        if !self.slot_state(watch)?.is_some_and(|state| state.lost) {
+        let lost = self.slot_state(watch)?.is_some_and(|state| state.lost);
+        if !lost && !self.was_promoted(setting)? {
             return Ok(());
         }
         keep::stop(setting.place.dir(), watch)?;
-        let drop = format!("SELECT pg_drop_replication_slot('{}')", self.slot());
-        self.server.rows(watch, "removing the lost replication slot", &drop)?;
+        self.drop_slot(watch)?;
         // From what lies there pg_receivewal would go on, and the server no longer has that.
         let dir = self.received(setting).dir().to_owned();
         place::remove(&dir).map_err(PostgresError::file("removing received WAL"))
+    }
+
+    fn was_promoted(&self, setting: &Setting<'_>) -> Result<bool, PostgresError> {
+        let (timeline, _) = facts::present(&self.server, setting.course.watch())?;
+        let (received, size) = (self.received(setting), self.cluster.segment);
+        let partial = received.partial(size)?.map(|(segment, _)| segment);
+        let newest = received.whole(size)?.into_iter().chain(partial).max();
+        Ok(newest.is_some_and(|newest| newest.timeline < timeline))
+    }
+
+    /// Removes friday's slot, if there is one.
+    ///
+    /// # Errors
+    /// PostgreSQL's: somebody still receives from it.
+    pub fn drop_slot(&self, watch: &Watch) -> Result<(), PostgresError> {
+        let drop = format!(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{}'",
+            self.slot()
+        );
+        self.server.rows(watch, "removing the replication slot", &drop).map(std::mem::drop)
     }
 
     /// How friday's slot is; `None`: there is none.

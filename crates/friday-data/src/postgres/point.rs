@@ -49,6 +49,11 @@ pub fn point(setting: &Setting<'_>, name: &str) -> Result<RestorePoint, Postgres
         return Ok(known);
     }
     let bases = bases(&repository, &live.cluster.system)?;
+    // Receiving does not begin again after a promotion, and would not say why.
+    let (timeline, _) = facts::present(&live.server, setting.course.watch())?;
+    if !bases.iter().any(|(_, base)| base.timeline == timeline) {
+        return Err(promoted(timeline));
+    }
     live.receive(setting)?;
 
     setting.course.enter(DataPhase::Mark);
@@ -98,11 +103,13 @@ fn newest(
 ) -> Result<(friday_wire::BackupId, Base), PostgresError> {
     let fits =
         bases.into_iter().rev().find(|(_, base)| base.timeline == timeline && base.end <= lsn);
-    fits.ok_or_else(|| {
-        PostgresError::NoBackup(format!(
-            "there is no backup on timeline {timeline}: the server was promoted since the newest one"
-        ))
-    })
+    fits.ok_or_else(|| promoted(timeline))
+}
+
+fn promoted(timeline: u32) -> PostgresError {
+    PostgresError::NoBackup(format!(
+        "the server was promoted since the newest backup, and there is none on its timeline {timeline}"
+    ))
 }
 
 /// Writes a mark, and makes PostgreSQL end its segment. What comes before the place is what can be returned to; a

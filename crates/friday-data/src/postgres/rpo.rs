@@ -17,13 +17,13 @@ const IDLE: u64 = 8 * 1024;
 /// The live server has so long to say where it is. It may be gone: that is what drills are for.
 const ASK_LIMIT: Duration = Duration::from_secs(5);
 
-/// Milliseconds: 0 where everything was received, else the age of the newest that was. Where nothing was, the age
-/// of the place in the repository is not known, and it is the largest number.
-pub fn rpo_ms(setting: &Setting<'_>, source: &Source) -> u64 {
+/// Milliseconds: 0 where everything was received, else the age of the newest that was. `None`: nothing was, and the
+/// age of the place in the repository is not known.
+pub fn rpo_ms(setting: &Setting<'_>, source: &Source) -> Option<u64> {
     let began = Instant::now();
     match behind(setting) {
-        Some(behind) if behind <= IDLE => ms(began.elapsed()),
-        _ => age_ms(source).unwrap_or(u64::MAX),
+        Some(behind) if behind <= IDLE => Some(ms(began.elapsed())),
+        _ => age_ms(source),
     }
 }
 

@@ -133,7 +133,7 @@ impl Proven {
             reached: backup.position,
             phases: course.phases(),
             rto_ms: self.rto_ms,
-            rpo_ms: self.rpo_ms,
+            rpo_ms: Some(self.rpo_ms),
             checks: self.checks,
             invariants: self.invariants,
             scratch: ScratchFacts {

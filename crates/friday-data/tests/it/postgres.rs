@@ -158,7 +158,7 @@ fn a_damaged_database_is_found_whole_at_its_restore_point_and_live_is_left_alone
     load.wait_for(20);
     let newest = drill(&beside, &database, DrillTarget::Newest);
     assert!(newest.invariants.iter().all(|one| !one.holds()), "{:?}", lines(&newest));
-    assert!(newest.rpo_ms < 60_000, "{newest:?}");
+    assert!(newest.rpo_ms.is_some_and(|ms| ms < 60_000), "{newest:?}");
 
     // The live server knows nothing of all this.
     load.wait_for(20);
@@ -506,6 +506,31 @@ fn without_a_backup_there_is_no_restore_point_and_old_backups_go_with_their_wal(
     assert_eq!(backups.len(), 2);
     let report = drill(&beside, &database, DrillTarget::Newest);
     assert_eq!(report.backup, backups[1].id);
+}
+
+#[test]
+fn after_a_promotion_a_restore_point_says_what_to_do_and_that_helps() {
+    let mut cluster = Cluster::start("");
+    cluster.fill();
+    let beside = Beside::new(&cluster);
+    let database = guarded(&cluster, None);
+    back_up(&beside, &database);
+    point(&beside, &database, "before");
+    cluster.promote();
+    let asked = DataRequest::Point {
+        database: database.clone(),
+        name: "after".into(),
+        timeout_ms: LIMIT_MS,
+    };
+    let answer = beside.ask(asked);
+    let DataAnswer::Failed { why, help: Some(help), .. } = answer else { panic!("{answer:?}") };
+    assert!(why.contains("was promoted") && help.contains("friday backup"), "{why}; {help}");
+    let backup = back_up(&beside, &database);
+    let made = point(&beside, &database, "after");
+    assert_eq!(made.backup, backup.id);
+    let report = drill(&beside, &database, to_point(&made));
+    assert!(report.invariants.iter().all(|one| one.holds()), "{:?}", lines(&report));
+    assert_eq!(cluster.number("SELECT count(*) FROM pg_replication_slots"), 1);
 }
 
 #[test]

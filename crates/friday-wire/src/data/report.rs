@@ -150,13 +150,20 @@ pub struct DrillReport {
     /// The recovery time: from the order to a database that answers and was checked, milliseconds.
     pub rto_ms: u64,
     /// How much of the newest history would be lost now, milliseconds: the age of the newest place that is safe.
-    pub rpo_ms: u64,
+    /// `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    pub rpo_ms: Option<u64>,
     /// What was checked.
     pub checks: Vec<Check>,
     /// How each invariant is on the restored copy.
     pub invariants: Vec<Judged>,
     /// The copy.
     pub scratch: ScratchFacts,
+}
+
+/// Older programs wrote the largest number for what they did not know.
+fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(Option::<u64>::deserialize(deserializer)?.filter(|ms| *ms != u64::MAX))
 }
 
 /// The copy that a drill made.
@@ -215,4 +222,28 @@ pub enum FindingState {
     Warn,
     /// Backups or drills cannot work so.
     Bad,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_of_the_newest_data_is_no_number() {
+        let report = |rpo: &str| {
+            let text = format!(
+                r#"{{"backup":"b","target":{{"position":"sqlite","digest":"{d}"}},"reached":{{"position":"sqlite","digest":"{d}"}},
+                "phases":[],"rto_ms":1,{rpo}"checks":[],"invariants":[],
+                "scratch":{{"path":"s","bytes":1,"warm_bytes":0,"kept":false}}}}"#,
+                d = "0".repeat(64)
+            );
+            serde_json::from_str::<DrillReport>(&text).expect("it can be read")
+        };
+        assert_eq!(report(r#""rpo_ms":7,"#).rpo_ms, Some(7));
+        let unknown = report("");
+        assert_eq!(unknown.rpo_ms, None);
+        assert_eq!(report(&format!(r#""rpo_ms":{},"#, u64::MAX)), unknown);
+        let text = serde_json::to_string(&unknown).expect("it can be written");
+        assert!(!text.contains("rpo_ms"), "{text}");
+    }
 }

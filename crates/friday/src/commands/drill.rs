@@ -92,12 +92,15 @@ fn drill(
 }
 
 fn draw(ui: &Ui, database: &DatabaseName, report: &DrillReport) {
+    let lost = report.rpo_ms.map_or_else(
+        || "how much of the newest data would be lost now is not known".to_owned(),
+        |ms| format!("at most {} of data would be lost now", duration(ms)),
+    );
     ui.data(Text::new().ink(Ink::Good, "✓").plain(" ").ink(Ink::Name, database.as_str()).plain(
         &format!(
-            ": recovered in {} from backup {}; at most {} of data would be lost now",
+            ": recovered in {} from backup {}; {lost}",
             duration(report.rto_ms),
             report.backup,
-            duration(report.rpo_ms),
         ),
     ));
     for phase in &report.phases {

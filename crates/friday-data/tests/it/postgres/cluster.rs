@@ -154,6 +154,20 @@ impl Cluster {
         let _ = self.server.wait();
     }
 
+    /// Ends its server, and lets it come back as one that was a standby and was promoted.
+    pub fn promote(&mut self) {
+        signal(self.server.id(), rustix::process::Signal::INT);
+        let _ = self.server.wait();
+        let data = self.dir.path().join("live");
+        std::fs::write(data.join("standby.signal"), "").expect("it can be written");
+        own(&data.join("standby.signal"));
+        self.server = serve(&data, self.dir.path(), "live.log");
+        let sockets = self.dir.path().join("sockets");
+        let mut client = within(|| try_connect(&sockets));
+        let promoted = client.query_one("SELECT pg_promote(true, 60)", &[]);
+        assert!(promoted.expect("it can be promoted").get::<_, bool>(0));
+    }
+
     /// Moves money from account to account until it is dropped.
     pub fn load(&self) -> Load {
         let end: Arc<AtomicBool> = Arc::default();

@@ -39,7 +39,7 @@ fn drilled(invariants: Vec<(&str, InvariantResult)>) -> DataOutcome {
             reached: position(),
             phases: Vec::new(),
             rto_ms: 95_000,
-            rpo_ms: 0,
+            rpo_ms: Some(0),
             checks: Vec::new(),
             invariants: invariants.into_iter().map(judged).collect(),
             scratch: ScratchFacts { path: "s".to_owned(), bytes: 1, warm_bytes: 0, kept: false },

@@ -305,7 +305,7 @@ pub fn drilled() -> DataOutcome {
         reached: place_in_copy(),
         phases: vec![PhaseTime { phase: DataPhase::Fetch, ms: 900, bytes: 31_000_000 }],
         rto_ms: 1_400,
-        rpo_ms: 60_000,
+        rpo_ms: Some(60_000),
         checks: vec![Check {
             name: "integrity_check".to_owned(),
             says: "14 tables".to_owned(),
