@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use friday_wire::{DatabaseName, HostName, ReleaseId, RolloutId};
+use friday_wire::{DatabaseName, HostName, Migration, ReleaseId, RolloutId};
 use serde::Serialize;
 
 use crate::journal::event::End;
@@ -14,6 +14,7 @@ use crate::journal::intent::Intent;
 use crate::journal::round::{HostAnswer, RoundAsk, Work};
 use crate::journal::{Event, Record, RecordError};
 use crate::rollout::budget::out_allowed;
+use crate::rollout::plan::MigrationBack;
 
 /// A promise that a journal shows broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +48,14 @@ struct Seen {
     unmarked: BTreeSet<DatabaseName>,
     /// Where there are any: their recovery is proven, or a person vouched.
     recovery: bool,
+    /// No rehearsal is asked for or stands against it, or a person vouched.
+    rehearsed: bool,
+    /// A rehearsal showed that nothing may go back by itself.
+    barred: bool,
+    /// It migrates.
+    migrates: bool,
+    /// It began to.
+    migrated: bool,
 }
 
 #[derive(Default)]
@@ -68,6 +77,7 @@ pub fn audit(records: &[Record]) -> Result<Vec<Finding>, RecordError> {
         audit.seq = record.seq;
         audit.way_back_before_the_first_switch(&event);
         audit.a_way_back_for_data(&event);
+        audit.nothing_goes_back_by_itself_that_a_rehearsal_barred(&event);
         audit.no_more_hosts_out_than_allowed(&event);
         audit.a_quarantined_release_is_not_pushed(&event);
         audit.stable_only_when_every_host_was_observed(&event);
@@ -99,13 +109,32 @@ impl Audit {
             _ => return,
         };
         let Some(seen) = self.rollouts.get(rollout) else { return };
-        let (bare, proven) = (seen.unmarked.first().cloned(), seen.recovery);
+        let (bare, proven, rehearsed) =
+            (seen.unmarked.first().cloned(), seen.recovery, seen.rehearsed);
+        if !rehearsed {
+            let says = format!("{rollout} began {what}, and it was not rehearsed");
+            self.find(1, says);
+        }
         if let Some(database) = bare {
             let says = format!("{rollout} began {what}, and `{database}` had no restore point");
             self.find(1, says);
         }
         if !proven {
             let says = format!("{rollout} began {what}, and no recovery of data was proven");
+            self.find(1, says);
+        }
+    }
+
+    /// Promise 1, for data: a one-way push calls a person.
+    fn nothing_goes_back_by_itself_that_a_rehearsal_barred(&mut self, event: &Event) {
+        let Event::RolloutBegun { rollout, intent, because_of: Some(push) } = event else { return };
+        if !matches!(**intent, Intent::Rollback { automatic: true, .. }) {
+            return;
+        }
+        let barred = |seen: &&Seen| seen.barred && (seen.migrated || !seen.migrates);
+        if self.rollouts.get(push).filter(barred).is_some() {
+            let says =
+                format!("{rollout} takes {push} back by itself, and its rehearsal barred that");
             self.find(1, says);
         }
     }
@@ -188,6 +217,12 @@ impl Audit {
             Event::GateJudged { rollout, gate: Gate::Recovery, result, .. } => {
                 self.with(rollout, |seen| seen.recovery = *result != GateResult::Fail);
             }
+            Event::GateJudged { rollout, gate: Gate::Rehearsed, result, .. } => {
+                self.with(rollout, |seen| seen.rehearsed = *result != GateResult::Fail);
+            }
+            Event::WayBackDecided { rollout, back, .. } => {
+                self.with(rollout, |seen| seen.barred = *back == MigrationBack::OneWay);
+            }
             Event::RestorePointMade { rollout, database, .. } => {
                 self.with(rollout, |seen| {
                     seen.unmarked.remove(database);
@@ -208,6 +243,7 @@ impl Audit {
             }
             Event::MigrationMoved { rollout, migration } => self.with(rollout, |seen| {
                 seen.one_way |= migration.forbids_automatic_return();
+                seen.migrated |= *migration != Migration::NotBegun;
             }),
             Event::RolloutBound { rollout, open, .. } => self.with(rollout, |seen| {
                 seen.one_way |= open.migration.forbids_automatic_return();
@@ -253,7 +289,10 @@ impl Audit {
             Intent::Push { plan } => plan.databases.as_slice(),
             _ => &[],
         };
+        let migrates = matches!(intent, Intent::Push { plan } if plan.migration.is_some());
         let seen = Seen {
+            migrates,
+            rehearsed: !(migrates && databases.iter().any(|database| database.rehearse)),
             unmarked: databases.iter().map(|database| database.name.clone()).collect(),
             recovery: databases.is_empty(),
             hosts: fleet.hosts.iter().map(|host| host.name.clone()).collect(),

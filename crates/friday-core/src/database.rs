@@ -7,6 +7,7 @@
 
 mod forecast;
 mod proof;
+mod rehearsed;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::time::Timestamp;
 
 pub use forecast::{Forecast, Term};
 pub use proof::{Demand, Proof, Unproven};
+pub use rehearsed::{RehearsalDemand, RehearsalFound, Unrehearsed};
 pub use verdict::{Judgement, Verdict, measured};
 
 /// Acts remembered whose end never came: those of processes that died.

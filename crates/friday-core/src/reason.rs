@@ -5,6 +5,8 @@ use std::fmt;
 use friday_wire::{DatabaseName, Fault, HostName, ProcessName, ReleaseId, RolloutId, Supervisor};
 use serde::{Deserialize, Serialize};
 
+use crate::view::words::duration;
+
 /// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
@@ -214,6 +216,22 @@ pub enum Reason {
         /// Why.
         why: String,
     },
+    /// The push was not rehearsed, or what that showed stands against it.
+    Unrehearsed {
+        /// On which database.
+        database: DatabaseName,
+        /// Why.
+        why: String,
+    },
+    /// A rehearsal showed that nothing may go back by itself.
+    WayBackBarred {
+        /// On which database.
+        database: DatabaseName,
+        /// The verdict and what proved it.
+        says: String,
+        /// How long a recovery is expected to take; `None`: no drill tells.
+        recovery_ms: Option<u64>,
+    },
     /// It is not proven that a guarded database can be recovered.
     RecoveryUnproven {
         /// Which.
@@ -302,7 +320,10 @@ impl fmt::Display for Reason {
                 write!(f, "`{host}` does not take release {}{says}", release.short())
             }
             Self::Full { host, why } => write!(f, "`{host}` has no room: {why}"),
-            Self::NoRestorePoint { .. } | Self::RecoveryUnproven { .. } => self.fmt_of_data(f),
+            Self::NoRestorePoint { .. }
+            | Self::RecoveryUnproven { .. }
+            | Self::Unrehearsed { .. }
+            | Self::WayBackBarred { .. } => self.fmt_of_data(f),
         }
     }
 }
@@ -325,6 +346,26 @@ fn host_failed(
     }
 }
 
+/// The verdict, and what each choice costs.
+fn way_back_barred(
+    f: &mut fmt::Formatter<'_>,
+    database: &DatabaseName,
+    says: &str,
+    recovery_ms: Option<u64>,
+) -> fmt::Result {
+    let recovery = match recovery_ms {
+        Some(ms) => format!("about {}", duration(ms)),
+        None => "a time that no drill has told".to_owned(),
+    };
+    write!(
+        f,
+        "the rehearsal on a copy of `{database}` showed it {says}. Going on loses nothing and keeps the \
+         new release's faults; going back runs the old release on data that it was not seen to work \
+         with, until that is put right; returning `{database}` to its restore point takes {recovery}, \
+         and loses what was written since"
+    )
+}
+
 /// What a person can do about a failure that is a host's own.
 pub const MEND_THE_HOST: &str =
     "the release is not quarantined: mend the host (free the port, make room), and push again";
@@ -338,6 +379,12 @@ impl Reason {
             }
             Self::RecoveryUnproven { database, why } => {
                 write!(f, "the recovery of the database `{database}` is not proven: {why}")
+            }
+            Self::Unrehearsed { database, why } => {
+                write!(f, "the rehearsal on the database `{database}` does not let it pass: {why}")
+            }
+            Self::WayBackBarred { database, says, recovery_ms } => {
+                way_back_barred(f, database, says, *recovery_ms)
             }
             _ => Ok(()),
         }
@@ -410,6 +457,12 @@ impl Reason {
                 "name an allowed key as `key` in `[release.sign]`, or have the public half of yours put into that file there; then push again"
             }
             Self::NoRestorePoint { .. } => "mend it and push again: nothing was switched",
+            Self::Unrehearsed { .. } => {
+                "`friday rehearse` tries it on a copy; or mend the migration, declare what was seen as `migrate_back`, or `friday push --override rehearsal --reason …`"
+            }
+            Self::WayBackBarred { .. } => {
+                "`friday resume --forward`, `friday rollback RELEASE`, or `friday restore` beside the live database first"
+            }
             Self::RecoveryUnproven { .. } => {
                 "`friday drill` proves it, or says what stands in the way"
             }

@@ -200,6 +200,7 @@ impl State {
             | Event::SoakBegun { rollout, .. }
             | Event::BakeBegun { rollout, .. }
             | Event::BakeEnded { rollout }
+            | Event::WayBackDecided { rollout, .. }
             | Event::RestorePointMade { rollout, .. }
             | Event::RestorePointFailed { rollout, .. }
             | Event::RestorePointUnknown { rollout, .. }

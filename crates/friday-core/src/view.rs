@@ -3,7 +3,7 @@
 //! cannot disagree. Nothing here decides: deciding reads the controller's state, never a view.
 //!
 //! In reading order: [`words`], [`rollout`], [`chronicle`] (all rollouts of a journal), [`story`]
-//! (one event as lines), [`host`], [`job`], [`database`]; beside them [`difference`] (what a release changes) and [`pace`] (how
+//! (one event as lines), [`host`], [`job`], [`database`], [`rehearsal`]; beside them [`difference`] (what a release changes) and [`pace`] (how
 //! long a push is likely to take).
 
 pub mod chronicle;
@@ -13,6 +13,7 @@ pub mod host;
 pub mod job;
 pub mod pace;
 pub mod programs;
+pub mod rehearsal;
 pub mod rollout;
 pub mod sentences;
 pub mod story;
@@ -25,6 +26,7 @@ pub use host::HostView;
 pub use job::JobView;
 pub use pace::{Estimate, Likely, Paces};
 pub use programs::programs;
+pub use rehearsal::RehearsalView;
 pub use rollout::{HostStage, RolloutHost, RolloutView, RolloutWord, Standing};
 pub use sentences::sentences;
 pub use story::{Line, Tone};

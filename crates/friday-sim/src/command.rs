@@ -103,6 +103,7 @@ impl World {
                 command: "./app migrate".to_owned(),
                 host: last.clone(),
                 back,
+                back_undeclared: false,
                 stop_all: options.stop_all,
                 timeout_ms: MIGRATION_MS,
             })
@@ -144,6 +145,7 @@ impl World {
             once: self.once(),
             databases: self.planned_databases(),
             recovery_override: None,
+            rehearsal_override: None,
         }
     }
 

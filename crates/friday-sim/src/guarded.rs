@@ -69,6 +69,7 @@ impl World {
             point_timeout_ms: POINT_MS,
             drill_max_age_ms: MAX_AGE_MS,
             recovery_time_ms: Some(RECOVERY_MS),
+            rehearse: false,
         };
         names.map(planned).collect()
     }

@@ -167,6 +167,7 @@ impl World {
     fn follow_hints(&mut self, laptop: usize) {
         let reasons = std::mem::take(&mut self.reasons);
         self.mend_members(laptop);
+        let one_way = reasons.contains(&Reason::OneWay);
         for reason in reasons {
             let command = match reason {
                 Reason::Keeper { known, .. } => Some(self.mend_keeper(laptop, known)),
@@ -187,6 +188,8 @@ impl World {
                     self.run_for(remaining_secs * 1_000 + 1_000);
                     None
                 }
+                Reason::WayBackBarred { .. } if one_way => None,
+                Reason::WayBackBarred { .. } => self.means(laptop, Means::Back),
                 Reason::RecoveryUnproven { .. } => {
                     self.drills_all(laptop);
                     None

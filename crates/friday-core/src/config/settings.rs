@@ -187,6 +187,8 @@ pub struct MigrationSettings {
     pub command: String,
     /// Whether the way back stays open.
     pub back: MigrationBack,
+    /// Nothing is declared about that, and it counts as one-way.
+    pub back_undeclared: bool,
     /// One of the hosts; the first one unless set.
     pub host: HostName,
     /// All hosts are stopped before it.
@@ -272,6 +274,7 @@ impl Settings {
                 command: migration.command.clone(),
                 host: migration.host.clone(),
                 back: migration.back.clone(),
+                back_undeclared: migration.back_undeclared,
                 stop_all: migration.stop_all,
                 timeout_ms: migration.timeout_ms,
             }),
@@ -284,6 +287,7 @@ impl Settings {
             once: self.once(),
             databases: self.databases.iter().map(DatabaseSettings::planned).collect(),
             recovery_override: None,
+            rehearsal_override: None,
         }
     }
 

@@ -438,6 +438,7 @@ impl Settler<'_> {
             back: self
                 .value("release.migrate_back", |read, node| read.migrate_back(node))
                 .unwrap_or(MigrationBack::OneWay),
+            back_undeclared: !self.draft.has("release.migrate_back"),
             host: host?,
             stop_all: self.flag("release.migrate_stop_all"),
             timeout_ms: self.ms("release.migrate_timeout"),

@@ -10,7 +10,7 @@ use crate::journal::event::{End, Requested};
 use crate::journal::intent::Intent;
 use crate::journal::round::{RoundAsk, Work};
 use crate::reason::Reason;
-use crate::rollout::decide::{View, push};
+use crate::rollout::decide::{View, push, rehearsed};
 use crate::rollout::plan::{FleetPlan, MigrationPlan};
 use crate::rollout::run::{HookState, Phase, Rollout};
 use crate::state::State;
@@ -266,10 +266,7 @@ fn roll_back(draft: &mut Draft, id: RolloutId, asked: Asked, fleet: FleetPlan) -
 }
 
 fn rollback_event(id: RolloutId, asked: Asked, push: Option<&Rollout>, fleet: FleetPlan) -> Event {
-    let migration: Option<MigrationPlan> = push.and_then(|push| match &*push.intent {
-        Intent::Push { plan } => plan.migration.clone(),
-        _ => None,
-    });
+    let migration: Option<MigrationPlan> = push.and_then(Rollout::migration_plan);
     Event::RolloutBegun {
         rollout: id,
         intent: Box::new(Intent::Rollback {
@@ -382,8 +379,10 @@ fn hold(draft: &mut Draft, id: RolloutId, person: String, reason: String) -> Rep
 
 /// Ends a running push by a person's word: back where a host was switched, else put away.
 fn aborted(view: View<'_>, id: RolloutId, asked: Reason) -> Vec<Event> {
-    if view.rollout.migration.forbids_automatic_return() {
-        return view.hold(vec![asked, Reason::OneWay]);
+    if view.rollout.forbids_automatic_return() {
+        let mut reasons = vec![asked];
+        reasons.extend(rehearsed::barred(view));
+        return view.hold(reasons);
     }
     if !view.rollout.has_switched() && view.rollout.migration == Migration::NotBegun {
         return view.wind_up(End::NotSwitched { reasons: vec![asked] });

@@ -107,6 +107,7 @@ fn scope(event: &Event) -> Scope<'_> {
         | Event::HostFailed { rollout, host, .. }
         | Event::HostLeft { rollout, host, .. } => Scope::Host(rollout, host),
         Event::GateJudged { .. }
+        | Event::WayBackDecided { .. }
         | Event::HealthChanged { .. }
         | Event::LeaseRenewed { .. }
         | Event::DataActBegun { .. }

@@ -16,6 +16,7 @@ use super::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use crate::controller::input::{BackTo, Way};
 use crate::database::{DataAct, DataOutcome};
 use crate::reason::Reason;
+use crate::rollout::plan::MigrationBack;
 use crate::time::Timestamp;
 
 /// One fact.
@@ -314,6 +315,18 @@ pub enum Event {
         /// How.
         outcome: DataOutcome,
     },
+    /// What a rehearsal left of the way back, decided before the push's first effect: the rollback goes by
+    /// this, not by what is declared.
+    WayBackDecided {
+        /// The push.
+        rollout: RolloutId,
+        /// The database that it was rehearsed on.
+        database: DatabaseName,
+        /// As it is now.
+        back: MigrationBack,
+        /// The verdict and what proved it.
+        says: String,
+    },
     /// A guarded database has a place that this push can return its data to.
     RestorePointMade {
         /// The push.
@@ -469,6 +482,7 @@ impl Event {
             Self::Resumed { .. } => "resumed",
             Self::DataActBegun { .. } => "data_act_begun",
             Self::DataActEnded { .. } => "data_act_ended",
+            Self::WayBackDecided { .. } => "way_back_decided",
             Self::RestorePointMade { .. } => "restore_point_made",
             Self::RestorePointFailed { .. } => "restore_point_failed",
             Self::RestorePointUnknown { .. } => "restore_point_unknown",

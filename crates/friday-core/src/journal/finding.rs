@@ -79,6 +79,8 @@ pub enum Gate {
     Once,
     /// Each guarded database can be recovered, as a drill proved, in the time that the team gives it.
     Recovery,
+    /// The push was tried on a copy of its database, and nothing that it showed stands against it.
+    Rehearsed,
 }
 
 /// How a gate was judged. An inconclusive gate refuses, unless a person vouched and says why.

@@ -12,7 +12,7 @@ use super::plan::PlannedHost;
 use super::run::host::Found;
 use super::run::{
     Baked, Drained, HookState, HostRun, HostState, Pace, Part, Phase, Point, Probed, Rollout,
-    Round, Soaked, Stopped, Swept, WatcherKey,
+    Round, Soaked, Stopped, Swept, WatcherKey, WayBack,
 };
 use crate::journal::Event;
 use crate::journal::intent::Intent;
@@ -65,6 +65,7 @@ impl Rollout {
             hook_before: HookState::Waiting,
             hook_after: HookState::Waiting,
             hook_wave: HookState::Waiting,
+            way_back: None,
             points: BTreeMap::new(),
             wave: 0,
             soaked: Soaked::Yes,
@@ -179,6 +180,10 @@ pub(crate) fn apply_to_rollout(
             rollout.gates.push((*gate, *result, says.clone()));
         }
         Event::RolloutBound { open, once, .. } => rollout.bind(open, once),
+        Event::WayBackDecided { database, back, says, .. } => {
+            let (database, back, says) = (database.clone(), back.clone(), says.clone());
+            rollout.way_back = Some(Arc::new(WayBack { database, back, says }));
+        }
         Event::WorkBegun { work, deadline, .. } => {
             begin_work(rollout, at, *work, *deadline);
         }

@@ -9,6 +9,7 @@ pub mod gate;
 mod once;
 pub mod outcome;
 pub mod push;
+pub mod rehearsed;
 pub mod restore_point;
 pub mod rollback;
 pub mod round;

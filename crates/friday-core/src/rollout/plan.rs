@@ -57,6 +57,10 @@ pub struct Plan {
     /// A person's word that the push may go on though a recovery is not proven (the reason).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_override: Option<String>,
+    /// A person's word that the push may go on though a rehearsal is lacking, or stands against it (the
+    /// reason).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal_override: Option<String>,
 }
 
 /// A guarded database, as a push must know it.
@@ -71,6 +75,13 @@ pub struct PlannedDatabase {
     /// How long a recovery may take, milliseconds; `None`: any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_time_ms: Option<u64>,
+    /// A push that migrates is rehearsed on it first.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub rehearse: bool,
+}
+
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -190,6 +201,9 @@ pub struct MigrationPlan {
     pub host: HostName,
     /// Whether the way back is open afterwards.
     pub back: MigrationBack,
+    /// Nothing is declared about that: it counts as one-way, unless a rehearsal proves better.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub back_undeclared: bool,
     /// All hosts must be stopped first: the old release cannot even run beside it.
     pub stop_all: bool,
     /// Default 600 000.

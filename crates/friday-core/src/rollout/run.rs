@@ -15,7 +15,7 @@ use friday_wire::{
     ReleaseId, RolloutId, StartId,
 };
 
-use super::plan::{FleetPlan, PlannedHost};
+use super::plan::{FleetPlan, MigrationBack, MigrationPlan, PlannedHost};
 use crate::journal::event::End;
 use crate::journal::finding::{Gate, GateResult};
 use crate::journal::intent::{Intent, MemberChange};
@@ -74,6 +74,8 @@ pub struct Rollout {
     pub hook_after: HookState,
     /// How far the present hook of a wave came.
     pub hook_wave: HookState,
+    /// The way back as a rehearsal left it, where one decided.
+    pub way_back: Option<Arc<WayBack>>,
     /// The restore points of guarded databases, where any was asked for.
     pub points: BTreeMap<DatabaseName, Point>,
     /// The wave at work or last done; 0 before the first.
@@ -100,6 +102,17 @@ pub struct Rollout {
     pub moved_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+/// A push's way back, as a rehearsal left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WayBack {
+    /// The database that it was rehearsed on.
+    pub database: DatabaseName,
+    /// It.
+    pub back: MigrationBack,
+    /// The verdict and what proved it.
+    pub says: String,
 }
 
 /// Whether the sweep before a push was made.
@@ -386,6 +399,28 @@ impl Rollout {
     /// Whether every host is being stopped now.
     pub fn stops_all(&self) -> bool {
         matches!(self.phase, Phase::Working { work: Work::StopAll, .. })
+    }
+
+    /// A push's migration, with the way back that holds: the declared one, or what a rehearsal left of it.
+    pub fn migration_plan(&self) -> Option<MigrationPlan> {
+        let Intent::Push { plan } = &*self.intent else { return None };
+        let mut migration = plan.migration.clone()?;
+        if let Some(decided) = &self.way_back {
+            migration.back = decided.back.clone();
+        }
+        Some(migration)
+    }
+
+    /// Whether nothing of a push may go back by itself: a one-way migration began, or hosts run a release
+    /// that a rehearsal showed to be one-way without a migration.
+    pub fn forbids_automatic_return(&self) -> bool {
+        let Intent::Push { plan } = &*self.intent else {
+            return self.migration.forbids_automatic_return();
+        };
+        let barred =
+            self.way_back.as_ref().is_some_and(|decided| decided.back == MigrationBack::OneWay);
+        self.migration.forbids_automatic_return()
+            || (barred && plan.migration.is_none() && self.has_switched())
     }
 
     /// Whether a host stays stopped until it is switched: taking it out of rotation costs nothing.

@@ -442,6 +442,7 @@ pub fn rollout_of(event: &Event) -> Option<&RolloutId> {
         | Event::LeaseRenewed { rollout, .. }
         | Event::Held { rollout, .. }
         | Event::RolloutEnded { rollout, .. }
+        | Event::WayBackDecided { rollout, .. }
         | Event::RestorePointMade { rollout, .. }
         | Event::RestorePointFailed { rollout, .. }
         | Event::RestorePointUnknown { rollout, .. }

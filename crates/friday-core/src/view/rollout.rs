@@ -403,6 +403,7 @@ impl RolloutView {
             | Event::HookEnded { .. }
             | Event::FenceChosen { .. }
             | Event::GateJudged { .. }
+            | Event::WayBackDecided { .. }
             | Event::LeaseRenewed { .. }
             | Event::JournalCreated { .. }
             | Event::DriverStarted { .. }

@@ -195,6 +195,7 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
         }
         Event::DataActBegun { .. }
         | Event::DataActEnded { .. }
+        | Event::WayBackDecided { .. }
         | Event::RestorePointMade { .. }
         | Event::RestorePointFailed { .. }
         | Event::RestorePointUnknown { .. } => {

@@ -95,6 +95,7 @@ fn a_migration_ends_before_it_is_held() {
         command: "migrate".to_owned(),
         host: HostName::new("web-1"),
         back: MigrationBack::Safe,
+        back_undeclared: false,
         stop_all: false,
         timeout_ms: 60_000,
     });

@@ -7,6 +7,7 @@ mod holds;
 mod members;
 mod paces;
 mod pushes;
+mod rehearsals;
 mod restore_points;
 mod resumes;
 mod rollbacks;

@@ -362,6 +362,7 @@ fn migrating(scene: &Scene, back: MigrationBack) -> friday_core::rollout::plan::
         command: "migrate".to_owned(),
         host: HostName::new("web-1"),
         back,
+        back_undeclared: false,
         stop_all: false,
         timeout_ms: 60_000,
     });

@@ -62,6 +62,7 @@ fn plan(scene: &Scene) -> Plan {
         point_timeout_ms: 60_000,
         drill_max_age_ms: 7 * DAY,
         recovery_time_ms: Some(60_000),
+        rehearse: false,
     };
     Plan { databases: vec![planned("notes"), planned("shop")], ..scene.plan() }
 }
@@ -104,6 +105,7 @@ fn each_database_has_one_before_hook_migration_and_waves() {
         command: "migrate".to_owned(),
         host: HostName::new("web-1"),
         back: MigrationBack::Safe,
+        back_undeclared: false,
         stop_all: false,
         timeout_ms: 60_000,
     };

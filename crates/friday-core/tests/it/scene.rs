@@ -119,6 +119,7 @@ impl Scene {
             once: Default::default(),
             databases: Vec::new(),
             recovery_override: None,
+            rehearsal_override: None,
         }
     }
 

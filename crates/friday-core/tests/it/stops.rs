@@ -19,6 +19,7 @@ fn pushing(hosts: usize, back: MigrationBack) -> Scene {
         command: "migrate".to_owned(),
         host: HostName::new("web-1"),
         back,
+        back_undeclared: false,
         stop_all: true,
         timeout_ms: 60_000,
     });
@@ -81,8 +82,14 @@ fn on_a_first_push_nothing_runs_and_nothing_is_stopped() {
     let mut plan = scene.plan();
     let (command, host) = ("migrate".to_owned(), HostName::new("web-1"));
     let back = MigrationBack::Safe;
-    plan.migration =
-        Some(MigrationPlan { command, host, back, stop_all: true, timeout_ms: 60_000 });
+    plan.migration = Some(MigrationPlan {
+        command,
+        host,
+        back,
+        back_undeclared: false,
+        stop_all: true,
+        timeout_ms: 60_000,
+    });
     let _ = scene.push("push", plan);
     scene.run();
     assert_eq!(*scene.end("push"), End::Stable);
@@ -149,8 +156,14 @@ fn the_host_that_migrates_holds_for_the_shortest_time() {
     let scene = Scene::with_hosts(2);
     let (command, host) = ("migrate".to_owned(), HostName::new("web-1"));
     let back = MigrationBack::Safe;
-    let plan =
-        MigrationPlan { command, host: host.clone(), back, stop_all: true, timeout_ms: 60_000 };
+    let plan = MigrationPlan {
+        command,
+        host: host.clone(),
+        back,
+        back_undeclared: false,
+        stop_all: true,
+        timeout_ms: 60_000,
+    };
     let fleet = scene.fleet();
     let own = plan.hold_ms(&fleet, &host);
     assert_eq!(plan.hold_ms(&fleet, &HostName::new("web-2")), own + fleet.stop_all_ms());

@@ -9,7 +9,9 @@ use friday_core::reason::Reason;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan};
 use friday_core::view::host::{Membership, Sight};
 use friday_core::view::words::{count, names};
-use friday_core::view::{Chronicle, DatabaseView, Difference, Estimate, HostView, JobView, job};
+use friday_core::view::{
+    Chronicle, DatabaseView, Difference, Estimate, HostView, JobView, RehearsalView, job,
+};
 use friday_edge::stock::Stock;
 use friday_wire::{HostName, ProcessName, ReleaseId, Rotation, Supervisor};
 use serde::Serialize;
@@ -66,6 +68,8 @@ struct PlanView<'a> {
     jobs: Vec<JobView>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     databases: Vec<DatabaseView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rehearsals: Vec<RehearsalView>,
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
     hosts: Option<&'a [HostView]>,
@@ -140,6 +144,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
         secrets: secrets(&context, &journal, plan),
         against: against(&prepared, context.settings.unit.supervisor, chronicle, hosts.as_deref()),
         databases: DatabaseView::of_plan(plan, &chronicle.databases, now()),
+        rehearsals: rehearsals(plan, chronicle),
         notes: notes(&context, plan, chronicle, hosts.as_deref()),
         jobs: job::jobs(&context.settings, |job| holder(plan, hosts.as_deref(), job), now()),
         plan,
@@ -228,6 +233,7 @@ fn against(
             Some(reason.to_string())
         }));
     }
+    against.extend(not_rehearsed(&prepared.plan, chronicle));
     if let Some((host, release)) = other_apart(&prepared.plan, chronicle) {
         let says = chronicle.release_says(release);
         against.push(format!("`{host}` runs {says} apart from the fleet; name it too"));
@@ -252,6 +258,29 @@ fn against(
         }
     }
     against
+}
+
+fn rehearsals(plan: &Plan, chronicle: &Chronicle) -> Vec<RehearsalView> {
+    RehearsalView::of_plan(plan, &chronicle.databases, chronicle.stable, now())
+}
+
+fn not_rehearsed(plan: &Plan, chronicle: &Chronicle) -> Vec<String> {
+    if plan.rehearsal_override.is_some() {
+        return Vec::new();
+    }
+    let refused = rehearsals(plan, chronicle).into_iter().filter_map(|view| {
+        let reason = Reason::Unrehearsed { database: view.database, why: view.refused? };
+        Some(format!("{reason} ({})", reason.hint()))
+    });
+    refused.collect()
+}
+
+/// The migration of a plan, with the way back as a rehearsal leaves it.
+fn migration_as_rehearsed(plan: &Plan, chronicle: &Chronicle) -> Option<MigrationPlan> {
+    let mut migration = plan.migration.clone()?;
+    let decided = rehearsals(plan, chronicle).into_iter().find_map(|view| view.way_back);
+    migration.back = decided.unwrap_or(migration.back);
+    Some(migration)
 }
 
 /// A host that runs another release apart, and is not named.
@@ -355,7 +384,7 @@ fn notes(
             "there is no outside probe: the hosts' own health suffices to confirm".to_owned(),
         );
     }
-    notes.extend(plan.migration.iter().flat_map(of_migration));
+    notes.extend(migration_as_rehearsed(plan, chronicle).iter().flat_map(of_migration));
     notes.extend(plan.recovery_override.iter().map(|word| {
         format!("it is pushed whether or not a recovery of its data is proven: {word}")
     }));

@@ -28,9 +28,10 @@ pub struct PushArgs {
     /// The files are quarantined, and this is what was fixed elsewhere.
     #[arg(long, value_name = "TEXT")]
     pub fixed: Option<String>,
-    /// Push although this gate refuses; the reason and the person stand in the journal.
+    /// Push although this gate refuses; the reason and the person stand in the journal. May be given for
+    /// several.
     #[arg(long = "override", value_enum, value_name = "GATE", requires = "reason")]
-    pub overridden: Option<Overridable>,
+    pub overridden: Vec<Overridable>,
     /// Why the gate is overridden.
     #[arg(long, value_name = "TEXT", requires = "overridden")]
     pub reason: Option<String>,
@@ -41,12 +42,16 @@ pub struct PushArgs {
 pub enum Overridable {
     /// A guarded database's recovery is not proven by a drill.
     Recovery,
+    /// The push was not rehearsed on a copy, or what that showed stands against it.
+    Rehearsal,
 }
 
 impl PushArgs {
-    /// The word of a person who pushes without a proven recovery.
-    fn recovery_override(&self) -> Option<String> {
-        let Some(Overridable::Recovery) = self.overridden else { return None };
+    /// The word of a person who pushes although a gate refuses.
+    fn word_for(&self, gate: Overridable) -> Option<String> {
+        if !self.overridden.contains(&gate) {
+            return None;
+        }
         let reason = self.reason.as_deref().unwrap_or_default();
         Some(format!("{reason} ({})", identity::person()))
     }
@@ -64,7 +69,11 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
     // Handshakes go on while the release is read.
     let early = Early::begin(&context)?;
     let prepared = release::prepare(&context, &args.release, Commands::Run, args.fixed.clone())?;
-    let plan = Plan { recovery_override: args.recovery_override(), ..prepared.plan };
+    let plan = Plan {
+        recovery_override: args.word_for(Overridable::Recovery),
+        rehearsal_override: args.word_for(Overridable::Rehearsal),
+        ..prepared.plan
+    };
     release::sign(ui, &context, &plan.release)?;
     // A push that will be refused takes no time at all.
     if let Ok(journal) = Journal::read(&context)

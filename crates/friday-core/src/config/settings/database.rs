@@ -45,6 +45,7 @@ impl DatabaseSettings {
             point_timeout_ms: self.point_timeout_ms,
             drill_max_age_ms: self.drill.max_age_ms,
             recovery_time_ms: self.recovery_time_ms,
+            rehearse: self.rehearse.is_some(),
         }
     }
 }

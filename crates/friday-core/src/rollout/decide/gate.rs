@@ -35,12 +35,35 @@ pub struct Judged {
 }
 
 impl Judged {
-    fn pass(gate: Gate, says: impl Into<String>) -> Self {
+    pub(super) fn pass(gate: Gate, says: impl Into<String>) -> Self {
         Self { gate, refuses: None, says: says.into(), vouched: false }
     }
 
-    fn refuse(gate: Gate, reason: Reason) -> Self {
+    pub(super) fn refuse(gate: Gate, reason: Reason) -> Self {
         Self { gate, says: reason.to_string(), refuses: Some(reason), vouched: false }
+    }
+
+    /// A refusal, unless a person gave a word for it.
+    pub(super) fn unless(gate: Gate, reason: Reason, word: Option<&str>) -> Self {
+        match word {
+            None => Self::refuse(gate, reason),
+            Some(word) => {
+                let says = format!("{reason}; it is pushed all the same: {word}");
+                Self { gate, refuses: None, says, vouched: true }
+            }
+        }
+    }
+
+    /// As a push that has switched a host or migrated was judged before it did: its way on is not barred
+    /// by what became too old meanwhile.
+    pub(super) fn before(view: View<'_>, gate: Gate) -> Option<Self> {
+        if !has_begun(view) {
+            return None;
+        }
+        let before = view.rollout.gates.iter().find(|(known, ..)| *known == gate);
+        let (_, result, says) = before.filter(|(_, result, _)| *result != GateResult::Fail)?;
+        let vouched = *result == GateResult::Inconclusive;
+        Some(Self { gate, refuses: None, says: says.clone(), vouched })
     }
 
     /// As an event.
@@ -52,6 +75,11 @@ impl Judged {
         };
         Event::GateJudged { rollout: view.id(), gate: self.gate, result, says: self.says.clone() }
     }
+}
+
+/// Whether a push has switched a host, or migrated.
+pub(super) fn has_begun(view: View<'_>) -> bool {
+    view.rollout.has_switched() || view.rollout.migration != Migration::NotBegun
 }
 
 /// Judges every gate of a push.
@@ -71,24 +99,19 @@ pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) ->
     }
     judged.extend(once(view, plan));
     judged.extend(recovery(view, plan));
+    judged.extend(super::rehearsed::judge(view, plan, truth.stable));
     judged
 }
 
 /// Each guarded database can be recovered, in the time that the team gives it; nothing to judge where there
-/// is none. A push that has switched a host or migrated was judged before it did: its way on is not barred by
-/// a drill that has become too old meanwhile.
+/// is none.
 fn recovery(view: View<'_>, plan: &Plan) -> Option<Judged> {
     if plan.databases.is_empty() {
         return None;
     }
     let gate = Gate::Recovery;
-    let began = view.rollout.has_switched() || view.rollout.migration != Migration::NotBegun;
-    let before = view.rollout.gates.iter().find(|(known, ..)| *known == gate);
-    if let Some((_, result, says)) =
-        before.filter(|(_, result, _)| began && *result != GateResult::Fail)
-    {
-        let vouched = *result == GateResult::Inconclusive;
-        return Some(Judged { gate, refuses: None, says: says.clone(), vouched });
+    if let Some(before) = Judged::before(view, gate) {
+        return Some(before);
     }
     let mut says = Vec::new();
     for database in &plan.databases {
@@ -98,13 +121,7 @@ fn recovery(view: View<'_>, plan: &Plan) -> Option<Judged> {
             Err(unproven) => {
                 let why = unproven.to_string();
                 let reason = Reason::RecoveryUnproven { database: name.clone(), why };
-                return Some(match &plan.recovery_override {
-                    None => Judged::refuse(gate, reason),
-                    Some(word) => {
-                        let says = format!("{reason}; it is pushed all the same: {word}");
-                        Judged { gate, refuses: None, says, vouched: true }
-                    }
-                });
+                return Some(Judged::unless(gate, reason, plan.recovery_override.as_deref()));
             }
         }
     }

@@ -5,7 +5,7 @@ use friday_wire::{
 };
 
 use super::gate::{facts, judge_push};
-use super::{View, once, outcome, restore_point, round, stop_all, wave};
+use super::{View, once, outcome, rehearsed, restore_point, round, stop_all, wave};
 use crate::controller::input::{BackTo, Outcome};
 use crate::fleet::truth::further;
 use crate::journal::Event;
@@ -56,6 +56,7 @@ pub fn raised(view: View<'_>, plan: &Plan, raised: &Round) -> Vec<Event> {
         events.extend(sweep_first(view));
         return events;
     }
+    events.extend(rehearsed::way_back(view, plan, truth.stable));
     let found = own.map_or(Migration::NotBegun, |found| found.open.migration);
     let migration = further(found, view.rollout.migration);
     let open = OpenRollout {
@@ -188,9 +189,9 @@ fn unsigned(done: &Round) -> Vec<Reason> {
 /// A failure: back if any host was switched, else just put away. After a one-way migration began, a
 /// person is called.
 pub fn stop(view: View<'_>, reasons: Vec<Reason>) -> Vec<Event> {
-    if view.rollout.migration.forbids_automatic_return() {
+    if view.rollout.forbids_automatic_return() {
         let mut reasons = reasons;
-        reasons.push(Reason::OneWay);
+        reasons.extend(rehearsed::barred(view));
         return view.hold(reasons);
     }
     let migrated = view.rollout.migration != Migration::NotBegun;
@@ -203,7 +204,6 @@ pub fn stop(view: View<'_>, reasons: Vec<Reason>) -> Vec<Event> {
 /// Begins the rollback that takes this push back. Where hosts failed by their own fault only, nothing is
 /// known against the release, and it may be pushed again.
 pub fn go_back(view: View<'_>, reasons: &[Reason], asked: Option<RolloutId>) -> Vec<Event> {
-    let Intent::Push { plan } = &*view.rollout.intent else { return Vec::new() };
     // What is held against the release is told first.
     let blames = reasons.iter().find(|reason| !reason.spares_the_release());
     let told = blames.or(reasons.first());
@@ -214,7 +214,7 @@ pub fn go_back(view: View<'_>, reasons: &[Reason], asked: Option<RolloutId>) -> 
         quarantine: blames.is_some() || reasons.is_empty(),
         reason,
         automatic: asked.is_none(),
-        migration: plan.migration.clone(),
+        migration: view.rollout.migration_plan(),
         fleet: view.rollout.fleet().clone(),
     };
     vec![Event::RolloutBegun {
@@ -248,7 +248,8 @@ fn after_hook_before(view: View<'_>, plan: &Plan) -> Vec<Event> {
             stop(view, stop_all::failures(view))
         }
         (Some(migration), Migration::NotBegun) => {
-            let one_way = migration.back == MigrationBack::OneWay;
+            let decided = view.rollout.way_back.as_ref().map(|decided| &decided.back);
+            let one_way = *decided.unwrap_or(&migration.back) == MigrationBack::OneWay;
             vec![
                 Event::MigrationMoved {
                     rollout: view.id(),

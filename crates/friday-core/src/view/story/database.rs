@@ -5,6 +5,7 @@ use friday_wire::data::{DrillReport, InvariantResult, RehearsalReport, RestorePo
 use super::Tone;
 use crate::database::{DataOutcome, Judgement, Verdict, measured};
 use crate::journal::event::Event;
+use crate::rollout::plan::MigrationBack;
 use crate::view::words::{count, duration, size};
 
 /// Tone, line, and what stands below it. Nothing for events that are about no database.
@@ -14,6 +15,20 @@ pub(super) fn told(event: &Event) -> (Tone, String, Vec<String>) {
             (Tone::Plain, format!("{person} begins a {} of `{database}`", what.noun()), Vec::new())
         }
         Event::DataActEnded { database, outcome, .. } => ended(database.as_str(), outcome),
+        Event::WayBackDecided { database, back, says, .. } => {
+            let (tone, decided) = match back {
+                MigrationBack::Safe => (Tone::Plain, "the way back is open"),
+                MigrationBack::Command { .. } => {
+                    (Tone::Plain, "the migration back opens the way back")
+                }
+                MigrationBack::OneWay => (Tone::Warn, "nothing goes back by itself"),
+            };
+            (
+                tone,
+                format!("{decided}, as was rehearsed on a copy of `{database}`: {says}"),
+                Vec::new(),
+            )
+        }
         Event::RestorePointMade { database, point, .. } => {
             (Tone::Plain, format!("`{database}` has a restore point: {}", place(point)), Vec::new())
         }

@@ -12,7 +12,7 @@ use friday_core::journal::record::JOURNAL_FORMAT;
 use friday_core::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use friday_core::journal::{Event, Position, Record};
 use friday_core::reason::Reason;
-use friday_core::rollout::plan::Traffic;
+use friday_core::rollout::plan::{MigrationBack, Traffic};
 use friday_core::time::Timestamp;
 use friday_wire::data::SchemaChange;
 use friday_wire::{
@@ -763,7 +763,7 @@ fn hindered(book: &mut Book) {
     book.end("push-13", End::Dropped);
 }
 
-/// A rehearsal with everything, and one of a push without a migration.
+/// A rehearsal with everything, and one of a push without a migration; and pushes that go by some.
 fn rehearsals(book: &mut Book) {
     for (number, schema) in (7..).zip([SchemaChange::Changed, SchemaChange::None]) {
         let (act, database) = (DataActId::new(format!("a-000{number}")), DatabaseName::new("shop"));
@@ -773,4 +773,32 @@ fn rehearsals(book: &mut Book) {
         let (database, outcome) = (DatabaseName::new("shop"), nouns::rehearsed(schema));
         book.write(&Event::DataActEnded { act, database, outcome });
     }
+
+    let mut plan = nouns::plan();
+    plan.databases = nouns::databases();
+    plan.databases[0].rehearse = true;
+    if let Some(migration) = &mut plan.migration {
+        migration.back_undeclared = true;
+    }
+    book.begin("push-16", Intent::Push { plan: plan.clone() }, None);
+    let (gate, shop) = (Gate::Rehearsed, DatabaseName::new("shop"));
+    let why = "this release was not tried on a copy".to_owned();
+    let reason = Reason::Unrehearsed { database: shop.clone(), why };
+    let (rollout, says) = (rollout("push-16"), reason.to_string());
+    book.write(&Event::GateJudged { rollout, gate, result: GateResult::Fail, says });
+    book.end("push-16", End::Refused { reasons: vec![reason] });
+
+    plan.rehearsal_override = Some("the copy's host is down".to_owned());
+    book.begin("push-17", Intent::Push { plan }, None);
+    let says = "one-way: the old release's health on the new data failed: exit status 1".to_owned();
+    let rollout = RolloutId::new("push-17");
+    book.write(&Event::WayBackDecided {
+        rollout: rollout.clone(),
+        database: shop.clone(),
+        back: MigrationBack::OneWay,
+        says: says.clone(),
+    });
+    let barred = Reason::WayBackBarred { database: shop, says, recovery_ms: Some(240_000) };
+    book.write(&Event::Held { rollout, reasons: vec![barred] });
+    book.end("push-17", End::Dropped);
 }

@@ -40,7 +40,8 @@ lists! {
         GateJudged RolloutBound WorkBegun MigrationMoved MigrationWentBack HookEnded WaveBegun
         StepBegun StepAnswered OutsideProved HostDone HostFailed HostLeft HealthChanged SoakBegun
         BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed HostStopped
-        DataActBegun DataActEnded RestorePointMade RestorePointFailed RestorePointUnknown;
+        DataActBegun DataActEnded RestorePointMade RestorePointFailed RestorePointUnknown
+        WayBackDecided;
     DataAct: Backup Verify Drill Rehearsal Restore;
     DataOutcome: BackedUp Verified Drilled Failed Rehearsed;
     Position: Sqlite Postgres;
@@ -54,7 +55,7 @@ lists! {
     StepAnswer: Report Refused Unknown NotSent;
     Fact: Stable OpenRollout Superseded Quarantine Lock Keeper Apart;
     Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room Apart Supervisor Once
-        Recovery;
+        Recovery Rehearsed;
     GateResult: Pass Inconclusive Fail;
     Watcher: Host Outside;
     End: Stable TakenBack NotSwitched Converged Owed Refused Unreachable Fenced TakenOver Done
@@ -66,7 +67,7 @@ lists! {
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
         StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full HeldBy RunsApart
         HostProgramOld IsKeeper NotToldStable Supervisor Once Unsigned TwoKeepers
-        NoRestorePoint RecoveryUnproven;
+        NoRestorePoint RecoveryUnproven Unrehearsed WayBackBarred;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
         NotHeld Locked NotStopped Unsigned;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;

@@ -41,6 +41,10 @@ pub(super) fn draw(ui: &Ui, chronicle: &Chronicle, view: &PlanView<'_>) {
         let says = format!(" `{}`: {}", database.database, database.says);
         ui.data(Text::new().ink(Ink::Strong, "Database").plain(&says));
     }
+    for rehearsal in &view.rehearsals {
+        let says = format!(" on `{}`: {}", rehearsal.database, rehearsal.says);
+        ui.data(Text::new().ink(Ink::Strong, "Rehearsal").plain(&says));
+    }
     for note in &view.notes {
         ui.data(Text::new().ink(Ink::Warn, "Note:").plain(" ").plain(note));
     }

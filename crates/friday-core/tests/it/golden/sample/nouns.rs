@@ -187,6 +187,7 @@ pub fn migration(back: &str) -> MigrationPlan {
             "one-way" => MigrationBack::OneWay,
             command => MigrationBack::Command { command: command.to_owned() },
         },
+        back_undeclared: false,
         stop_all: false,
         timeout_ms: 600_000,
     }
@@ -219,6 +220,7 @@ pub fn plan() -> Plan {
         once: Default::default(),
         databases: Vec::new(),
         recovery_override: None,
+        rehearsal_override: None,
     }
 }
 
@@ -250,6 +252,7 @@ pub fn databases() -> Vec<PlannedDatabase> {
         point_timeout_ms: 600_000,
         drill_max_age_ms: 604_800_000,
         recovery_time_ms,
+        rehearse: false,
     };
     vec![planned("shop", Some(900_000)), planned("notes", None)]
 }
