@@ -25,6 +25,7 @@ pub mod error;
 mod examine;
 pub mod facts;
 pub mod feed;
+mod forget;
 pub mod judge;
 pub mod keep;
 pub mod layout;
@@ -90,6 +91,11 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
             let _held = lock::take(setting.place, LockKind::Restore)?;
             let (report, steps) = restore::restore(setting, target, directory)?;
             Ok(DataAnswer::Restored { report: Box::new(report), steps })
+        }
+        DataRequest::Forget { .. } => {
+            let _held = lock::take(setting.place, LockKind::Backup)?;
+            forget::forget(setting)?;
+            Ok(DataAnswer::Ok)
         }
         DataRequest::Hello { .. }
         | DataRequest::List { .. }

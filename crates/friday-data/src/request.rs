@@ -69,7 +69,9 @@ pub fn limit(request: &DataRequest) -> Duration {
                 invariants.iter().fold(0_u64, |sum, one| sum.saturating_add(one.timeout_ms));
             LOOK_LIMIT.saturating_add(Duration::from_millis(asked)).min(WHOLE_LIMIT)
         }
-        DataRequest::Watched { .. } | DataRequest::Shut { .. } => LOOK_LIMIT,
+        DataRequest::Watched { .. } | DataRequest::Shut { .. } | DataRequest::Forget { .. } => {
+            LOOK_LIMIT
+        }
         DataRequest::Backup { .. } | DataRequest::Verify { .. } | DataRequest::Clean { .. } => {
             WHOLE_LIMIT
         }
@@ -98,6 +100,7 @@ fn give_way(request: &DataRequest) {
         | DataRequest::Watched { .. }
         | DataRequest::JudgeOpen { .. }
         | DataRequest::Shut { .. }
+        | DataRequest::Forget { .. }
         | DataRequest::Restore { .. } => {}
     }
 }
@@ -180,6 +183,7 @@ fn database_of(request: &DataRequest) -> Option<&Guarded> {
         | DataRequest::Watched { database }
         | DataRequest::JudgeOpen { database, .. }
         | DataRequest::Shut { database }
-        | DataRequest::Clean { database } => Some(database),
+        | DataRequest::Clean { database }
+        | DataRequest::Forget { database } => Some(database),
     }
 }

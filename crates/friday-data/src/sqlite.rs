@@ -201,6 +201,8 @@ pub fn perform(
             let invariants = judge::live(&path, invariants, setting)?;
             Ok(DataAnswer::Judged { invariants })
         }
+        // Nothing goes on beside a file.
+        DataRequest::Forget { .. } => Ok(DataAnswer::Ok),
         DataRequest::Hello { .. }
         | DataRequest::List { .. }
         | DataRequest::Verify { .. }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use friday_wire::FleetName;
 use friday_wire::data::{Engine, Guarded};
+use friday_wire::{DatabaseName, FleetName};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
@@ -97,25 +97,30 @@ impl Job {
 
     /// The name of its replication slot: of this database, from this host.
     pub fn slot(&self) -> String {
-        let mut hash = blake3::Hasher::new();
-        for part in [
-            self.fleet.as_str().as_bytes(),
-            self.database.name.as_str().as_bytes(),
-            self.base.as_os_str().as_encoded_bytes(),
-            &fs::read("/etc/machine-id").unwrap_or_default(),
-        ] {
-            hash.update(&(part.len() as u64).to_le_bytes()).update(part);
-        }
-        let name: String = self.database.name.as_str().to_lowercase();
-        let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
-        let plain: String = plain.take(40).collect();
-        format!("friday_{plain}_{}", &hash.finalize().to_hex()[..8])
+        slot(&self.base, &self.fleet, &self.database.name)
     }
 
     fn segment(&self) -> Result<SegmentSize, PostgresError> {
         SegmentSize::new(self.segment)
             .ok_or_else(|| PostgresError::Program("no cluster has such segments".to_owned()))
     }
+}
+
+/// The name of a database's replication slot, from this host.
+pub fn slot(base: &Path, fleet: &FleetName, database: &DatabaseName) -> String {
+    let mut hash = blake3::Hasher::new();
+    for part in [
+        fleet.as_str().as_bytes(),
+        database.as_str().as_bytes(),
+        base.as_os_str().as_encoded_bytes(),
+        &fs::read("/etc/machine-id").unwrap_or_default(),
+    ] {
+        hash.update(&(part.len() as u64).to_le_bytes()).update(part);
+    }
+    let name: String = database.as_str().to_lowercase();
+    let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+    let plain: String = plain.take(40).collect();
+    format!("friday_{plain}_{}", &hash.finalize().to_hex()[..8])
 }
 
 /// How it is; `None`: none runs.

@@ -534,6 +534,34 @@ fn after_a_promotion_a_restore_point_says_what_to_do_and_that_helps() {
 }
 
 #[test]
+fn what_is_forgotten_keeps_nothing_on_the_server_and_can_begin_again() {
+    let mut cluster = Cluster::start("");
+    cluster.fill();
+    let beside = Beside::new(&cluster);
+    let database = guarded(&cluster, None);
+    back_up(&beside, &database);
+    let forget = || beside.ask(DataRequest::Forget { database: database.clone() });
+    assert_eq!(forget(), DataAnswer::Ok);
+    assert!(beside.processes("friday-data keep").is_empty());
+    assert!(beside.processes("pg_receivewal").is_empty());
+    assert_eq!(cluster.number("SELECT count(*) FROM pg_replication_slots"), 0);
+    assert_eq!(forget(), DataAnswer::Ok, "there is nothing left to forget");
+
+    // It begins again with the next backup, and goes on from there.
+    back_up(&beside, &database);
+    let made = point(&beside, &database, "again");
+    let report = drill(&beside, &database, to_point(&made));
+    assert!(report.invariants.iter().all(|one| one.holds()), "{:?}", lines(&report));
+
+    // Where the server is away, receiving ends all the same, and what is left to do is said.
+    cluster.cut();
+    let DataAnswer::Failed { why, help: Some(help), .. } = forget() else { panic!("no server") };
+    assert!(why.contains("cannot connect"), "{why}");
+    assert!(help.contains("pg_drop_replication_slot('friday_orders_"), "{help}");
+    assert!(beside.processes("friday-data keep").is_empty());
+}
+
+#[test]
 fn what_is_lacking_is_said_with_the_one_change_that_helps() {
     let cluster = Cluster::start("max_wal_senders = 1\nmax_slot_wal_keep_size = 1GB");
     cluster.connect().batch_execute("CREATE ROLE shop LOGIN; CREATE TABLE bare (x int)").unwrap();

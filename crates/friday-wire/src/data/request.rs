@@ -119,6 +119,12 @@ pub enum DataRequest {
         /// Which database.
         database: Guarded,
     },
+    /// Ends what goes on without a connection: receiving PostgreSQL's log, and the replication slot for it. Backups
+    /// stay. Answer: `Ok`, also where nothing goes on.
+    Forget {
+        /// Which database.
+        database: Guarded,
+    },
 }
 
 /// Where a drill is to arrive.

@@ -9,6 +9,7 @@ use friday_wire::{BackupId, DatabaseName};
 use serde::Serialize;
 
 use crate::cli::Global;
+use crate::commands::members::consent;
 use crate::context::Context;
 use crate::data_work::{DataWork, LOOK_LIMIT, VERIFY_LIMIT};
 use crate::error::CommandError;
@@ -19,11 +20,14 @@ use crate::ui::{Ink, Table, Text, Ui};
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  friday backup                   of every guarded database\n  friday backup orders\n  friday backup list\n  friday backup verify orders     read every backup to its last byte\n\nA backup proves nothing until it was restored: `friday drill`."
+    after_help = "Examples:\n  friday backup                   of every guarded database\n  friday backup orders\n  friday backup list\n  friday backup verify orders     read every backup to its last byte\n  friday backup --forget orders   before it is guarded no more\n\nA backup proves nothing until it was restored: `friday drill`."
 )]
 pub struct BackupArgs {
     /// The database; all without it.
     pub database: Option<String>,
+    /// End what goes on beside this database: receiving PostgreSQL's log, and the slot for it. Backups stay.
+    #[arg(long, value_name = "DATABASE", conflicts_with = "database")]
+    pub forget: Option<String>,
     /// Something else than making one.
     #[command(subcommand)]
     pub action: Option<BackupAction>,
@@ -73,6 +77,9 @@ impl<'a> BackupsView<'a> {
 pub fn run(ui: &Ui, global: &Global, args: &BackupArgs) -> Result<Exit, CommandError> {
     let context = Context::load(global)?;
     let work = DataWork::new(ui, &context)?;
+    if let Some(database) = &args.forget {
+        return forget(ui, global, &work, database);
+    }
     match &args.action {
         None => make(ui, &work, args.database.as_deref()),
         Some(BackupAction::List { database }) => list(ui, &work, database.as_deref()),
@@ -109,6 +116,23 @@ fn make(ui: &Ui, work: &DataWork<'_>, named: Option<&str>) -> Result<Exit, Comma
             ui.say(format!("  {} put away", count(pruned.len(), "old backup")));
         }
     }
+    Ok(Exit::Done)
+}
+
+fn forget(
+    ui: &Ui,
+    global: &Global,
+    work: &DataWork<'_>,
+    named: &str,
+) -> Result<Exit, CommandError> {
+    let database = &work.one(Some(named))?.name;
+    ui.say(format!(
+        "`{database}`: the log is not received any more, and the server keeps none of it for friday."
+    ));
+    ui.say("Backups stay; nothing later can be returned to until the next one.");
+    consent(ui, global, "End it?")?;
+    work.look(database, LOOK_LIMIT, |database| DataRequest::Forget { database })?;
+    ui.say(format!("`{database}`: nothing goes on beside it"));
     Ok(Exit::Done)
 }
 
