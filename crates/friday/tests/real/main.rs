@@ -8,6 +8,7 @@ mod bad_luck;
 mod bed;
 mod bed_holds;
 mod broken_off;
+mod databases;
 mod full;
 mod jobs;
 mod members;

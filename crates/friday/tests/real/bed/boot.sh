@@ -20,7 +20,7 @@ mount -t tmpfs -o size=64m,mode=0755 run run
 mount -t tmpfs -o size=64m,mode=1777 tmp tmp
 mount -t tmpfs -o size=1m,mode=0755 dev dev
 mkdir dev/pts dev/shm run/sshd
-chmod 1777 dev/shm
+mount -t tmpfs -o size=256m,mode=1777 shm dev/shm
 for name in null zero full random urandom tty; do
     : >"dev/$name"
     mount --bind "/dev/$name" "dev/$name"
