@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 
 pub use forecast::{Forecast, Term};
 pub use proof::{Demand, Proof, Unproven};
-pub use rehearsed::{RehearsalDemand, RehearsalFound, Unrehearsed};
+pub use rehearsed::{RehearsalDemand, RehearsalFound, Unrehearsed, is_asked_for};
 pub use verdict::{Judgement, Verdict, measured};
 
 /// Acts remembered whose end never came: those of processes that died.

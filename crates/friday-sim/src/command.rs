@@ -92,7 +92,7 @@ impl World {
         MIGRATION_MS + 3 * fleet.answer_deadline_ms + 2 * stopping
     }
 
-    fn plan(&self, release: &Release) -> Plan {
+    pub(crate) fn plan(&self, release: &Release) -> Plan {
         let options = &self.options;
         let fleet = self.fleet_plan();
         let sizes = [WaveSize::Hosts(1), WaveSize::Percent(10), WaveSize::Percent(33)];
@@ -103,7 +103,10 @@ impl World {
                 command: "./app migrate".to_owned(),
                 host: last.clone(),
                 back,
-                back_undeclared: false,
+                // Declared one-way, or not declared at all.
+                back_undeclared: options.rehearsing
+                    && options.migration == MigrationChoice::OneWay
+                    && options.seed.is_multiple_of(2),
                 stop_all: options.stop_all,
                 timeout_ms: MIGRATION_MS,
             })
@@ -167,7 +170,8 @@ impl World {
     }
 
     pub(crate) fn push_command(&mut self, laptop: usize, release: &ReleaseId) -> Option<Command> {
-        let plan = Box::new(self.plan(self.catalog.find(release)?));
+        let mut plan = Box::new(self.plan(self.catalog.find(release)?));
+        self.draw_rehearsal(laptop, *release, &mut plan);
         Some(Command::Push {
             rollout: self.new_rollout("push"),
             driver: self.new_driver(laptop),

@@ -14,10 +14,11 @@ use friday_wire::data::{
 };
 use friday_wire::{BackupId, DataActId, DatabaseName, Digest};
 
+use crate::rehearsed::REHEARSED_ON;
 use crate::world::{Happening, World};
 
 /// A drill proves for so long.
-const MAX_AGE_MS: u64 = 600_000;
+pub(crate) const MAX_AGE_MS: u64 = 600_000;
 
 /// The team gives a recovery so much.
 const RECOVERY_MS: u64 = 30_000;
@@ -69,7 +70,7 @@ impl World {
             point_timeout_ms: POINT_MS,
             drill_max_age_ms: MAX_AGE_MS,
             recovery_time_ms: Some(RECOVERY_MS),
-            rehearse: false,
+            rehearse: self.options.rehearsing && name == REHEARSED_ON,
         };
         names.map(planned).collect()
     }

@@ -140,6 +140,8 @@ pub struct Options {
     pub(crate) old_programs: bool,
     /// So many databases are guarded.
     pub(crate) databases: usize,
+    /// Pushes are rehearsed on one of them.
+    pub(crate) rehearsing: bool,
 }
 
 impl Options {
@@ -190,6 +192,7 @@ impl Options {
             signing: seed % 7 == 3,
             old_programs: seed % 9 == 4,
             databases: if seed % 11 == 8 { 1 + usize::from(seed % 22 == 8) } else { 0 },
+            rehearsing: seed % 11 == 8 && seed / 22 % 2 == 1,
         }
     }
 
@@ -224,7 +227,30 @@ impl Options {
             signing: false,
             old_programs: false,
             databases: 0,
+            rehearsing: false,
         }
+    }
+
+    /// With two guarded databases, on one of which pushes are rehearsed.
+    #[must_use]
+    pub fn rehearsing(mut self) -> Self {
+        self.databases = 2;
+        self.rehearsing = true;
+        self
+    }
+
+    /// With a migration in every push that the old release can live with, as is declared.
+    #[must_use]
+    pub fn migrating_safely(mut self) -> Self {
+        self.migration = MigrationChoice::Safe;
+        self
+    }
+
+    /// With a migration in every push, and a command that undoes it.
+    #[must_use]
+    pub fn migrating_back_and_forth(mut self) -> Self {
+        self.migration = MigrationChoice::Command;
+        self
     }
 
     /// With two guarded databases.

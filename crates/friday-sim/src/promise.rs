@@ -315,6 +315,7 @@ impl World {
                     self.every_verdict_in_the_journal_has_evidence(&event);
                     self.learn(&event);
                     self.the_gate_goes_by_drills(laptop, &event);
+                    self.pushes_go_by_rehearsals(laptop, &event);
                     self.summaries[ledger].take_in(&event);
                     self.check_end(ledger, &event);
                 }
@@ -550,7 +551,9 @@ impl World {
 }
 
 /// The kinds of records that a check or a summary reads; the others are not parsed, to be fast.
-const CHECKED_KINDS: [&str; 9] = [
+const CHECKED_KINDS: [&str; 11] = [
+    "migration_moved",
+    "wave_begun",
     "rollout_begun",
     "round_begun",
     "fence_chosen",

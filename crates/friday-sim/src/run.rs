@@ -190,6 +190,10 @@ impl World {
                 }
                 Reason::WayBackBarred { .. } if one_way => None,
                 Reason::WayBackBarred { .. } => self.means(laptop, Means::Back),
+                Reason::Unrehearsed { .. } => {
+                    self.rehearses_all(laptop);
+                    None
+                }
                 Reason::RecoveryUnproven { .. } => {
                     self.drills_all(laptop);
                     None

@@ -2,7 +2,7 @@
 //! checks as in every run; only what goes wrong is written down instead of drawn.
 
 use friday_core::controller::effect::Effect;
-use friday_core::controller::input::{BackTo, Way};
+use friday_core::controller::input::{BackTo, Command, Way};
 use friday_node::operation::Operation;
 use friday_wire::ReleaseId;
 
@@ -11,6 +11,7 @@ use crate::guarded::PointFate;
 use crate::ledger::AppendFault;
 use crate::meddling::{Deed, Meddling, Message};
 use crate::options::Options;
+use crate::rehearsed::Showing;
 use crate::switch::Switch;
 use crate::world::{Happening, World};
 
@@ -73,6 +74,16 @@ impl Walk {
         self.nothing_is_wrong();
     }
 
+    /// `friday push --override rehearsal`, to its end.
+    pub fn pushes_unrehearsed(&mut self, laptop: Laptop, release: ReleaseId) {
+        let mut command = self.world.push_command(laptop.0, &release);
+        if let Some(Command::Push { plan, .. }) = &mut command {
+            plan.rehearsal_override = Some("nobody writes at night".to_owned());
+        }
+        self.world.start_friday(laptop.0, command.expect("the release was made by this walk"));
+        self.waits_for(laptop);
+    }
+
     /// `friday push`, to its end.
     pub fn pushes(&mut self, laptop: Laptop, release: ReleaseId) {
         self.begins_push(laptop, release);
@@ -96,6 +107,12 @@ impl Walk {
     /// `friday drill` of every database, from this laptop; it goes well.
     pub fn drills(&mut self, laptop: Laptop) {
         self.world.drills_all(laptop.0);
+        self.nothing_is_wrong();
+    }
+
+    /// `friday rehearse` of a release, from this laptop, against what is stable now.
+    pub fn rehearses(&mut self, laptop: Laptop, release: ReleaseId, showing: Showing) {
+        self.world.rehearses(laptop.0, release, showing);
         self.nothing_is_wrong();
     }
 

@@ -25,6 +25,7 @@ use crate::ledger::{Ledger, Summary};
 use crate::meddling::{Meddling, Stuck};
 use crate::options::{Faults, Options};
 use crate::promise::Known;
+use crate::rehearsed::Rehearsals;
 use crate::rough::Rough;
 use crate::switch::Switch;
 
@@ -116,6 +117,8 @@ pub struct World {
     pub(crate) starts: BTreeMap<ReleaseId, usize>,
     /// Guarded databases.
     pub(crate) guarded: Guarded,
+    /// Rehearsals of pushes.
+    pub(crate) rehearsed: Rehearsals,
     /// How often a migration was begun.
     pub(crate) migrations: usize,
     /// What a walk does to messages, and the messages it holds.
@@ -172,6 +175,7 @@ impl World {
             unsigned: BTreeSet::new(),
             starts: BTreeMap::new(),
             guarded: Guarded::default(),
+            rehearsed: Rehearsals::default(),
             migrations: 0,
             meddlings: Vec::new(),
             stuck: Vec::new(),

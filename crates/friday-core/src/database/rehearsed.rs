@@ -77,6 +77,11 @@ fn says_release(release: Option<ReleaseId>) -> String {
     release.map_or_else(|| "nothing".to_owned(), |release| release.short())
 }
 
+/// Whether a push of this plan is rehearsed on that database first.
+pub fn is_asked_for(plan: &Plan, database: &PlannedDatabase) -> bool {
+    database.rehearse && plan.migration.is_some()
+}
+
 impl<'a> RehearsalDemand<'a> {
     /// What a plan demands on one of its databases, with this release stable.
     pub fn of(plan: &'a Plan, database: &PlannedDatabase, stable: Option<ReleaseId>) -> Self {
@@ -85,7 +90,8 @@ impl<'a> RehearsalDemand<'a> {
             migration: plan.migration.as_ref(),
             old: stable,
             max_age_ms: database.drill_max_age_ms,
-            asked_for: database.rehearse && plan.migration.is_some(),
+            // Pushed over itself, a release changes nothing that could be gone back from.
+            asked_for: is_asked_for(plan, database) && stable != Some(plan.release),
         }
     }
 

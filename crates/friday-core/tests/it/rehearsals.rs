@@ -137,6 +137,21 @@ fn a_push_that_migrates_and_was_not_rehearsed_is_refused() {
 }
 
 #[test]
+fn the_stable_release_needs_no_rehearsal_over_itself() {
+    let mut scene = Scene::with_hosts(2);
+    let plan = plan(&scene, Some(MigrationBack::Safe));
+    let _ = scene.push("push", Plan { release: release(1), ..plan });
+    scene.run();
+    assert_eq!(*scene.end("push"), End::Stable);
+    let (result, says) = judged(&scene).expect("it was judged");
+    assert_eq!(
+        (result, says.as_str()),
+        (GateResult::Pass, "`shop`: the release is the stable one already")
+    );
+    sound(&scene);
+}
+
+#[test]
 fn nothing_is_judged_where_nothing_is_to_be_rehearsed() {
     let mut scene = Scene::with_hosts(2);
     let mut plan = plan(&scene, Some(MigrationBack::Safe));

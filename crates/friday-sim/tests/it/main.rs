@@ -3,6 +3,7 @@
 mod fleets;
 mod guarded;
 mod processes;
+mod rehearsed;
 mod rollouts;
 mod safeguards;
 mod seeds;

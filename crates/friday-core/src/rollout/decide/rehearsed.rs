@@ -4,7 +4,7 @@ use friday_wire::ReleaseId;
 
 use super::View;
 use super::gate::{Judged, has_begun};
-use crate::database::{Forecast, RehearsalDemand};
+use crate::database::{Forecast, RehearsalDemand, is_asked_for};
 use crate::journal::Event;
 use crate::journal::finding::Gate;
 use crate::reason::Reason;
@@ -23,6 +23,9 @@ pub fn judge(view: View<'_>, plan: &Plan, stable: Option<ReleaseId>) -> Option<J
         let name = &database.name;
         let demand = RehearsalDemand::of(plan, database, stable);
         match demand.judge(view.state.databases.get(name), view.now) {
+            Ok(None) if is_asked_for(plan, database) => {
+                says.push(format!("`{name}`: the release is the stable one already"));
+            }
             Ok(None) => {}
             Ok(Some(found)) => {
                 let (age, verdict) = (duration(found.age_ms), found.judgement.says());
