@@ -302,16 +302,10 @@ impl fmt::Display for Reason {
             Self::NotHeld { host, release } => {
                 write!(f, "`{host}` does not hold release {}", release.short())
             }
-            Self::RunsApart { host, release } => {
-                write!(f, "`{host}` runs {} apart from the fleet", release.short())
-            }
-            Self::HostProgramOld { host } => {
-                write!(f, "the friday-host that runs on `{host}` is too old for that")
-            }
-            Self::IsKeeper { host } => write!(f, "`{host}` keeps the lease of pushes"),
-            Self::TwoKeepers { one, other } => {
-                write!(f, "some hosts' keeper is `{one}`, others' is `{other}`")
-            }
+            Self::RunsApart { .. }
+            | Self::HostProgramOld { .. }
+            | Self::IsKeeper { .. }
+            | Self::TwoKeepers { .. } => self.fmt_of_members(f),
             Self::Supervisor { host, supervisor, why } => {
                 write!(f, "`{host}` cannot run it as {supervisor}: {why}")
             }
@@ -371,6 +365,23 @@ pub const MEND_THE_HOST: &str =
     "the release is not quarantined: mend the host (free the port, make room), and push again";
 
 impl Reason {
+    /// Those about the fleet's members.
+    fn fmt_of_members(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RunsApart { host, release } => {
+                write!(f, "`{host}` runs {} apart from the fleet", release.short())
+            }
+            Self::HostProgramOld { host } => {
+                write!(f, "the friday-host that runs on `{host}` is too old for that")
+            }
+            Self::IsKeeper { host } => write!(f, "`{host}` keeps the lease of pushes"),
+            Self::TwoKeepers { one, other } => {
+                write!(f, "some hosts' keeper is `{one}`, others' is `{other}`")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Those about guarded databases.
     fn fmt_of_data(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -456,6 +467,19 @@ impl Reason {
             Self::Unsigned { .. } => {
                 "name an allowed key as `key` in `[release.sign]`, or have the public half of yours put into that file there; then push again"
             }
+            Self::NoRestorePoint { .. }
+            | Self::Unrehearsed { .. }
+            | Self::WayBackBarred { .. }
+            | Self::RecoveryUnproven { .. } => self.hint_of_data(),
+            Self::Full { .. } => {
+                "`friday hosts` shows the room; `keep` in the configuration says what is kept"
+            }
+        }
+    }
+
+    /// As above, of those about guarded databases.
+    fn hint_of_data(&self) -> &'static str {
+        match self {
             Self::NoRestorePoint { .. } => "mend it and push again: nothing was switched",
             Self::Unrehearsed { .. } => {
                 "`friday rehearse` tries it on a copy; or mend the migration, declare what was seen as `migrate_back`, or `friday push --override rehearsal --reason …`"
@@ -466,9 +490,7 @@ impl Reason {
             Self::RecoveryUnproven { .. } => {
                 "`friday drill` proves it, or says what stands in the way"
             }
-            Self::Full { .. } => {
-                "`friday hosts` shows the room; `keep` in the configuration says what is kept"
-            }
+            _ => "",
         }
     }
 }

@@ -151,13 +151,7 @@ impl State {
         self.position = position;
         self.take_in_data(at, event);
         match event {
-            Event::JournalCreated { journal, fleet, .. } => {
-                if self.journal.is_some() {
-                    return Err("the journal was created before".to_owned());
-                }
-                self.journal = Some(journal.clone());
-                self.fleet = fleet.clone();
-            }
+            Event::JournalCreated { journal, fleet, .. } => self.created(journal, fleet)?,
             Event::DriverStarted { start, person, machine, .. } => self.drive(DriverSeen {
                 start: start.clone(),
                 person: person.clone(),
@@ -211,6 +205,15 @@ impl State {
                 self.requests.retain(|(_, _, asked)| !matches!(asked, Requested::Hold { .. }));
             }
         }
+        Ok(())
+    }
+
+    fn created(&mut self, journal: &JournalId, fleet: &str) -> Result<(), String> {
+        if self.journal.is_some() {
+            return Err("the journal was created before".to_owned());
+        }
+        self.journal = Some(journal.clone());
+        self.fleet = fleet.to_owned();
         Ok(())
     }
 

@@ -198,15 +198,7 @@ pub(crate) fn apply_to_rollout(
             }
             rollout.moved_at = at;
         }
-        Event::HookEnded { name, failed, .. } => {
-            let hook = match name.as_str() {
-                "before" => &mut rollout.hook_before,
-                "before_wave" | "after_wave" => &mut rollout.hook_wave,
-                _ => &mut rollout.hook_after,
-            };
-            *hook = failed.clone().map_or(HookState::Done, HookState::Failed);
-            rollout.moved_at = at;
-        }
+        Event::HookEnded { name, failed, .. } => hook_ended(rollout, at, name, failed.as_deref()),
         Event::RestorePointMade { database, .. }
         | Event::RestorePointFailed { database, .. }
         | Event::RestorePointUnknown { database, .. } => pointed(rollout, at, database, event),
@@ -285,6 +277,16 @@ pub(crate) fn apply_to_rollout(
         rollout.step_over();
     }
     Ok(())
+}
+
+fn hook_ended(rollout: &mut Rollout, at: Timestamp, name: &str, failed: Option<&str>) {
+    let hook = match name {
+        "before" => &mut rollout.hook_before,
+        "before_wave" | "after_wave" => &mut rollout.hook_wave,
+        _ => &mut rollout.hook_after,
+    };
+    *hook = failed.map_or(HookState::Done, |why| HookState::Failed(why.to_owned()));
+    rollout.moved_at = at;
 }
 
 fn pointed(rollout: &mut Rollout, at: Timestamp, database: &DatabaseName, event: &Event) {

@@ -363,12 +363,7 @@ impl RolloutView {
             Event::OutsideProved { host, .. } => self.set(at, host, HostStage::Confirming),
             Event::HostDone { host, .. } => self.set(at, host, HostStage::Done),
             Event::HostStopped { host, .. } => self.set(at, host, HostStage::Stopped),
-            Event::HostFailed { host, why, log, .. } => {
-                self.set(at, host, HostStage::Failed { why: why.clone() });
-                if let Some(part) = self.part(host) {
-                    part.log.clone_from(log);
-                }
-            }
+            Event::HostFailed { host, why, log, .. } => self.failed(at, host, why, log),
             Event::HealthChanged { host, sick, .. } => {
                 let stage = match sick {
                     Some(why) => HostStage::Sick { why: why.clone() },
@@ -414,6 +409,13 @@ impl RolloutView {
             | Event::RestorePointFailed { .. }
             | Event::RestorePointUnknown { .. }
             | Event::Requested { .. } => {}
+        }
+    }
+
+    fn failed(&mut self, at: Timestamp, host: &HostName, why: &str, log: &[String]) {
+        self.set(at, host, HostStage::Failed { why: why.to_owned() });
+        if let Some(part) = self.part(host) {
+            part.log = log.to_vec();
         }
     }
 

@@ -121,11 +121,9 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
         // Each host says so by itself.
         Event::WorkBegun { work: Work::Back, .. } => line(Tone::Fine, "hosts go back".to_owned()),
         Event::WorkBegun { work, .. } => line(Tone::Plain, working(*work).to_owned()),
-        Event::MigrationWentBack { failed: None, .. } => {
-            line(Tone::Plain, "the migration was undone".to_owned())
-        }
-        Event::MigrationWentBack { failed: Some(why), .. } => {
-            line(Tone::Bad, format!("the migration could not be undone: {why}"))
+        Event::MigrationWentBack { failed, .. } => {
+            let (tone, text) = went_back(failed.as_deref());
+            line(tone, text)
         }
         Event::HostLeft { host, why, .. } => {
             line(Tone::Bad, format!("still to be put right: {why}")).of_host(host)
@@ -206,6 +204,13 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
         Event::Resumed { way: Way::Back, .. } => line(Tone::Plain, "resumed back".to_owned()),
     };
     vec![one]
+}
+
+fn went_back(failed: Option<&str>) -> (Tone, String) {
+    match failed {
+        None => (Tone::Plain, "the migration was undone".to_owned()),
+        Some(why) => (Tone::Bad, format!("the migration could not be undone: {why}")),
+    }
 }
 
 fn begun(chronicle: &Chronicle, intent: &Intent, takes_back: bool) -> String {
