@@ -57,7 +57,7 @@ pub fn unpack(
                 manifest.backup.id
             )));
         }
-        objects.extend(object);
+        objects.push(object);
     }
     let work = Work {
         repository,
@@ -80,7 +80,8 @@ struct Work<'a> {
     repository: &'a Repository,
     manifest: &'a Manifest,
     layout: &'a Layout,
-    objects: Vec<&'a Object>,
+    /// One for each part; none for one in which nothing is.
+    objects: Vec<Option<&'a Object>>,
     data: &'a Path,
     /// Something lay there before.
     warm: bool,
@@ -127,6 +128,7 @@ impl Work<'_> {
             else {
                 return;
             };
+            let Some(object) = object else { continue };
             if let Err(error) = self.part(object, pieces) {
                 self.ended.store(true, Ordering::Relaxed);
                 let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);

@@ -57,6 +57,18 @@ const THERE: &str =
 const BEGIN: &str = "SET search_path = ''; SET lock_timeout = '30s'; \
      BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+/// Who still changes a table keeps everybody from reading what it looks like.
+fn kept(error: PostgresError) -> PostgresError {
+    match error {
+        PostgresError::Sql { says, .. } if says.contains("lock timeout") => PostgresError::Refused {
+            why: "the copy's schema cannot be read: a release still holds a lock on one of its tables"
+                .to_owned(),
+            help: Some("let the release end its transaction".to_owned()),
+        },
+        other => other,
+    }
+}
+
 /// Reads it, in a connection that is used for nothing else.
 ///
 /// # Errors
@@ -66,7 +78,7 @@ pub fn digest(server: &Server, watch: &Watch) -> Result<Digest, PostgresError> {
     server.ask(watch, doing, |client| client.batch_execute(BEGIN))?;
     let mut hash = blake3::Hasher::new_derive_key("friday-data schema of PostgreSQL 1");
     for listing in LISTINGS {
-        let rows = server.rows(watch, doing, &listing.replace("{there}", THERE))?;
+        let rows = server.rows(watch, doing, &listing.replace("{there}", THERE)).map_err(kept)?;
         let mut lines: Vec<String> = rows.into_iter().flatten().flatten().collect();
         // By bytes: no server's collation.
         lines.sort();

@@ -542,8 +542,10 @@ fn what_is_forgotten_keeps_nothing_on_the_server_and_can_begin_again() {
     back_up(&beside, &database);
     let forget = || beside.ask(DataRequest::Forget { database: database.clone() });
     assert_eq!(forget(), DataAnswer::Ok);
-    assert!(beside.processes("friday-data keep").is_empty());
-    assert!(beside.processes("pg_receivewal").is_empty());
+    until("nothing receives", || {
+        beside.processes("friday-data keep").is_empty()
+            && beside.processes("pg_receivewal").is_empty()
+    });
     assert_eq!(cluster.number("SELECT count(*) FROM pg_replication_slots"), 0);
     assert_eq!(forget(), DataAnswer::Ok, "there is nothing left to forget");
 
@@ -558,7 +560,7 @@ fn what_is_forgotten_keeps_nothing_on_the_server_and_can_begin_again() {
     let DataAnswer::Failed { why, help: Some(help), .. } = forget() else { panic!("no server") };
     assert!(why.contains("cannot connect"), "{why}");
     assert!(help.contains("pg_drop_replication_slot('friday_orders_"), "{help}");
-    assert!(beside.processes("friday-data keep").is_empty());
+    until("nothing receives", || beside.processes("friday-data keep").is_empty());
 }
 
 #[test]
