@@ -52,6 +52,7 @@ use friday_wire::data::{DataAnswer, DataPhase, DataRequest};
 
 use crate::failure::Failure;
 use crate::lock::{self, LockKind};
+use crate::repository::Repository;
 use crate::request::Setting;
 use drill::{After, Proof, Wanted};
 use error::PostgresError;
@@ -114,6 +115,25 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
 /// When it does not end, or is not ours.
 pub fn clean(setting: &Setting<'_>) -> Result<(), Failure> {
     scratch::put_away(setting.place.scratch_path()).map_err(Into::into)
+}
+
+/// What is missing of the log that follows the newest backup, as a sentence; `None`: nothing.
+///
+/// # Errors
+/// When the repository cannot be read.
+pub fn missing(repository: &Repository) -> Result<Option<String>, Failure> {
+    let listing = repository.list()?;
+    let Some(manifest) = listing.backups.last() else { return Ok(None) };
+    // One that is not of this engine's making needs no log from here.
+    let Ok(base) = base::Base::of(manifest) else { return Ok(None) };
+    let names = repository.wal(&base.system)?.names()?;
+    Ok(chain::first_missing(&names, &base).map(|segment| {
+        format!(
+            "WAL segment {} is missing: nothing after it can be reached from backup {}",
+            segment.name(base.segment),
+            manifest.backup.id
+        )
+    }))
 }
 
 /// Ends what runs in a directory that this engine made for a copy, and removes it.

@@ -129,7 +129,10 @@ pub fn perform(
         DataRequest::Verify { backup, .. } => {
             let repository = setting.repository()?;
             course.enter(DataPhase::Fetch);
-            let report = repository.verify(backup.as_ref(), course)?;
+            let mut report = repository.verify(backup.as_ref(), course)?;
+            if let (Engine::Postgres { .. }, None) = (&database.engine, backup) {
+                report.damage.extend(postgres::missing(&repository)?);
+            }
             Ok(DataAnswer::Verified { report })
         }
         DataRequest::Clean { .. } => clean(&setting),

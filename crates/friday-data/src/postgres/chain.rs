@@ -1,7 +1,9 @@
 //! Whether all WAL from one place to another is in the repository.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::base::Base;
 use super::error::PostgresError;
 use super::keep;
 use super::lsn::{Segment, SegmentSize};
@@ -17,6 +19,21 @@ pub fn gap(wal: &Wal, from: Segment, to: Segment, size: SegmentSize) -> Option<S
     let mut segment = from;
     while segment.number <= to.number {
         if !wal.has(&segment.name(size)) {
+            return Some(segment);
+        }
+        segment = segment.next();
+    }
+    None
+}
+
+/// The first segment that is not among `names`, from a backup's own to the newest there; `None`: none is lacking.
+pub fn first_missing(names: &[String], base: &Base) -> Option<Segment> {
+    let ours = |segment: &Segment| segment.timeline == base.timeline;
+    let there: BTreeSet<Segment> =
+        names.iter().filter_map(|name| Segment::parse(name, base.segment)).filter(ours).collect();
+    let (mut segment, newest) = (base.first(), *there.last()?);
+    while segment.number <= newest.number.max(base.last().number) {
+        if !there.contains(&segment) {
             return Some(segment);
         }
         segment = segment.next();

@@ -1,9 +1,13 @@
 //! Looks through the repository to the last byte.
 
-use friday_wire::BackupId;
-use friday_wire::data::VerifyReport;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
 
-use super::object;
+use friday_wire::BackupId;
+use friday_wire::data::{Position, VerifyReport};
+
+use super::manifest::Manifest;
+use super::object::{self, ObjectError};
 use super::{Listing, Repository, RepositoryError};
 use crate::course::Course;
 use crate::failure::Failure;
@@ -49,9 +53,61 @@ impl Repository {
             }
             report.backups += 1;
         }
+        if only.is_none() {
+            self.verify_log(&backups, &mut report, course)?;
+        }
         match only {
             Some(id) if !found => Err(RepositoryError::Absent(id.clone())),
             _ => Ok(report),
         }
+    }
+
+    /// Reads the write-ahead log of the clusters that backups are of. Without its key there is nothing to compare with.
+    fn verify_log(
+        &self,
+        backups: &[Manifest],
+        report: &mut VerifyReport,
+        course: &Course,
+    ) -> Result<(), RepositoryError> {
+        let systems: BTreeSet<&str> = backups
+            .iter()
+            .filter_map(|manifest| match &manifest.backup.position {
+                Position::Postgres { system, .. } => Some(system.as_str()),
+                Position::Sqlite { .. } => None,
+            })
+            .collect();
+        for system in systems {
+            let wal = self.wal(system)?;
+            for name in wal.names()? {
+                let mut read = Counted(0);
+                match wal.fetch(&name, &mut read, course) {
+                    Ok(()) => {}
+                    Err(RepositoryError::Segment { source: ObjectError::NoKey, .. }) => break,
+                    // A backup that was made meanwhile puts away what nobody needs.
+                    Err(RepositoryError::Segment { .. } | RepositoryError::Read(..))
+                        if !wal.has(&name) => {}
+                    Err(error @ RepositoryError::Segment { .. }) => {
+                        report.damage.push(Failure::of(&error, None).why);
+                    }
+                    Err(error) => return Err(error),
+                }
+                report.bytes += read.0;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Counts what it is given.
+struct Counted(u64);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

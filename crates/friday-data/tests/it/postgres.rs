@@ -258,9 +258,18 @@ fn drills_that_cannot_prove_their_target_fail_and_say_why() {
     fs::write(&base, &whole).unwrap();
 
     // A flipped bit in the WAL that both points need, then without that segment.
+    let verify =
+        || match beside.ask(DataRequest::Verify { database: database.clone(), backup: None }) {
+            DataAnswer::Verified { report } => report,
+            other => panic!("{other:?}"),
+        };
+    let whole = verify();
+    assert!(whole.damage.is_empty() && whole.bytes > 3 * (16 << 20), "the log, too: {whole:?}");
     let segments = beside.files(&["repository/wal/", ".zst.age"]);
     let needed = segments.iter().rev().nth(1).expect("two segments");
     flip(needed, 0.5);
+    let damage = verify().damage;
+    assert!(damage.len() == 1 && damage[0].contains("WAL segment"), "{damage:?}");
     let (phase, why) = failed(&beside, &database, to_point(&later));
     assert!(
         phase == DataPhase::Replay && why.contains("not those that were stored"),
@@ -268,6 +277,8 @@ fn drills_that_cannot_prove_their_target_fail_and_say_why() {
     );
     let facts = needed.with_extension("").with_extension("json");
     fs::remove_file(facts).unwrap();
+    let damage = verify().damage;
+    assert!(damage.len() == 1 && damage[0].contains("is missing: nothing after it"), "{damage:?}");
     // What this host still has of it does not count as repaired.
     for near in beside.files(&["shop/orders/wal/"]) {
         if !near.to_string_lossy().ends_with(".partial") {
