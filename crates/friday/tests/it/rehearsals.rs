@@ -110,3 +110,55 @@ fn a_release_that_goes_to_another_database_proves_nothing() {
     assert!(rehearsed.stderr.contains("went to another database"), "{}", rehearsed.all());
     assert!(rehearsed.stderr.contains("look at the live database"), "{}", rehearsed.all());
 }
+
+#[test]
+fn a_push_that_migrates_waits_for_its_rehearsal_and_says_what_it_came_to() {
+    let sandbox = fleet("alter table orders add column note text", "select note from orders", "DB");
+    let refused = sandbox.friday(&["push", "v2"]);
+    assert_eq!(refused.exit, 4, "{}", refused.all());
+    assert!(refused.stderr.contains("this release was not tried on a copy"), "{}", refused.all());
+    assert!(refused.stderr.contains("friday rehearse"), "{}", refused.all());
+    let planned = sandbox.friday(&["plan", "v2"]);
+    assert_eq!(planned.exit, 4, "{}", planned.all());
+    assert!(planned.stdout.contains("--override rehearsal"), "{}", planned.all());
+    assert_eq!(columns(&sandbox), 2);
+    assert_eq!(sandbox.friday(&["rehearse", "v2"]).exit, 0);
+    let planned = sandbox.friday(&["plan", "v2"]);
+    assert_eq!(planned.exit, 0, "{}", planned.all());
+    assert!(planned.stdout.contains("reversible: the old release is healthy"), "{}", planned.all());
+    assert!(planned.stdout.contains("the migration took"), "{}", planned.all());
+    assert!(!planned.stdout.contains("is one-way"), "{}", planned.all());
+    let told = sandbox.friday(&["plan", "v2", "--json"]).json();
+    assert_eq!(told[0]["rehearsals"][0]["judgement"]["verdict"], "reversible", "{told:?}");
+    let pushed = sandbox.friday(&["push", "v2"]);
+    assert_eq!(pushed.exit, 0, "{}", pushed.all());
+    assert_eq!((columns(&sandbox), sandbox.runs()), (3, vec!["v2".to_owned(); 3]));
+}
+
+#[test]
+fn what_was_rehearsed_as_one_way_holds_when_it_fails_and_a_word_changes_nothing_in_that() {
+    let sandbox =
+        fleet("alter table orders rename column amount to cents", "select cents from orders", "DB");
+    let friday = std::fs::read_to_string(sandbox.path().join("friday.toml")).expect("it is there");
+    let renamed = friday
+        .replace("(amount)", "(cents)")
+        .replace("amount is null", "1 = 0")
+        .replacen("[release]\n", "[release]\nmigrate_back = \"safe\"\n", 1);
+    sandbox.write("friday.toml", &renamed);
+    // It works on the copy, and not where it is pushed to.
+    sandbox.release("v2", "test -n \"$FRIDAY_REHEARSAL\" || exit 3\nexec sleep 600");
+    assert_eq!(sandbox.friday(&["rehearse", "v2"]).exit, 0);
+    let refused = sandbox.friday(&["push", "v2"]);
+    assert_eq!(refused.exit, 4, "{}", refused.all());
+    assert!(refused.stderr.contains("declares that going back is safe"), "{}", refused.all());
+    let word = ["push", "v2", "--override", "rehearsal", "--reason", "nobody writes at night"];
+    let held = sandbox.friday(&word);
+    assert_eq!(held.exit, 6, "{}", held.all());
+    assert!(held.stderr.contains("showed it one-way"), "{}", held.all());
+    assert!(held.stderr.contains("to its restore point takes"), "{}", held.all());
+    let why = sandbox.friday(&["why"]);
+    assert!(why.all().contains("showed it one-way"), "{}", why.all());
+    assert_eq!(columns(&sandbox), 2);
+    let verified = sandbox.friday(&["log", "verify"]);
+    assert_eq!(verified.exit, 0, "{}", verified.all());
+}
