@@ -101,7 +101,12 @@ impl Judgement {
         }
     }
 
-    /// The verdict and what proved it, as a sentence's end.
+    /// The verdict and what decided it, without what was not tried, as a sentence's end.
+    pub fn says_why(&self) -> String {
+        format!("{}: {}", self.verdict, self.proved.join("; "))
+    }
+
+    /// The verdict, what proved it and what was not tried, as a sentence's end.
     pub fn says(&self) -> String {
         let clauses: Vec<&str> =
             self.proved.iter().chain(&self.untried).map(String::as_str).collect();

@@ -196,11 +196,10 @@ fn what_was_rehearsed_as_one_way_holds_and_says_what_each_choice_costs() {
     assert_eq!(
         last,
         "the rehearsal on a copy of `shop` showed it one-way: the old release's health on the new \
-         data failed: no column `paid`; no command wrote with the new release; no command read with \
-         the old one; no invariant was asked. Going on loses nothing and keeps the new release's \
-         faults; going back runs the old release on data that it was not seen to work with, until \
-         that is put right; returning `shop` to its restore point takes a time that no drill has \
-         told, and loses what was written since"
+         data failed: no column `paid`. Going on loses nothing and keeps the new release's faults; \
+         going back runs the old release on data that it was not seen to work with, until that is put \
+         right; returning `shop` to its restore point takes a time that no drill has told, and loses \
+         what was written since"
     );
     assert_eq!(scene.count_all("back"), 0);
     sound(&scene);

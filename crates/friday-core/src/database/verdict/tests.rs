@@ -141,6 +141,8 @@ fn what_was_not_tried_is_named() {
         "reversible: the old release is healthy on what the new one left; no command wrote with the \
          new release; no command read with the old one; no invariant was asked"
     );
+    let why = "reversible: the old release is healthy on what the new one left";
+    assert_eq!(judged.says_why(), why);
     let needed = with(good(), &[(RehearsalStep::NewHealth, StepResult::Skipped)]);
     assert_eq!(Judgement::of(&needed).proved, ["the new release's health was not tried"]);
     let mut absent = good();

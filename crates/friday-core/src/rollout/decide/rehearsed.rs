@@ -52,7 +52,7 @@ pub fn way_back(view: View<'_>, plan: &Plan, stable: Option<ReleaseId>) -> Optio
         let known = view.state.databases.get(&database.name);
         let found = demand.find(known, view.now).ok()?;
         let back = demand.way_back(&found)?;
-        let says = found.judgement.says();
+        let says = found.judgement.says_why();
         let (rollout, database) = (view.id(), database.name.clone());
         let known = view.rollout.way_back.as_ref();
         let is_news = known.is_none_or(|known| known.back != back || known.says != says);
