@@ -8,6 +8,7 @@
 //!     rehearsal/          the copy that a release may write to, while one is open; beside the scratch
 //!     work/KIND/          what a request needs while it runs; emptied by the next of its kind
 //!     broken/             keys of rows that broke an invariant
+//!     in-use/             who uses which backup of a bucket
 //! DIRECTORY/FLEET/DATABASE/   the same for a configured repository or scratch
 //! ```
 
@@ -46,9 +47,6 @@ pub enum PlaceError {
         /// Who asks.
         user: u32,
     },
-    /// A store that is not spoken yet.
-    #[error("repositories in a bucket are not made yet")]
-    Bucket,
 }
 
 impl From<PlaceError> for Failure {
@@ -63,7 +61,6 @@ impl From<PlaceError> for Failure {
             PlaceError::Foreign { .. } => {
                 Some("log in as its owner, or name another directory".to_owned())
             }
-            PlaceError::Bucket => Some("name a directory".to_owned()),
         };
         Self::of(&error, help)
     }
@@ -81,9 +78,11 @@ impl Place {
         let dir = dir.canonicalize().map_err(made(&dir))?;
         let elsewhere = |path: &str| from_home(path).join(&below);
         let repository = match &database.repository.place {
-            RepositoryPlace::Directory { path: None } => dir.join("repository"),
             RepositoryPlace::Directory { path: Some(path) } => elsewhere(path),
-            RepositoryPlace::S3 { .. } => return Err(PlaceError::Bucket),
+            // Nothing lies there when it is a bucket.
+            RepositoryPlace::Directory { path: None } | RepositoryPlace::S3 { .. } => {
+                dir.join("repository")
+            }
         };
         let scratch = match &database.scratch {
             None => dir.join("scratch"),

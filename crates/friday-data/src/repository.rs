@@ -1,4 +1,4 @@
-//! The repository: backups of one database, in a directory.
+//! The repository: backups of one database, in a directory or in a bucket.
 //!
 //! ```text
 //! backups/20261123T175930Z-3f9a01/
@@ -10,38 +10,42 @@
 //! It knows nothing of engines. It must never remove a backup that somebody reads, nor take for one what was not
 //! finished: what a killed program left is put away with the next backup.
 
+pub mod bucket;
 mod draft;
 pub mod key;
 mod lease;
 pub mod manifest;
 pub mod object;
+pub mod reach;
 pub mod retention;
+pub mod shelf;
 mod verify;
 pub mod wal;
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use friday_wire::data::{Backup, Guarded, Hidden};
+use friday_wire::data::{Backup, Guarded, Hidden, RepositoryPlace};
 use friday_wire::{BackupId, DatabaseName, FleetName};
 
 use crate::clock;
-use crate::course::{Course, Stopped};
+use crate::course::{Course, Stopped, Watch};
 use crate::failure::Failure;
 use crate::place::{self, Place, PlaceError};
-use crate::room::RoomError;
+use crate::room::{self, RoomError};
 
+use bucket::{Bucket, BucketError, Named};
 pub use draft::{Draft, Finished};
 use key::{Key, NotAKey};
 pub use lease::Reading;
 use manifest::{Manifest, ManifestError};
 use object::ObjectError;
 pub use retention::Kept;
+use shelf::Shelf;
 
 /// The backups of one database.
 pub struct Repository {
-    dir: PathBuf,
+    dir: Shelf,
     fleet: FleetName,
     database: DatabaseName,
     key: Option<Key>,
@@ -62,6 +66,9 @@ pub enum RepositoryError {
     /// It shall stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    /// The bucket cannot be one.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// It cannot be written.
     #[error("`{0}` cannot be written")]
     Write(String, #[source] io::Error),
@@ -117,12 +124,6 @@ pub enum RepositoryError {
     Busy(String),
 }
 
-impl RepositoryError {
-    fn damaged(dir: &Path, file: &str, source: ObjectError) -> Self {
-        Self::Damaged { backup: name_of(dir), file: file.to_owned(), source }
-    }
-}
-
 impl From<RepositoryError> for Failure {
     fn from(error: RepositoryError) -> Self {
         use ObjectError as Object;
@@ -151,15 +152,23 @@ impl From<RepositoryError> for Failure {
             }
             RepositoryError::Foreign(_) => "give each database a directory of its own",
             RepositoryError::Busy(_) => "try again in a moment",
-            RepositoryError::Read(..) | RepositoryError::Source(_) => {
-                return Self::of(&error, None);
+            RepositoryError::Bucket(ref cause) => {
+                let help = cause.help().map(str::to_owned);
+                return Self::of(&error, help);
             }
+            RepositoryError::Read(_, ref cause) => {
+                return Self::of(&error, bucket::help_of(cause));
+            }
+            RepositoryError::Source(_) => return Self::of(&error, None),
         };
         Self::of(&error, Some(help.to_owned()))
     }
 }
 
 fn writing(cause: &io::Error) -> Option<String> {
+    if let Some(help) = bucket::help_of(cause) {
+        return Some(help);
+    }
     match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             Some("make room there, keep fewer backups, or name another directory".to_owned())
@@ -181,7 +190,7 @@ pub struct Listing {
 }
 
 impl Repository {
-    /// Finds it, and makes its directory where it is not there.
+    /// Finds it, and makes its directory where it is not there. A bucket is asked nothing yet.
     ///
     /// # Errors
     /// See [`RepositoryError`].
@@ -190,16 +199,42 @@ impl Repository {
         fleet: &FleetName,
         database: &Guarded,
     ) -> Result<Self, RepositoryError> {
-        let dir = place.repository()?.to_owned();
-        place::private(&dir.join("backups"))?;
+        let dir = shelf_of(place, fleet, database)?;
+        if let Some(dir) = dir.disk() {
+            place::private(&dir.join("backups"))?;
+        }
         let key =
             database.repository.key.as_ref().map(|key: &Hidden| Key::read(key)).transpose()?;
         Ok(Self { dir, fleet: fleet.clone(), database: database.name.clone(), key })
     }
 
-    /// Its directory.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// The same, for a request that may end: a store that does not answer is not waited for longer.
+    pub fn watched(mut self, watch: &Watch) -> Self {
+        if let Shelf::Bucket { bucket, .. } = &mut self.dir {
+            *bucket = bucket.watched(watch);
+        }
+        self
+    }
+
+    /// Its directory, where it is one of this host.
+    pub fn disk(&self) -> Option<&Path> {
+        self.dir.disk()
+    }
+
+    /// For people.
+    pub fn shown(&self) -> String {
+        self.dir.shown("")
+    }
+
+    /// Refuses where a disk has less room than a backup of so many plain bytes will need. A bucket has room.
+    ///
+    /// # Errors
+    /// See [`RoomError`].
+    pub fn ask_room(&self, plain: u64) -> Result<(), RoomError> {
+        match self.disk() {
+            Some(dir) => room::ask(dir, self.forecast(plain)),
+            None => Ok(()),
+        }
     }
 
     /// What there is. Directories without a manifest are no backups.
@@ -211,9 +246,13 @@ impl Repository {
         for dir in self.directories()? {
             match Manifest::read(&dir) {
                 Ok(manifest) if self.owns(&manifest, &dir) => listing.backups.push(manifest),
-                Ok(_) => return Err(RepositoryError::Foreign(name_of(&dir))),
+                Ok(_) => return Err(RepositoryError::Foreign(dir.name())),
                 Err(ManifestError::Absent) => {}
-                Err(error) => listing.unusable.push((name_of(&dir), error)),
+                // What a store keeps from us may be well.
+                Err(ManifestError::Io(error)) if bucket::is_of_store(&error) => {
+                    return Err(RepositoryError::Read(dir.shown(""), error));
+                }
+                Err(error) => listing.unusable.push((dir.name(), error)),
             }
         }
         listing.backups.sort_by(|a, b| {
@@ -300,10 +339,10 @@ impl Repository {
     /// Whether all objects of a backup lie there with the length that was stored: a look, no proof.
     pub fn is_there(&self, manifest: &Manifest) -> bool {
         let dir = self.directory_of(manifest);
-        manifest.objects.iter().all(|object| {
-            fs::metadata(dir.join(&object.file))
-                .is_ok_and(|found| found.len() == object.stored_bytes)
-        })
+        manifest
+            .objects
+            .iter()
+            .all(|object| dir.length(&object.file).is_ok_and(|found| found == object.stored_bytes))
     }
 
     /// How large what is stored becomes, from what came of the newest backup; as large as it is where there is none.
@@ -320,35 +359,48 @@ impl Repository {
         (plain as f64 * ratio.min(1.0)) as u64
     }
 
-    fn owns(&self, manifest: &Manifest, dir: &Path) -> bool {
+    fn owns(&self, manifest: &Manifest, dir: &Shelf) -> bool {
         manifest.fleet == self.fleet
             && manifest.database == self.database
-            && manifest.backup.id.as_str() == name_of(dir)
+            && manifest.backup.id.as_str() == dir.name()
     }
 
-    fn directory_of(&self, manifest: &Manifest) -> PathBuf {
+    fn directory_of(&self, manifest: &Manifest) -> Shelf {
         // Its id is its directory's name: `list` looked.
-        self.backups().join(manifest.backup.id.as_str())
+        self.backups().below(manifest.backup.id.as_str())
     }
 
-    fn backups(&self) -> PathBuf {
-        self.dir.join("backups")
+    fn backups(&self) -> Shelf {
+        self.dir.below("backups")
     }
 
     /// In the order of their names.
-    fn directories(&self) -> Result<Vec<PathBuf>, RepositoryError> {
+    fn directories(&self) -> Result<Vec<Shelf>, RepositoryError> {
         let dir = self.backups();
-        let failed = |error: io::Error| RepositoryError::Read(dir.display().to_string(), error);
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&dir).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            if entry.file_type().map_err(failed)?.is_dir() {
-                found.push(entry.path());
-            }
-        }
-        found.sort();
-        Ok(found)
+        dir.directories().map_err(|error| RepositoryError::Read(dir.shown(""), error))
     }
+}
+
+/// Where a database's repository is.
+fn shelf_of(
+    place: &Place,
+    fleet: &FleetName,
+    database: &Guarded,
+) -> Result<Shelf, RepositoryError> {
+    let RepositoryPlace::S3 { bucket, prefix, endpoint, region, access_key, secret_key } =
+        &database.repository.place
+    else {
+        return Ok(Shelf::Disk(place.repository()?.to_owned()));
+    };
+    let named = Named { bucket, endpoint: endpoint.as_deref(), region, access_key, secret_key };
+    let bucket = Bucket::new(&named)?;
+    // No store may take a part of it for an encoded one: some encode names in lists, and some say that they do.
+    let parts = prefix.split('/').filter(|part| !part.is_empty());
+    let parts = parts
+        .chain([fleet.as_str(), database.name.as_str()])
+        .map(|part| place::plain(part).replace('%', "="));
+    let name = parts.collect::<Vec<_>>().join("/");
+    Ok(Shelf::Bucket { bucket, name, leases: place.dir().join("in-use") })
 }
 
 /// What `List` answers.

@@ -50,7 +50,8 @@ impl Setting<'_> {
     /// # Errors
     /// See [`repository::RepositoryError`].
     pub fn repository(&self) -> Result<Repository, repository::RepositoryError> {
-        Repository::open(self.place, self.fleet, self.database)
+        let repository = Repository::open(self.place, self.fleet, self.database)?;
+        Ok(repository.watched(self.course.watch()))
     }
 }
 

@@ -27,6 +27,12 @@ const URL: &str = "postgres.url";
 /// As above.
 const KEY: &str = "backups.key";
 
+/// As above.
+const ACCESS_KEY: &str = "backups.s3.access_key";
+
+/// As above.
+const SECRET_KEY: &str = "backups.s3.secret_key";
+
 /// The databases of a configuration, connected to nobody.
 #[derive(Debug, Clone)]
 pub struct Databases {
@@ -172,6 +178,18 @@ impl Databases {
             RepositoryPlaceSettings::Directory { path } => RepositoryPlace::Directory {
                 path: path.as_ref().map(|path| self.there(settings, path)),
             },
+            RepositoryPlaceSettings::S3 { bucket, prefix, endpoint, region, .. } => {
+                // Both were asked for above.
+                let mut needed = |name: &str| secret(name).unwrap_or_else(|| Hidden::new(""));
+                RepositoryPlace::S3 {
+                    bucket: bucket.clone(),
+                    prefix: prefix.clone(),
+                    endpoint: endpoint.clone(),
+                    region: region.clone(),
+                    access_key: needed(ACCESS_KEY),
+                    secret_key: needed(SECRET_KEY),
+                }
+            }
         };
         Ok(Guarded {
             name: settings.name.clone(),
@@ -204,6 +222,12 @@ impl Databases {
         }
         if let Some(key) = &settings.repository.key {
             sources.insert(KEY.to_owned(), key.clone());
+        }
+        if let RepositoryPlaceSettings::S3 { access_key, secret_key, .. } =
+            &settings.repository.place
+        {
+            sources.insert(ACCESS_KEY.to_owned(), access_key.clone());
+            sources.insert(SECRET_KEY.to_owned(), secret_key.clone());
         }
         let failed = |source| DataError::Secret { database: settings.name.clone(), source };
         let secrets = secrets::collect(&sources, &self.setup.base).await.map_err(failed)?;

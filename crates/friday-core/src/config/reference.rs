@@ -35,7 +35,7 @@ pub struct Key {
 }
 
 /// Sections in the order in which people read them.
-pub const SECTIONS: [Section; 17] = [
+pub const SECTIONS: [Section; 18] = [
     Section { path: "", meaning: "At the top of the file." },
     Section { path: "release", meaning: "What is shipped and how it runs." },
     Section { path: "release.sign", meaning: "Signatures, where servers want them." },
@@ -80,6 +80,10 @@ pub const SECTIONS: [Section; 17] = [
         meaning: "A server of PostgreSQL, in the place of `sqlite`.",
     },
     Section { path: "database.backups", meaning: "Where backups are, and how many." },
+    Section {
+        path: "database.backups.s3",
+        meaning: "A bucket of a store that speaks S3, in the place of a directory. The database's host must reach it.",
+    },
     Section {
         path: "database.drill",
         meaning: "A drill restores the newest backup beside the database and checks it.",

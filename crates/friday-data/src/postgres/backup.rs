@@ -22,7 +22,6 @@ use crate::failure::Failure;
 use crate::repository::retention::Kept;
 use crate::repository::{Draft, Finished, Repository, RepositoryError};
 use crate::request::Setting;
-use crate::room;
 
 /// After the copy, for the last of its WAL to come.
 const WAL_LIMIT: Duration = Duration::from_secs(120);
@@ -45,8 +44,7 @@ pub fn back_up(setting: &Setting<'_>) -> Result<(Backup, Vec<BackupId>), Postgre
     }
     let repository = setting.repository().map_err(Failure::from)?;
     repository.put_away_leftovers().map_err(Failure::from)?;
-    let need = repository.forecast(live.cluster.bytes);
-    room::ask(repository.dir(), need).map_err(Failure::from)?;
+    repository.ask_room(live.cluster.bytes).map_err(Failure::from)?;
     live.begin_anew_if_lost(setting)?;
     live.receive(setting)?;
     let wal = repository.wal(&live.cluster.system).map_err(Failure::from)?;

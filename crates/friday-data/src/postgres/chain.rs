@@ -1,7 +1,6 @@
 //! Whether all WAL from one place to another is in the repository.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::base::Base;
 use super::error::PostgresError;
@@ -10,9 +9,6 @@ use super::lsn::{Segment, SegmentSize};
 use crate::course::{Stopped, Watch};
 use crate::place::Place;
 use crate::repository::wal::Wal;
-
-/// How often somebody looks who waits for a segment. It is in the way of every restore point.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// The first segment between two, both included, that is not in the repository.
 pub fn gap(wal: &Wal, from: Segment, to: Segment, size: SegmentSize) -> Option<Segment> {
@@ -55,7 +51,7 @@ pub fn wait(
 ) -> Result<(), PostgresError> {
     let last = to.name(size);
     while !wal.has(&last) {
-        watch.pause(LOOK).map_err(|stopped| match stopped {
+        watch.pause(wal.look()).map_err(|stopped| match stopped {
             Stopped::Closed => stopped.into(),
             Stopped::Late(_) => PostgresError::Late(waited(&last, place)),
         })?;

@@ -211,9 +211,11 @@ fn tablespaces(live: &Live) -> Finding {
 
 fn space(live: &Live, setting: &Setting<'_>) -> Vec<Finding> {
     let bytes = live.cluster.bytes;
-    let mut findings = Vec::new();
-    if let Ok(repository) = setting.repository() {
-        findings.push(fits("room for a backup", repository.dir(), repository.forecast(bytes)));
+    let mut findings = Vec::from_iter(crate::repository::reach::finding(setting));
+    if let Ok(repository) = setting.repository()
+        && let Some(dir) = repository.disk()
+    {
+        findings.push(fits("room for a backup", dir, repository.forecast(bytes)));
     }
     let scratch = setting.place.scratch_path();
     // It may not be there yet: what is nearest above it is on the same disk.

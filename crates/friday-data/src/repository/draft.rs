@@ -1,19 +1,18 @@
 //! A backup that is being made. Dropped before it is finished, it goes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 
 use friday_wire::BackupId;
 use friday_wire::data::{Backup, Position, RestorePoint};
 
 use super::lease::Alone;
-use super::manifest::{MANIFEST_FORMAT, Manifest, Object};
+use super::manifest::{MANIFEST_FILE, MANIFEST_FORMAT, Manifest, Object};
+use super::shelf::Shelf;
 use super::{Repository, RepositoryError, object};
+use crate::clock;
 use crate::course::{self, Course};
-use crate::{clock, place};
 
 /// A name is tried so often: two that began in one second have one chance in 16 million to meet.
 const TRIES: usize = 8;
@@ -37,7 +36,7 @@ pub struct Finished {
 pub struct Draft<'r> {
     repository: &'r Repository,
     id: BackupId,
-    dir: PathBuf,
+    dir: Shelf,
     began_at_ms: u64,
     began: std::time::Instant,
     objects: Vec<Object>,
@@ -54,10 +53,9 @@ impl Repository {
         let began_at_ms = clock::now_ms();
         for _ in 0..TRIES {
             let id = BackupId::new(format!("{}-{}", clock::stamp(began_at_ms), suffix()?));
-            let dir = self.backups().join(id.as_str());
-            let failed =
-                |error: io::Error| RepositoryError::Write(dir.display().to_string(), error);
-            match DirBuilder::new().mode(0o700).create(&dir) {
+            let dir = self.backups().below(id.as_str());
+            let failed = |error: io::Error| RepositoryError::Write(dir.shown(""), error);
+            match dir.make() {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => made.map_err(failed)?,
             }
@@ -138,10 +136,9 @@ impl Draft<'_> {
             objects: std::mem::take(&mut self.objects),
             facts,
         };
-        let failed =
-            |error: io::Error| RepositoryError::Write(self.dir.display().to_string(), error);
+        let failed = |error: io::Error| RepositoryError::Write(self.dir.shown(""), error);
         // The directory's own name must be on disk before its manifest says that it is a backup.
-        File::open(self.repository.backups()).and_then(|dir| dir.sync_all()).map_err(failed)?;
+        self.repository.backups().sync().map_err(failed)?;
         manifest.write(&self.dir).map_err(failed)?;
         self.alone = None;
         Ok(manifest)
@@ -152,19 +149,15 @@ impl Drop for Draft<'_> {
     fn drop(&mut self) {
         if self.alone.is_some() {
             // What stays has no manifest, and is put away with the next backup.
-            let _ = put_away(&self.dir);
+            let _ = put_away(&self.dir.tidying());
         }
     }
 }
 
 /// Removes a backup's directory, its manifest first: what is left half removed is no backup.
-pub(super) fn put_away(dir: &Path) -> io::Result<()> {
-    match fs::remove_file(dir.join(super::manifest::MANIFEST_FILE)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    File::open(dir)?.sync_all()?;
-    place::remove(dir)
+pub(super) fn put_away(dir: &Shelf) -> io::Result<()> {
+    dir.remove(MANIFEST_FILE)?;
+    dir.remove_all()
 }
 
 fn suffix() -> Result<String, RepositoryError> {

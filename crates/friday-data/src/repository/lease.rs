@@ -1,15 +1,16 @@
 //! Who uses a backup: one who writes or removes it, or any number who read it.
 //!
-//! A lock of the system on the file `in-use`: it ends with its process.
+//! A lock of the system on a file of this host, `in-use` beside the backup: it ends with its process. For a bucket that
+//! file lies in the database's own place: hosts that share a bucket's name are not kept apart by it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{RepositoryError, name_of};
+use super::RepositoryError;
+use super::shelf::Shelf;
 
 /// Keeps a backup where it is, as long as this lives.
 #[derive(Debug)]
@@ -30,9 +31,9 @@ impl Reading {
     ///
     /// # Errors
     /// `Busy`, and the system's.
-    pub(super) fn begin(dir: &Path) -> Result<Self, RepositoryError> {
+    pub(super) fn begin(dir: &Shelf) -> Result<Self, RepositoryError> {
         let file = lock(dir, FlockOperation::NonBlockingLockShared)?;
-        let file = file.ok_or_else(|| RepositoryError::Busy(name_of(dir)))?;
+        let file = file.ok_or_else(|| RepositoryError::Busy(dir.name()))?;
         Ok(Self { file })
     }
 }
@@ -42,15 +43,15 @@ impl Alone {
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn begin(dir: &Path) -> Result<Option<Self>, RepositoryError> {
+    pub(super) fn begin(dir: &Shelf) -> Result<Option<Self>, RepositoryError> {
         let file = lock(dir, FlockOperation::NonBlockingLockExclusive)?;
         Ok(file.map(|file| Self { file }))
     }
 }
 
-fn lock(dir: &Path, how: FlockOperation) -> Result<Option<File>, RepositoryError> {
-    let path = dir.join("in-use");
-    let failed = |error: io::Error| RepositoryError::Write(path.display().to_string(), error);
+fn lock(dir: &Shelf, how: FlockOperation) -> Result<Option<File>, RepositoryError> {
+    let failed = |error: io::Error| RepositoryError::Write(dir.shown("in-use"), error);
+    let path = dir.lease().map_err(failed)?;
     let file = OpenOptions::new()
         .read(true)
         .write(true)

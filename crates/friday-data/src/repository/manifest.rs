@@ -1,15 +1,14 @@
 //! What is written down of a backup. The last file that is written: without it there is no backup.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::io;
 
 use friday_wire::data::{Backup, RestorePoint};
 use friday_wire::{DatabaseName, Digest, FleetName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::shelf::Shelf;
 
 /// The file in a backup's directory.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -86,26 +85,20 @@ impl Manifest {
     ///
     /// # Errors
     /// The system's.
-    pub fn write(&self, dir: &Path) -> io::Result<()> {
+    pub fn write(&self, dir: &Shelf) -> io::Result<()> {
         let body = serde_json::to_value(self)?;
         let digest = digest_of(&body);
         let text =
             serde_json::to_vec_pretty(&serde_json::json!({ "body": body, "digest": digest }))?;
-        let temporary = dir.join("manifest.tmp");
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&temporary, dir.join(MANIFEST_FILE))?;
-        File::open(dir)?.sync_all()
+        dir.write(MANIFEST_FILE, &text)
     }
 
     /// Reads it.
     ///
     /// # Errors
     /// See [`ManifestError`].
-    pub fn read(dir: &Path) -> Result<Self, ManifestError> {
-        let text = fs::read(dir.join(MANIFEST_FILE)).map_err(|error| match error.kind() {
+    pub fn read(dir: &Shelf) -> Result<Self, ManifestError> {
+        let text = dir.read(MANIFEST_FILE).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ManifestError::Absent,
             _ => ManifestError::Io(error),
         })?;

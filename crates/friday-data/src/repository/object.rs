@@ -3,17 +3,16 @@
 //! The hash of the stored bytes can be checked without the key; that of the plain bytes proves what a
 //! restore gives. Both are computed in the same pass as the work.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::io::{self, BufReader, Read, Write};
 
 use age::stream::StreamWriter;
 use friday_wire::Digest;
 
 use super::RepositoryError;
+use super::bucket;
 use super::key::Key;
 use super::manifest::Object;
+use super::shelf::{Incoming, Outgoing, Shelf};
 use crate::course::Course;
 
 /// How hard it compresses: zstd's own choice, quick enough for a disk.
@@ -66,13 +65,13 @@ impl<S: Read> Read for Counted<S> {
 
 /// What compressed bytes go into.
 enum Sink {
-    Clear(Box<Counted<BufWriter<File>>>),
-    Sealed(Box<StreamWriter<Counted<BufWriter<File>>>>),
+    Clear(Box<Counted<Outgoing>>),
+    Sealed(Box<StreamWriter<Counted<Outgoing>>>),
 }
 
 impl Sink {
-    fn open(file: File, key: Option<&Key>) -> io::Result<Self> {
-        let counted = Counted::new(BufWriter::with_capacity(BLOCK, file));
+    fn open(file: Outgoing, key: Option<&Key>) -> io::Result<Self> {
+        let counted = Counted::new(file);
         let Some(key) = key else { return Ok(Self::Clear(Box::new(counted))) };
         let recipient = key.recipient();
         let recipients = std::iter::once(&recipient as &dyn age::Recipient);
@@ -80,15 +79,14 @@ impl Sink {
         Ok(Self::Sealed(Box::new(sealed.wrap_output(counted)?)))
     }
 
-    /// Ends what it holds, and waits until the disk has it.
+    /// Ends what it holds, and waits until the disk or the store has it.
     fn finish(self) -> io::Result<(u64, Digest)> {
         let counted = match self {
             Self::Clear(counted) => *counted,
             Self::Sealed(sealed) => sealed.finish()?,
         };
         let (bytes, digest) = (counted.bytes, counted.digest());
-        let file = counted.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
+        counted.inner.finish()?;
         Ok((bytes, digest))
     }
 }
@@ -114,7 +112,7 @@ impl Write for Sink {
 /// # Errors
 /// The system's, and when it shall stop; the file then stays to whoever owns `dir`.
 pub fn store(
-    dir: &Path,
+    dir: &Shelf,
     name: &str,
     key: Option<&Key>,
     source: &mut dyn Read,
@@ -122,10 +120,8 @@ pub fn store(
     course: &Course,
 ) -> Result<Object, RepositoryError> {
     let file = if key.is_some() { format!("{name}.zst.age") } else { format!("{name}.zst") };
-    let path = dir.join(&file);
-    let failed = |error: io::Error| RepositoryError::Write(path.display().to_string(), error);
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    let sink = Sink::open(opened.map_err(failed)?, key).map_err(failed)?;
+    let failed = |error: io::Error| RepositoryError::Write(dir.shown(&file), error);
+    let sink = Sink::open(dir.create(&file).map_err(failed)?, key).map_err(failed)?;
     let mut encoder = zstd::Encoder::new(sink, LEVEL).map_err(failed)?;
     encoder.include_checksum(true).map_err(failed)?;
     let mut plain = Counted::new(source);
@@ -182,24 +178,31 @@ pub enum ObjectError {
 /// # Errors
 /// [`RepositoryError::Damaged`] says what is wrong with it; others are the target's, and when it shall stop.
 pub fn fetch(
-    dir: &Path,
+    dir: &Shelf,
     object: &Object,
     key: Option<&Key>,
     target: &mut dyn Write,
     course: &Course,
 ) -> Result<(), RepositoryError> {
-    let damaged = |error: ObjectError| RepositoryError::damaged(dir, &object.file, error);
+    let damaged = |error: ObjectError| wrong(dir, &object.file, error);
     let file = open(dir, object).map_err(damaged)?;
     let stored = Counted::new(BufReader::with_capacity(BLOCK, file));
     let mut plain = Counted::new(decoder(object, key, stored).map_err(|error| {
         // A damaged head looks like another key: the bytes decide.
-        damaged(look(dir, object, course).err().unwrap_or(error))
+        damaged(if error.is_of_store() {
+            error
+        } else {
+            look(dir, object, course).err().unwrap_or(error)
+        })
     })?);
     let mut block = vec![0_u8; BLOCK];
     loop {
         let got = match plain.read(&mut block) {
             Ok(0) => break,
             Ok(got) => got,
+            Err(error) if bucket::is_of_store(&error) => {
+                return Err(damaged(ObjectError::Read(error)));
+            }
             Err(error) => {
                 let found = look(dir, object, course).err();
                 return Err(damaged(found.unwrap_or(ObjectError::Unpack(error))));
@@ -221,8 +224,8 @@ pub fn fetch(
 ///
 /// # Errors
 /// As [`fetch`].
-pub fn check_stored(dir: &Path, object: &Object, course: &Course) -> Result<(), RepositoryError> {
-    let damaged = |error: ObjectError| RepositoryError::damaged(dir, &object.file, error);
+pub fn check_stored(dir: &Shelf, object: &Object, course: &Course) -> Result<(), RepositoryError> {
+    let damaged = |error: ObjectError| wrong(dir, &object.file, error);
     let file = open(dir, object).map_err(damaged)?;
     let mut stored = Counted::new(file);
     let mut block = vec![0_u8; BLOCK];
@@ -237,7 +240,7 @@ pub fn check_stored(dir: &Path, object: &Object, course: &Course) -> Result<(), 
 }
 
 /// What is wrong with the stored bytes, if anything is: asked when they could not be unpacked.
-fn look(dir: &Path, object: &Object, course: &Course) -> Result<(), ObjectError> {
+fn look(dir: &Shelf, object: &Object, course: &Course) -> Result<(), ObjectError> {
     let mut stored = Counted::new(open(dir, object)?);
     let mut block = vec![0_u8; BLOCK];
     while stored.read(&mut block).map_err(ObjectError::Read)? > 0 {
@@ -249,12 +252,30 @@ fn look(dir: &Path, object: &Object, course: &Course) -> Result<(), ObjectError>
     if stored.digest() == object.stored { Ok(()) } else { Err(ObjectError::Changed) }
 }
 
-fn open(dir: &Path, object: &Object) -> Result<File, ObjectError> {
-    let file = File::open(dir.join(&object.file)).map_err(|error| match error.kind() {
+/// What is said of an object that cannot be read: that it is damaged, unless the store keeps it from us.
+fn wrong(dir: &Shelf, file: &str, error: ObjectError) -> RepositoryError {
+    match error {
+        ObjectError::Read(error) | ObjectError::Unpack(error) if bucket::is_of_store(&error) => {
+            RepositoryError::Read(dir.shown(file), error)
+        }
+        error => {
+            RepositoryError::Damaged { backup: dir.name(), file: file.to_owned(), source: error }
+        }
+    }
+}
+
+impl ObjectError {
+    /// Whether a store refused or was silent, which says nothing about the object.
+    fn is_of_store(&self) -> bool {
+        matches!(self, Self::Read(error) | Self::Unpack(error) if bucket::is_of_store(error))
+    }
+}
+
+fn open(dir: &Shelf, object: &Object) -> Result<Incoming, ObjectError> {
+    let (file, have) = dir.open(&object.file).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => ObjectError::Missing,
         _ => ObjectError::Read(error),
     })?;
-    let have = file.metadata().map_err(ObjectError::Read)?.len();
     if have != object.stored_bytes {
         return Err(ObjectError::Length { have, want: object.stored_bytes });
     }
@@ -264,7 +285,7 @@ fn open(dir: &Path, object: &Object) -> Result<File, ObjectError> {
 fn decoder<'a>(
     object: &Object,
     key: Option<&Key>,
-    stored: Counted<BufReader<File>>,
+    stored: Counted<BufReader<Incoming>>,
 ) -> Result<Box<dyn Read + 'a>, ObjectError> {
     if !object.file.ends_with(".age") {
         return Ok(Box::new(zstd::Decoder::new(stored).map_err(ObjectError::Unpack)?));

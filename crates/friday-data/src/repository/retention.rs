@@ -5,8 +5,13 @@ use friday_wire::BackupId;
 use super::draft::put_away;
 use super::lease::Alone;
 use super::manifest::{Manifest, ManifestError};
+use super::shelf::Shelf;
 use super::{Repository, RepositoryError};
+use crate::clock;
 use crate::course::Course;
+
+/// Nobody writes a backup for longer.
+const WRITTEN_FOR_MS: u64 = 3 * 86_400_000;
 
 /// Which backups are counted, each kind by itself: many pushes must not push out the nightly backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +45,7 @@ impl Repository {
             let Some(alone) = Alone::begin(&dir)? else { continue };
             let removed = put_away(&dir);
             drop(alone);
-            removed.map_err(|error| RepositoryError::Write(dir.display().to_string(), error))?;
+            removed.map_err(|error| RepositoryError::Write(dir.shown(""), error))?;
             pruned.push(manifest.backup.id);
         }
         Ok(pruned)
@@ -53,18 +58,28 @@ impl Repository {
     pub fn put_away_leftovers(&self) -> Result<u32, RepositoryError> {
         let mut count = 0;
         for dir in self.directories()? {
-            if !matches!(Manifest::read(&dir), Err(ManifestError::Absent)) {
+            if !self.is_ours(&dir) || !matches!(Manifest::read(&dir), Err(ManifestError::Absent)) {
                 continue;
             }
             let Some(alone) = Alone::begin(&dir)? else { continue };
             // It may have been finished between the two looks.
             if matches!(Manifest::read(&dir), Err(ManifestError::Absent)) {
-                put_away(&dir)
-                    .map_err(|error| RepositoryError::Write(dir.display().to_string(), error))?;
+                put_away(&dir).map_err(|error| RepositoryError::Write(dir.shown(""), error))?;
                 count += 1;
             }
             drop(alone);
         }
         Ok(count)
+    }
+
+    /// Whether something unfinished was begun here. Another host may be writing it into the same bucket: what has no
+    /// lease on this host is left alone for as long as anything may be written.
+    fn is_ours(&self, dir: &Shelf) -> bool {
+        if dir.disk().is_some() || dir.lease().is_ok_and(|lease| lease.exists()) {
+            return true;
+        }
+        let name = dir.name();
+        let before = clock::stamp(clock::now_ms().saturating_sub(WRITTEN_FOR_MS));
+        name.split('-').next().is_some_and(|stamp| stamp < before.as_str())
     }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use age::secrecy::ExposeSecret;
 use friday_wire::data::{self, Engine, Position, RepositoryPlace};
@@ -61,8 +62,13 @@ fn fetched(repository: &Repository, manifest: &Manifest) -> Result<Vec<u8>, Stri
         .map_err(|error| Failure::of(&error, None).why)
 }
 
+/// Where something lies on the disk.
+fn on_disk(shelf: &Shelf) -> PathBuf {
+    shelf.disk().unwrap().to_owned()
+}
+
 fn object_path(repository: &Repository, manifest: &Manifest) -> PathBuf {
-    repository.directory_of(manifest).join(&manifest.objects[0].file)
+    on_disk(&repository.directory_of(manifest)).join(&manifest.objects[0].file)
 }
 
 #[test]
@@ -112,7 +118,7 @@ fn a_damaged_manifest_is_neither_used_nor_passed_over() {
     let Bed { repository, .. } = &bed(None);
     make(repository, None);
     let newest = make(repository, None);
-    let path = repository.directory_of(&newest).join(manifest::MANIFEST_FILE);
+    let path = on_disk(&repository.directory_of(&newest)).join(manifest::MANIFEST_FILE);
     let whole = fs::read_to_string(&path).unwrap();
     fs::write(&path, whole.replace("\"number\": 2", "\"number\": 3")).unwrap();
     assert!(matches!(repository.newest(), Err(RepositoryError::Manifest { .. })));
@@ -142,7 +148,7 @@ fn what_was_not_finished_is_no_backup_and_goes() {
     let Bed { repository, .. } = &bed(None);
     let mut draft = repository.begin().unwrap();
     draft.store("database", &mut &b"half"[..], None, &Course::quiet()).unwrap();
-    let dir = repository.backups().join(draft.id().as_str());
+    let dir = on_disk(&repository.backups().below(draft.id().as_str()));
     assert!(repository.list().unwrap().backups.is_empty());
     assert_eq!(repository.put_away_leftovers().unwrap(), 0, "somebody writes it");
     drop(draft);
@@ -190,7 +196,7 @@ fn a_source_that_breaks_and_a_request_that_ends_leave_nothing() {
     let error = draft.store("database", &mut &text()[..], None, &course).unwrap_err();
     assert!(matches!(error, RepositoryError::Stopped(Stopped::Late(0))), "{error}");
     drop(draft);
-    assert_eq!(fs::read_dir(repository.backups()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(on_disk(&repository.backups())).unwrap().count(), 0);
 }
 
 #[test]
@@ -199,7 +205,7 @@ fn another_databases_backup_is_refused() {
     let mut manifest = make(repository, None);
     manifest.database = DatabaseName::new("other");
     let dir = repository.directory_of(&manifest);
-    fs::remove_file(dir.join(manifest::MANIFEST_FILE)).unwrap();
+    dir.remove(manifest::MANIFEST_FILE).unwrap();
     manifest.write(&dir).unwrap();
     assert!(matches!(repository.list(), Err(RepositoryError::Foreign(_))));
 }

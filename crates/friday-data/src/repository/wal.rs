@@ -7,40 +7,76 @@
 //!
 //! It does not know which segments somebody needs.
 
-use std::fs::{self, File, OpenOptions};
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::key::Key;
 use super::manifest::Object;
+use super::shelf::Shelf;
 use super::{Repository, RepositoryError, object};
 use crate::course::Course;
 use crate::place;
 
+/// How often somebody looks who waits for a file on a disk. It is in the way of every restore point.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The same for a bucket, where each look is a request.
+const LOOK_INTO_BUCKET: Duration = Duration::from_millis(40);
+
 /// The segments of one cluster.
 #[derive(Clone)]
 pub struct Wal {
-    dir: PathBuf,
+    dir: Shelf,
     key: Option<Key>,
+    /// Seen in a bucket: a file that is there stays.
+    seen: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Repository {
     /// The WAL of the cluster with this `system_identifier`.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's; that a bucket cannot be asked.
     pub fn wal(&self, system: &str) -> Result<Wal, RepositoryError> {
-        let dir = self.dir.join("wal").join(place::plain(system));
-        place::private(&dir)?;
-        Ok(Wal { dir, key: self.key.clone() })
+        let dir = self.dir.below("wal").below(&place::plain(system));
+        if let Some(dir) = dir.disk() {
+            place::private(dir)?;
+        }
+        let wal = Wal { dir, key: self.key.clone(), seen: Arc::default() };
+        if wal.dir.disk().is_none() {
+            // One list, or each segment of a long chain would be a request.
+            let names = wal.names()?;
+            wal.seen().extend(names);
+        }
+        Ok(wal)
     }
 }
 
 impl Wal {
     /// Whether a file is there, whole and synced.
     pub fn has(&self, name: &str) -> bool {
-        self.facts(name).exists()
+        if self.seen().contains(name) {
+            return true;
+        }
+        // One that cannot be asked for cannot be built upon.
+        let found = self.dir.has(&facts(name)).unwrap_or(false);
+        if found && self.dir.disk().is_none() {
+            self.seen().insert(name.to_owned());
+        }
+        found
+    }
+
+    /// How often to look for a file that is to come.
+    pub fn look(&self) -> Duration {
+        if self.dir.disk().is_some() { LOOK } else { LOOK_INTO_BUCKET }
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Names of all that are there.
@@ -48,17 +84,10 @@ impl Wal {
     /// # Errors
     /// The system's.
     pub fn names(&self) -> Result<Vec<String>, RepositoryError> {
-        let failed =
-            |error: io::Error| RepositoryError::Read(self.dir.display().to_string(), error);
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.dir).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            names.extend(
-                name.to_str().and_then(|name| name.strip_suffix(".json")).map(str::to_owned),
-            );
-        }
-        names.sort();
-        Ok(names)
+        let files =
+            self.dir.files().map_err(|error| RepositoryError::Read(self.dir.shown(""), error))?;
+        let named = |file: &String| file.strip_suffix(".json").map(str::to_owned);
+        Ok(files.iter().filter_map(named).collect())
     }
 
     /// Puts a file there. One that is there already stays as it is.
@@ -69,29 +98,28 @@ impl Wal {
         if self.has(name) {
             return Ok(());
         }
-        let failed =
-            |error: io::Error| RepositoryError::Write(self.dir.display().to_string(), error);
+        let failed = |error: io::Error| RepositoryError::Write(self.dir.shown(""), error);
         // What somebody left who was killed in the midst of this.
-        for left in ["zst", "zst.age", "tmp"] {
-            match fs::remove_file(self.dir.join(format!("{name}.{left}"))) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
-            }
-        }
+        self.clear(name).map_err(failed)?;
         let mut source = File::open(file).map_err(RepositoryError::Source)?;
         let course = Course::quiet();
         let stored = object::store(&self.dir, name, self.key.as_ref(), &mut source, None, &course)?;
         let text = serde_json::to_vec(&stored).map_err(|error| failed(error.into()))?;
-        let temporary = self.dir.join(format!("{name}.tmp"));
-        let write = || {
-            let mut options = OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&temporary, self.facts(name))?;
-            File::open(&self.dir)?.sync_all()
-        };
-        write().map_err(failed)
+        self.dir.write(&facts(name), &text).map_err(failed)?;
+        if self.dir.disk().is_none() {
+            self.seen().insert(name.to_owned());
+        }
+        Ok(())
+    }
+
+    fn clear(&self, name: &str) -> io::Result<()> {
+        match self.dir {
+            Shelf::Disk(_) => ["zst", "zst.age", "tmp"]
+                .iter()
+                .try_for_each(|end| self.dir.remove(&format!("{name}.{end}"))),
+            // Parts are written over, and none of another number is left: each is as many as its segment needs.
+            Shelf::Bucket { .. } => Ok(()),
+        }
     }
 
     /// Reads a file to its last byte into `target`, and proves that it is what was put there.
@@ -104,9 +132,9 @@ impl Wal {
         target: &mut dyn Write,
         course: &Course,
     ) -> Result<(), RepositoryError> {
-        let path = self.facts(name);
-        let failed = |error: io::Error| RepositoryError::Read(path.display().to_string(), error);
-        let text = fs::read(&path).map_err(failed)?;
+        let path = facts(name);
+        let failed = |error: io::Error| RepositoryError::Read(self.dir.shown(&path), error);
+        let text = self.dir.read(&path).map_err(failed)?;
         let stored: Object = serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
         // Its own words do not lead out of the directory.
         let ours =
@@ -128,18 +156,16 @@ impl Wal {
     /// # Errors
     /// The system's.
     pub fn remove(&self, name: &str) -> Result<(), RepositoryError> {
-        for end in ["json", "zst", "zst.age"] {
-            match fs::remove_file(self.dir.join(format!("{name}.{end}"))) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(RepositoryError::Write(self.dir.display().to_string(), error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        self.seen().remove(name);
+        let removed = self.dir.remove(&facts(name)).and_then(|()| {
+            ["zst", "zst.age"]
+                .iter()
+                .try_for_each(|end| self.dir.remove_large(&format!("{name}.{end}")))
+        });
+        removed.map_err(|error| RepositoryError::Write(self.dir.shown(""), error))
     }
+}
 
-    fn facts(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{name}.json"))
-    }
+fn facts(name: &str) -> String {
+    format!("{name}.json")
 }

@@ -62,7 +62,12 @@ fn save(
     course.enter(DataPhase::Mark);
     let live = Live::open(path, course)?;
     let (holds_ms, held) = (live.at_ms, Instant::now());
-    room::ask_both((work.dir(), live.bytes), (repository.dir(), repository.forecast(live.bytes)))?;
+    match repository.disk() {
+        Some(dir) => {
+            room::ask_both((work.dir(), live.bytes), (dir, repository.forecast(live.bytes)))?;
+        }
+        None => room::ask(work.dir(), live.bytes)?,
+    }
     let mut draft = repository.begin()?;
     course.enter(DataPhase::Copy);
     let file = work.dir().join(OBJECT);

@@ -2,8 +2,10 @@
 //! must use nothing that this machine already runs.
 
 mod bed;
+mod buckets;
 mod drills;
 mod postgres;
 mod rehearsals;
 mod saves;
+mod store;
 mod trouble;

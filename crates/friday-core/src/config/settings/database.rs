@@ -86,6 +86,21 @@ pub enum RepositoryPlaceSettings {
         /// Absolute, or relative to the login's home; `None`: the program's own choice.
         path: Option<String>,
     },
+    /// A bucket of a store that speaks S3.
+    S3 {
+        /// Its name.
+        bucket: String,
+        /// What stands before every name in it; may be empty.
+        prefix: String,
+        /// A URL; `None`: AWS.
+        endpoint: Option<String>,
+        /// As the store names it.
+        region: String,
+        /// The access key's name.
+        access_key: SecretSource,
+        /// The access key.
+        secret_key: SecretSource,
+    },
 }
 
 /// About drills.

@@ -65,18 +65,14 @@ impl Settler<'_> {
         let place = self.host_of_database(ground);
         let invariants = self.invariants();
         let rehearse = self.rehearse(ground.hosts);
+        let repository = self.repository();
         let (host, address) = place?;
         Some(DatabaseSettings {
             name: DatabaseName::new(name?),
             host,
             address,
             engine: engine?,
-            repository: RepositorySettings {
-                place: RepositoryPlaceSettings::Directory {
-                    path: self.text("database.backups.directory"),
-                },
-                key: self.value("database.backups.key", |read, node| read.secret(node)),
-            },
+            repository: repository?,
             keep: self.count("database.backups.keep"),
             scratch: self.text("database.scratch"),
             invariants,
@@ -89,6 +85,79 @@ impl Settler<'_> {
             recovery_time_ms: self
                 .value("database.recovery_time", |read, node| read.duration(node)),
             point_timeout_ms: self.ms("database.point_timeout"),
+        })
+    }
+
+    fn repository(&mut self) -> Option<RepositorySettings> {
+        let key = self.value("database.backups.key", |read, node| read.secret(node));
+        let path = self.text("database.backups.directory");
+        if !self.draft.has("database.backups.s3") {
+            return Some(RepositorySettings {
+                place: RepositoryPlaceSettings::Directory { path },
+                key,
+            });
+        }
+        if self.draft.is_told("database.backups.s3") {
+            return None;
+        }
+        if self.draft.has("database.backups.directory") {
+            self.fault(
+                "database.backups.directory",
+                "backups are in one place, and this names two",
+                "keep `directory` or `s3`",
+            );
+        }
+        Some(RepositorySettings { place: self.bucket()?, key })
+    }
+
+    fn bucket(&mut self) -> Option<RepositoryPlaceSettings> {
+        let bucket = self.needed("database.backups.s3.bucket", "bucket = \"shop-backups\"");
+        let secret = |this: &mut Self, key: &str, example: &str| {
+            if !this.draft.has(key) {
+                let message = format!("`{key}` is missing");
+                this.fault("database.backups.s3", &message, example);
+            }
+            this.value(key, |read, node| read.secret(node))
+        };
+        let access_key = secret(
+            self,
+            "database.backups.s3.access_key",
+            "write access_key = { env = \"BACKUPS_ACCESS_KEY\" } in it",
+        );
+        let secret_key = secret(
+            self,
+            "database.backups.s3.secret_key",
+            "write secret_key = { env = \"BACKUPS_SECRET_KEY\" } in it",
+        );
+        let endpoint = self.text("database.backups.s3.endpoint");
+        let web = |url: &&String| !url.starts_with("https://") && !url.starts_with("http://");
+        if let Some(url) = endpoint.as_ref().filter(web) {
+            let message = format!("`{url}` is no URL of a store");
+            self.fault(
+                "database.backups.s3.endpoint",
+                &message,
+                "for example \"https://s3.example.com\"",
+            );
+        }
+        let region = match (self.text("database.backups.s3.region"), &endpoint) {
+            (Some(region), _) => Some(region),
+            (None, Some(_)) => Some("us-east-1".to_owned()),
+            (None, None) => {
+                self.fault(
+                    "database.backups.s3",
+                    "`database.backups.s3.region` is missing",
+                    "write region = \"eu-central-1\" in it, or the endpoint of a store that is not AWS",
+                );
+                None
+            }
+        };
+        Some(RepositoryPlaceSettings::S3 {
+            bucket: bucket?,
+            prefix: self.text("database.backups.s3.prefix").unwrap_or_default(),
+            endpoint,
+            region: region?,
+            access_key: access_key?,
+            secret_key: secret_key?,
         })
     }
 
@@ -144,7 +213,7 @@ impl Settler<'_> {
             self.fault("database.postgres.pgbackrest", &message, "a name begins with no dash");
         }
         // pgBackRest has a repository of its own.
-        for key in ["directory", "keep", "key"] {
+        for key in ["directory", "s3", "keep", "key"] {
             let path = format!("database.backups.{key}");
             if stanza.is_some() && self.draft.has(&path) {
                 let message =

@@ -128,6 +128,31 @@ fn everything_that_can_be_said_is_read() {
 }
 
 #[test]
+fn backups_may_be_in_a_bucket() {
+    let bucket = |more: &str| {
+        let text = format!(
+            "{SMALL}{LITE}[database.backups]\nkeep = 3\n[database.backups.s3]\nbucket = \"b\"\n\
+             access_key = {{ env = \"A\" }}\nsecret_key = {{ file = \"s\" }}\n{more}\n"
+        );
+        good(&text, None).databases[0].repository.place.clone()
+    };
+    let wanted = |prefix: &str, endpoint: Option<&str>, region: &str| RepositoryPlaceSettings::S3 {
+        bucket: "b".to_owned(),
+        prefix: prefix.to_owned(),
+        endpoint: endpoint.map(str::to_owned),
+        region: region.to_owned(),
+        access_key: SecretSource::Env { variable: "A".to_owned() },
+        secret_key: SecretSource::File { path: "s".to_owned() },
+    };
+    assert_eq!(
+        bucket("region = \"eu-central-1\"\nprefix = \"p/q\""),
+        wanted("p/q", None, "eu-central-1")
+    );
+    let near = "http://127.0.0.1:9000";
+    assert_eq!(bucket(&format!("endpoint = \"{near}\"")), wanted("", Some(near), "us-east-1"));
+}
+
+#[test]
 fn little_is_needed_where_hosts_are_directories() {
     let settings = good(&(SMALL.to_owned() + LITE), None);
     let [shop] = settings.databases.as_slice() else { panic!("one database") };
@@ -252,7 +277,29 @@ const MISTAKES: Rows = &[
     (
         "sqlite = \"a\"\nbackups = { s3 = \"b\" }",
         &[
-            "9:13 there is no key `s3` in `[database.backups]` | unknown key | known here: directory, keep, key",
+            "9:13 `database.backups.s3` must be a table, not a string |  | begin it with `[database.backups.s3]`",
+        ],
+    ),
+    (
+        "sqlite = \"a\"\nbackups = { s3 = { bucket = \"b\" } }",
+        &[
+            "9:18 `database.backups.s3.access_key` is missing |  | write access_key = { env = \"BACKUPS_ACCESS_KEY\" } in it",
+            "9:18 `database.backups.s3.secret_key` is missing |  | write secret_key = { env = \"BACKUPS_SECRET_KEY\" } in it",
+            "9:18 `database.backups.s3.region` is missing |  | write region = \"eu-central-1\" in it, or the endpoint of a store that is not AWS",
+        ],
+    ),
+    (
+        "sqlite = \"a\"\nbackups = { directory = \"d\", s3 = { bucket = \"b\", endpoint = \"minio:9000\", access_key = { env = \"A\" }, secret_key = { env = \"S\" } } }",
+        &[
+            "9:25 backups are in one place, and this names two |  | keep `directory` or `s3`",
+            "9:62 `minio:9000` is no URL of a store |  | for example \"https://s3.example.com\"",
+        ],
+    ),
+    (
+        "sqlite = \"a\"\nbackups = { s3 = { region = \"r\", access_key = \"A\", secret_key = { env = \"S\" } } }",
+        &[
+            "9:13 `database.backups.s3.bucket` is missing |  | write bucket = \"shop-backups\"",
+            "9:47 `database.backups.s3.access_key` must be a table with one of `env`, `file` and `command`, not a string | this is a string | a secret's value never stands in the configuration; name where it comes from, for example { env = \"DATABASE_URL\" }, { file = \"secret.txt\" } or { command = \"pass show shop/db\" }",
         ],
     ),
     (
