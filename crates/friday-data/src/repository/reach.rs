@@ -1,6 +1,6 @@
 //! Whether a repository in a bucket can be reached: looked at before anybody needs it.
 
-use friday_wire::data::{Finding, FindingState};
+use friday_wire::data::{Finding, FindingState, RepositoryPlace};
 
 use super::bucket::Depth;
 use super::shelf::Shelf;
@@ -10,6 +10,8 @@ use crate::request::Setting;
 
 /// Lists what is in the bucket; `None`: it is a directory. It writes nothing.
 pub fn finding(setting: &Setting<'_>) -> Option<Finding> {
+    // A directory is made where it is opened, and a look changes nothing.
+    let RepositoryPlace::S3 { .. } = setting.database.repository.place else { return None };
     let told = |state, says, help| Finding { subject: "repository".to_owned(), state, says, help };
     match setting.repository() {
         Ok(Repository { dir: Shelf::Bucket { bucket, name, .. }, .. }) => {

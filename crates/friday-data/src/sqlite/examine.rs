@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use friday_wire::data::{Finding, FindingState, RepositoryPlace};
+use friday_wire::data::{Finding, FindingState};
 use rusqlite::Connection;
 use rustix::fs::{Access, access};
 
@@ -153,11 +153,8 @@ fn primary_keys(connection: &Connection) -> rusqlite::Result<Finding> {
 /// Where copies go: whether there is room, and whether they can be read again.
 fn places(bytes: Option<u64>, setting: &Setting<'_>, findings: &mut Vec<Finding>) {
     let (repository, scratch) = (setting.place.repository_path(), setting.place.scratch_path());
-    let stored = matches!(setting.database.repository.place, RepositoryPlace::S3 { .. });
-    findings.push(match crate::repository::reach::finding(setting).filter(|_| stored) {
-        Some(finding) => finding,
-        None => place("repository", repository, "a backup", bytes),
-    });
+    let stored = crate::repository::reach::finding(setting);
+    findings.push(stored.unwrap_or_else(|| place("repository", repository, "a backup", bytes)));
     findings.push(place("scratch", scratch, "a drill", bytes));
     findings.push(match setting.database.repository.key.as_ref().map(Key::read) {
         Some(Ok(_)) => good("key", "backups are encrypted".to_owned()),

@@ -49,7 +49,7 @@ fn a_backup_and_a_restore_point_come_back_from_a_bucket() {
     let mut program = bed.program();
     let (backup, _) = back_up(&mut program, &database);
     assert!(backup.encrypted);
-    assert_eq!(listed(&mut program, &database), [backup.id.clone()]);
+    assert_eq!(listed(&mut program, &database), std::slice::from_ref(&backup.id));
     // Nothing of it lies on this host.
     assert!(!bed.place().join("repository").exists());
     let objects =
@@ -194,7 +194,7 @@ fn old_backups_go_with_all_their_objects_and_leftovers_of_others_stay() {
     for _ in 0..3 {
         pruned.extend(back_up(&mut program, &database).1);
     }
-    assert_eq!(pruned, [first.id.clone()]);
+    assert_eq!(pruned, std::slice::from_ref(&first.id));
     assert!(store.objects(&[first.id.as_str()]).is_empty());
     assert_eq!(listed(&mut program, &database).len(), 3);
     assert_eq!(store.objects(&["aaaaaa"]).len(), 1);

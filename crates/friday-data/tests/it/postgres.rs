@@ -1,6 +1,7 @@
 //! A real PostgreSQL server under a running load, and what friday-data does beside it.
 
 mod beside;
+mod bucket;
 mod cluster;
 mod rehearsals;
 mod warm;
