@@ -132,6 +132,18 @@ impl Wal {
         target: &mut dyn Write,
         course: &Course,
     ) -> Result<(), RepositoryError> {
+        self.read(name, target, course).inspect_err(|_| {
+            // It may have been put away: who asks whether it is there asks the store.
+            self.seen().remove(name);
+        })
+    }
+
+    fn read(
+        &self,
+        name: &str,
+        target: &mut dyn Write,
+        course: &Course,
+    ) -> Result<(), RepositoryError> {
         let path = facts(name);
         let failed = |error: io::Error| RepositoryError::Read(self.dir.shown(&path), error);
         let text = self.dir.read(&path).map_err(failed)?;
