@@ -1,9 +1,10 @@
-//! Signing a release with the system's `ssh-keygen`: a key, a key on a token, or one that an agent holds.
+//! Signing a release, or a person's word, with the system's `ssh-keygen`: a key, a key on a token, or one that an agent holds.
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use friday_core::rollout::plan::SignedWord;
 use friday_wire::signature::{SIGNATURE_LEN_MAX, SIGNATURE_NAMESPACE, signed_text};
 use friday_wire::{FleetName, ReleaseId};
 use tokio::io::AsyncWriteExt as _;
@@ -34,13 +35,37 @@ pub enum SignError {
     Late,
 }
 
+/// The namespace of a person's word: a signature of something else is none of it.
+pub const WORD_NAMESPACE: &str = "friday-override";
+
 /// Signs a release for a fleet.
 ///
 /// # Errors
 /// See [`SignError`].
 pub async fn sign(key: &Path, fleet: &FleetName, release: &ReleaseId) -> Result<String, SignError> {
+    sign_text(key, SIGNATURE_NAMESPACE, &signed_text(fleet, release)).await
+}
+
+/// Signs a person's word.
+///
+/// # Errors
+/// See [`SignError`].
+pub async fn sign_word(key: &Path, text: String) -> Result<SignedWord, SignError> {
+    let signature = sign_text(key, WORD_NAMESPACE, &text).await?;
+    let mut asked = Command::new("ssh-keygen");
+    asked.args(["-l", "-E", "sha256", "-f"]).arg(key).stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(SIGN_LIMIT, asked.output()).await.map_err(|_| SignError::Late)??;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let fingerprint = said.split_whitespace().find(|word| word.starts_with("SHA256:"));
+    match fingerprint {
+        Some(key) => Ok(SignedWord { text, signature, key: shown(key) }),
+        None => Err(refused(key, &output.stderr)),
+    }
+}
+
+async fn sign_text(key: &Path, namespace: &str, text: &str) -> Result<String, SignError> {
     let mut child = Command::new("ssh-keygen")
-        .args(["-Y", "sign", "-n", SIGNATURE_NAMESPACE, "-f"])
+        .args(["-Y", "sign", "-n", namespace, "-f"])
         .arg(key)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -49,7 +74,7 @@ pub async fn sign(key: &Path, fleet: &FleetName, release: &ReleaseId) -> Result<
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         // A child that does not read it says by its end why.
-        let _ = stdin.write_all(signed_text(fleet, release).as_bytes()).await;
+        let _ = stdin.write_all(text.as_bytes()).await;
     }
     let output =
         timeout(SIGN_LIMIT, child.wait_with_output()).await.map_err(|_| SignError::Late)??;
@@ -57,9 +82,14 @@ pub async fn sign(key: &Path, fleet: &FleetName, release: &ReleaseId) -> Result<
     let is_one = signature.starts_with("-----BEGIN SSH SIGNATURE-----")
         && signature.len() <= SIGNATURE_LEN_MAX;
     if output.status.success() && is_one {
-        return Ok(signature);
+        Ok(signature)
+    } else {
+        Err(refused(key, &output.stderr))
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+}
+
+fn refused(key: &Path, stderr: &[u8]) -> SignError {
+    let said = String::from_utf8_lossy(stderr);
     let why = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gave no signature");
-    Err(SignError::Refused { key: key.display().to_string(), why: shown(why) })
+    SignError::Refused { key: key.display().to_string(), why: shown(why) }
 }

@@ -149,6 +149,7 @@ impl World {
             databases: self.planned_databases(),
             recovery_override: None,
             rehearsal_override: None,
+            override_signature: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap_complete::engine::ArgValueCompleter;
 use friday_core::config::settings::ReleaseFacts;
 use friday_core::release::tree_id;
-use friday_core::rollout::plan::{MigrationBack, Plan};
+use friday_core::rollout::plan::{MigrationBack, Plan, SignedWord};
 use friday_edge::release_source::{SourceError, SourceLimits, read_release};
 use friday_edge::secrets::{self, SecretStore};
 use friday_edge::stock::Stock;
@@ -222,8 +222,7 @@ fn keep_secrets(
 /// When it cannot be signed, or the signature cannot be kept.
 pub fn sign(ui: &Ui, context: &Context, release: &ReleaseId) -> Result<(), CommandError> {
     let Some(key) = &context.settings.sign_key else { return Ok(()) };
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let key = key.strip_prefix("~/").map_or_else(|| context.resolve(key), |rest| home.join(rest));
+    let key = key_path(context, key);
     let failed = |error: &dyn std::error::Error| {
         CommandError::new(Exit::Refused, "the release could not be signed; nothing was changed")
             .because(error.to_string())
@@ -235,6 +234,40 @@ pub fn sign(ui: &Ui, context: &Context, release: &ReleaseId) -> Result<(), Comma
     let signature = signed.map_err(|error| failed(&error))?;
     let stock = Stock::open(&context.state).map_err(|error| failed(&error))?;
     stock.keep_signature(release, &signature).map_err(|error| failed(&error))
+}
+
+/// Signs a person's word with the key that is named, or the configuration's.
+///
+/// # Errors
+/// When there is no key, or it does not sign.
+pub fn sign_word(
+    context: &Context,
+    key: Option<&str>,
+    text: String,
+) -> Result<SignedWord, CommandError> {
+    let key = match (key, &context.settings.sign_key) {
+        (Some(key), _) => Path::new(key).to_owned(),
+        (None, Some(key)) => key_path(context, key),
+        (None, None) => {
+            return Err(CommandError::new(
+                Exit::Usage,
+                "an override is a person's word, and is signed with their SSH key",
+            )
+            .hint("name it: --key ~/.ssh/id_ed25519, or `[release.sign]` in the configuration"));
+        }
+    };
+    let signing = friday_edge::signature::sign_word(&key, text);
+    let signed = Preparation::begin()?.run("the override was signed", signing)?;
+    signed.map_err(|error| {
+        CommandError::new(Exit::Refused, "the override could not be signed; nothing was changed")
+            .because(error.to_string())
+    })
+}
+
+/// The configuration's key, from where friday runs.
+fn key_path(context: &Context, key: &str) -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    key.strip_prefix("~/").map_or_else(|| context.resolve(key), |rest| home.join(rest))
 }
 
 /// What a path is called: its last part, without an archive's ending.

@@ -288,6 +288,7 @@ impl Settings {
             databases: self.databases.iter().map(DatabaseSettings::planned).collect(),
             recovery_override: None,
             rehearsal_override: None,
+            override_signature: None,
         }
     }
 

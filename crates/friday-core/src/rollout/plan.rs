@@ -61,6 +61,20 @@ pub struct Plan {
     /// reason).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsal_override: Option<String>,
+    /// The signature under that word, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub override_signature: Option<SignedWord>,
+}
+
+/// A person's word with the signature of a key that proves whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedWord {
+    /// What was signed, to the byte: the fleet, the release, the gates, the reason, the person and the time.
+    pub text: String,
+    /// As `ssh-keygen -Y sign` wrote it, in the namespace `friday-override`.
+    pub signature: String,
+    /// The key's fingerprint, `SHA256:…`.
+    pub key: String,
 }
 
 /// A guarded database, as a push must know it.

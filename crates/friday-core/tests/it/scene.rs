@@ -120,6 +120,7 @@ impl Scene {
             databases: Vec::new(),
             recovery_override: None,
             rehearsal_override: None,
+            override_signature: None,
         }
     }
 

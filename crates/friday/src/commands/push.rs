@@ -14,12 +14,12 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::release::{self, Commands, ReleaseArgs};
-use crate::ui::{Ink, Text, Ui};
+use crate::ui::{Ink, Text, Ui, now};
 
 /// What to ship.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday push\n  friday push dist/shop-v42.tar.gz\n  friday push releases/v42 --label v42\n  friday push --env staging\n  friday push --only web-2            one host; the others keep the stable release\n  friday push --override recovery --reason \"the drill's host is down\"\n  friday push --json | jq -c 'select(.result)'\n\nWith --json, the first line is the estimate of how long it takes.\n\nIt stays in front until the release is stable. On a terminal, Ctrl-C asks: go on, hold it here, or go\nback. Elsewhere it leaves: no further wave starts, and a switch that is not confirmed undoes itself.\nA terminal that is closed holds the push. `friday resume` goes on or back."
+    after_help = "Examples:\n  friday push\n  friday push dist/shop-v42.tar.gz\n  friday push releases/v42 --label v42\n  friday push --env staging\n  friday push --only web-2            one host; the others keep the stable release\n  friday push --override recovery --reason \"the drill's host is down\" --key ~/.ssh/id_ed25519\n  friday push --json | jq -c 'select(.result)'\n\nWith --json, the first line is the estimate of how long it takes.\n\nIt stays in front until the release is stable. On a terminal, Ctrl-C asks: go on, hold it here, or go\nback. Elsewhere it leaves: no further wave starts, and a switch that is not confirmed undoes itself.\nA terminal that is closed holds the push. `friday resume` goes on or back."
 )]
 pub struct PushArgs {
     /// Which release.
@@ -35,6 +35,9 @@ pub struct PushArgs {
     /// Why the gate is overridden.
     #[arg(long, value_name = "TEXT", requires = "overridden")]
     pub reason: Option<String>,
+    /// The SSH key that signs the override; without it, `release.sign.key` of the configuration.
+    #[arg(long, value_name = "FILE", requires = "overridden")]
+    pub key: Option<String>,
 }
 
 /// A gate that a person may override.
@@ -46,14 +49,40 @@ pub enum Overridable {
     Rehearsal,
 }
 
+impl Overridable {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Recovery => "recovery",
+            Self::Rehearsal => "rehearsal",
+        }
+    }
+}
+
 impl PushArgs {
-    /// The word of a person who pushes although a gate refuses.
-    fn word_for(&self, gate: Overridable) -> Option<String> {
-        if !self.overridden.contains(&gate) {
-            return None;
+    /// Lays the signed word of a person who pushes although a gate refuses over a plan.
+    fn overriding(&self, context: &Context, plan: Plan) -> Result<Plan, CommandError> {
+        if self.overridden.is_empty() {
+            return Ok(plan);
         }
         let reason = self.reason.as_deref().unwrap_or_default();
-        Some(format!("{reason} ({})", identity::person()))
+        let person = identity::person();
+        let gates: Vec<&str> = self.overridden.iter().map(|gate| gate.word()).collect();
+        let text = format!(
+            "friday override\nfleet {}\nrelease {}\ngates {}\nperson {person}\nat {}\nreason {reason}\n",
+            context.settings.fleet,
+            plan.release,
+            gates.join(" "),
+            now().0,
+        );
+        let signed = release::sign_word(context, self.key.as_deref(), text)?;
+        let said = format!("{reason} ({person}, key {})", signed.key);
+        let word = |gate| self.overridden.contains(&gate).then(|| said.clone());
+        Ok(Plan {
+            recovery_override: word(Overridable::Recovery),
+            rehearsal_override: word(Overridable::Rehearsal),
+            override_signature: Some(signed),
+            ..plan
+        })
     }
 }
 
@@ -69,11 +98,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
     // Handshakes go on while the release is read.
     let early = Early::begin(&context)?;
     let prepared = release::prepare(&context, &args.release, Commands::Run, args.fixed.clone())?;
-    let plan = Plan {
-        recovery_override: args.word_for(Overridable::Recovery),
-        rehearsal_override: args.word_for(Overridable::Rehearsal),
-        ..prepared.plan
-    };
+    let plan = args.overriding(&context, prepared.plan)?;
     release::sign(ui, &context, &plan.release)?;
     // A push that will be refused takes no time at all.
     if let Ok(journal) = Journal::read(&context)

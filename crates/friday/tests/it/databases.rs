@@ -144,3 +144,25 @@ fn a_copy_stands_beside_the_live_database_with_what_can_be_done() {
     let log = sandbox.friday(&["log", "--all"]);
     assert!(log.stdout.contains("restore"), "{}", log.all());
 }
+
+#[test]
+fn an_override_is_signed_by_a_persons_key_and_stands_in_the_journal() {
+    let sandbox = guarded();
+    assert_eq!(sandbox.friday(&["backup"]).exit, 0);
+    let words = ["push", "--override", "recovery", "--reason", "the drill's disk is full"];
+    let unsigned = sandbox.friday(&words);
+    assert_eq!(unsigned.exit, 2, "{}", unsigned.all());
+    assert!(unsigned.stderr.contains("--key"), "{}", unsigned.all());
+    let missing = sandbox.friday(&[&words[..], &["--key", "nobodys"]].concat());
+    assert_eq!(missing.exit, 4, "{}", missing.all());
+
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "anna", "-f"])
+        .arg(sandbox.path().join("anna"))
+        .status();
+    assert!(made.expect("ssh-keygen").success());
+    let pushed = sandbox.friday(&[&words[..], &["--key", "anna"]].concat());
+    assert_eq!(pushed.exit, 0, "{}", pushed.all());
+    let log = sandbox.friday(&["log", "--all", "--json"]).stdout;
+    assert!(log.contains("BEGIN SSH SIGNATURE") && log.contains("SHA256:"), "{log}");
+}

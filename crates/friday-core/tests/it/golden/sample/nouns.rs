@@ -221,6 +221,7 @@ pub fn plan() -> Plan {
         databases: Vec::new(),
         recovery_override: None,
         rehearsal_override: None,
+        override_signature: None,
     }
 }
 
