@@ -1,105 +1,142 @@
-//! The entries, in SQLite. The only place that writes SQL.
+//! The entries and the jar. The only place that writes SQL, beside the shapes in [`crate::schema`].
+//!
+//! What each gift adds to the jar is added in the transaction that writes its entry: whoever sums the gifts of all
+//! entries finds what the jar holds.
 
-use std::path::Path;
-use std::time::Duration;
+mod engine;
+#[cfg(test)]
+mod tests;
 
-use rusqlite::Connection;
-
-/// The file in the data directory.
-const FILE: &str = "guestbook.sqlite";
+use crate::address::Address;
+use crate::look::Look;
+use crate::schema::Schema;
+use engine::Engine;
+pub use engine::StorageError;
 
 /// Entries shown on the page: enough to see that the book is kept, and one screen long.
-const SHOWN: u32 = 50;
+const SHOWN: i64 = 50;
 
-/// Schema steps, in order. `user_version` counts how many are done; a step is never changed later.
-const STEPS: [&str; 1] = ["create table entry (
-    id integer primary key,
-    at integer not null default (unixepoch()),
-    name text not null,
-    words text not null
-) strict"];
+/// What a new book begins with: name, words, place, cents.
+const SEED: [(&str, &str, i64); 4] = [
+    ("Ada", "A lovely house. The engine in the cellar computes by itself.", 1250),
+    ("Grace", "Found a moth behind the wardrobe; it is in the book now.", 2000),
+    ("Alan", "Is anybody there? I could not tell by the answers.", 575),
+    ("Barbara", "The other guests may take my place at any time.", 375),
+];
 
 /// One entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entry {
     /// Who signed.
     pub name: String,
     /// What they wrote.
     pub words: String,
-    /// When, `2026-11-20 17:04`, UTC.
+    /// Where they are from; empty where the book does not know.
+    pub place: String,
+    /// What they gave, cents.
+    pub gift: i64,
+    /// When, `2026-11-20 17:04`, UTC; empty where the book does not know, and for a new one.
     pub at: String,
 }
 
-/// An open database, at the schema that this version needs.
+/// What the page shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// The newest entries, newest first.
+    pub entries: Vec<Entry>,
+    /// What is in the jar, cents.
+    pub jar: i64,
+}
+
+/// Whether a book was there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// It was made now.
+    Now,
+    /// It was there, and was left as it is.
+    Before,
+}
+
+/// An open book, and how a release works with it.
 #[derive(Debug)]
 pub struct Book {
-    connection: Connection,
+    engine: Engine,
+    schema: Schema,
+    rounds_gifts: bool,
 }
 
 impl Book {
-    /// Opens the database in a directory, makes both where they are missing, and brings the schema up
-    /// to date. Steps only ever add, so the release before can go on beside it.
-    pub fn open(directory: &Path) -> Result<Self, Box<dyn std::error::Error>> {
-        std::fs::create_dir_all(directory)
-            .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
-        let mut connection = Connection::open(directory.join(FILE))?;
-        connection.busy_timeout(Duration::from_secs(5))?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        let steps =
-            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let done: u32 = steps.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        for step in STEPS.iter().skip(done as usize) {
-            steps.execute_batch(step)?;
+    /// Opens it. A new book gets the shape that this release needs; one that is there keeps its own, until
+    /// somebody migrates it.
+    pub fn open(address: &Address, look: &Look) -> Result<Self, StorageError> {
+        Self::open_or_make(address, look).map(|(book, _)| book)
+    }
+
+    /// As [`Book::open`]; a new book gets a few entries.
+    pub fn init(address: &Address, look: &Look) -> Result<Made, StorageError> {
+        let (mut book, made) = Self::open_or_make(address, look)?;
+        if made == Made::Now {
+            for (name, words, gift) in SEED {
+                let (name, words) = (name.to_owned(), words.to_owned());
+                book.sign(&Entry { name, words, gift, ..Entry::default() })?;
+            }
         }
-        steps.pragma_update(None, "user_version", done.max(STEPS.len() as u32))?;
-        steps.commit()?;
-        Ok(Self { connection })
+        Ok(made)
     }
 
-    /// Adds an entry.
-    pub fn sign(&self, name: &str, words: &str) -> rusqlite::Result<()> {
-        self.connection
-            .execute("insert into entry (name, words) values (?1, ?2)", (name, words))
-            .map(|_| ())
+    fn open_or_make(address: &Address, look: &Look) -> Result<(Self, Made), StorageError> {
+        let mut engine = Engine::open(address)?;
+        let first = Schema::first(engine.dialect());
+        let made = engine.make(&first, look.schema)?;
+        Ok((Self { engine, schema: look.schema, rounds_gifts: look.rounds_gifts }, made))
     }
 
-    /// The newest entries, newest first.
-    pub fn newest(&self) -> rusqlite::Result<Vec<Entry>> {
-        let mut select = self.connection.prepare_cached(
-            "select name, words, strftime('%Y-%m-%d %H:%M', at, 'unixepoch')
-             from entry order by id desc limit ?1",
-        )?;
-        let rows = select.query_map([SHOWN], |row| {
-            Ok(Entry { name: row.get(0)?, words: row.get(1)?, at: row.get(2)? })
-        })?;
-        rows.collect()
+    /// Brings the book to the shape that this release needs. One that is further stays as it is.
+    pub fn migrate(&mut self) -> Result<(), StorageError> {
+        let schema = self.schema;
+        self.engine.reshape(|number| {
+            let steps: Vec<&str> = schema.way_from(number).map(Schema::step).collect();
+            Ok((steps.join(";"), number.max(schema.number())))
+        })
     }
 
-    /// Whether the database answers and has its table.
-    pub fn check(&self) -> rusqlite::Result<()> {
-        self.connection.query_row("select count(*) from entry", [], |_| Ok(()))
+    /// Undoes what [`Book::migrate`] of this release did.
+    pub fn migrate_back(&mut self) -> Result<(), StorageError> {
+        let schema = self.schema;
+        self.engine.reshape(|number| {
+            if number != schema.number() {
+                return Ok((String::new(), number));
+            }
+            let step = schema.step_back().ok_or_else(|| {
+                StorageError::refusal("this migration cannot be undone: what it removed is gone")
+            })?;
+            Ok((step.to_owned(), schema.number().max(2) - 1))
+        })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// What a release does with the book before it serves. Only the one that damages it does anything.
+    pub fn tidy(&mut self) -> Result<(), StorageError> {
+        // Rounded are the gifts alone: the jar still holds every cent.
+        if self.rounds_gifts {
+            self.engine.run("update entry set gift = gift / 100 * 100")
+        } else {
+            Ok(())
+        }
+    }
 
-    #[test]
-    fn keeps_entries_and_opens_again() {
-        let directory = std::env::temp_dir().join(format!("guestbook-test-{}", std::process::id()));
-        let book = Book::open(&directory).expect("a new book opens");
-        book.sign("Anna", "first").expect("signing works");
-        book.sign("Bela", "second").expect("signing works");
-        drop(book);
-        let book = Book::open(&directory).expect("an existing book opens");
-        let names: Vec<String> =
-            book.newest().expect("reading works").into_iter().map(|entry| entry.name).collect();
-        assert_eq!(names, ["Bela", "Anna"]);
-        assert!(book.check().is_ok());
-        book.connection.execute_batch("drop table entry").expect("the table goes");
-        assert!(book.check().is_err(), "a book without its table is not healthy");
-        drop(book);
-        std::fs::remove_dir_all(&directory).expect("the directory goes");
+    /// Adds an entry, and its gift to the jar.
+    pub fn sign(&mut self, entry: &Entry) -> Result<(), StorageError> {
+        let written = if self.rounds_gifts { entry.gift / 100 * 100 } else { entry.gift };
+        self.engine.sign(entry, written, self.schema)
+    }
+
+    /// The newest entries, and the jar.
+    pub fn shown(&mut self) -> Result<Shown, StorageError> {
+        self.engine.shown(self.schema, SHOWN)
+    }
+
+    /// Whether the database answers with all that this release reads.
+    pub fn check(&mut self) -> Result<(), StorageError> {
+        self.engine.shown(self.schema, 1).map(drop)
     }
 }

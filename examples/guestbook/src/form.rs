@@ -11,6 +11,21 @@ pub fn field(body: &str, name: &str) -> Option<String> {
         .map(|(_, value)| decode(value))
 }
 
+/// What somebody gives, in cents: `12`, `12.5` or `12,50`; nothing is 0. `None`: it is no amount.
+pub fn cents(text: &str) -> Option<i64> {
+    let (whole, part) = text.split_once(['.', ',']).unwrap_or((text, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.is_empty() {
+        return Some(0);
+    }
+    if whole.is_empty() || part.len() > 2 || !is_number(whole) || !is_number(part) {
+        return None;
+    }
+    let whole: i64 = whole.parse().ok()?;
+    let part: i64 = format!("{part:0<2}").parse().ok()?;
+    whole.checked_mul(100)?.checked_add(part)
+}
+
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -45,6 +60,15 @@ mod tests {
         assert_eq!(field(body, "name").as_deref(), Some("Jürgen K."));
         assert_eq!(field(body, "words").as_deref(), Some("100%!"));
         assert_eq!(field(body, "other"), None);
+    }
+
+    #[test]
+    fn reads_amounts() {
+        let read = ["", "12", "12.5", "12,50", "0.07"].map(cents);
+        assert_eq!(read, [Some(0), Some(1200), Some(1250), Some(1250), Some(7)]);
+        for wrong in ["-1", ".5", "1.234", "ten", "1.2.3", "99999999999999999999"] {
+            assert_eq!(cents(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The web server: a few threads, three addresses.
 //!
 //! `/` the page, `POST /sign` a new entry, `/healthz` whether the database works. SIGTERM ends the
-//! process as the system does by default; SQLite's log makes that safe at any moment.
+//! process as the system does by default; the database makes that safe at any moment.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::thread;
 
 use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
 
-use crate::book::Book;
+use crate::book::{Book, Entry};
 use crate::form::{self, BODY_LEN_MAX};
 use crate::look::Look;
 use crate::page;
@@ -21,6 +21,9 @@ const WORKERS: usize = 4;
 /// The longest name and message, characters.
 const NAME_LEN_MAX: usize = 60;
 const WORDS_LEN_MAX: usize = 500;
+
+/// The longest gift as it is written, characters: no more than a jar can hold.
+const GIFT_LEN_MAX: usize = 9;
 
 type Reply = Response<std::io::Cursor<Vec<u8>>>;
 
@@ -72,9 +75,9 @@ impl Guestbook {
         if self.look.page_fails_after.is_some_and(|limit| served > limit) {
             return text(500, "The page could not be drawn: out of memory for guests.");
         }
-        match self.with_book(Book::newest) {
-            Ok(entries) => {
-                let body = page::render(&self.look, &entries, served);
+        match self.with_book(Book::shown) {
+            Ok(shown) => {
+                let body = page::render(&self.look, &shown, served);
                 Response::from_string(body)
                     .with_header(header("Content-Type", "text/html; charset=utf-8"))
             }
@@ -103,15 +106,20 @@ impl Guestbook {
         if name.is_empty() || words.is_empty() {
             return text(400, "Please give a name and a few words.");
         }
-        match self.with_book(|book| book.sign(&name, &words)) {
+        let place = trimmed(&body, "place", NAME_LEN_MAX);
+        let Some(gift) = form::cents(&trimmed(&body, "gift", GIFT_LEN_MAX)) else {
+            return text(400, "Please give as you would write it: 12 or 12.50.");
+        };
+        let entry = Entry { name, words, place, gift, at: String::new() };
+        match self.with_book(|book| book.sign(&entry)) {
             Ok(()) => text(303, "Thank you.").with_header(header("Location", "/")),
             Err(error) => text(500, &format!("The book cannot be written: {error}")),
         }
     }
 
-    fn with_book<T>(&self, act: impl FnOnce(&Book) -> T) -> T {
-        // SQLite undoes what a thread left half done, so a poisoned lock harms nobody.
-        act(&self.book.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_book<T>(&self, act: impl FnOnce(&mut Book) -> T) -> T {
+        // The database undoes what a thread left half done, so a poisoned lock harms nobody.
+        act(&mut self.book.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
