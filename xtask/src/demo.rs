@@ -5,6 +5,9 @@ use std::process::Command;
 
 use crate::workspace;
 
+/// The directory of the example's book and its backups.
+const BOOK: &str = "book";
+
 /// Pushes a release of the guestbook, or stops it.
 pub fn run(words: &[&str]) -> Result<(), String> {
     let release = match words {
@@ -14,10 +17,12 @@ pub fn run(words: &[&str]) -> Result<(), String> {
         ["stop"] => return stop(),
         _ => return Err("usage: cargo xtask demo [good | bad | stop]".to_owned()),
     };
-    let mut push = friday()?;
+    let program = friday()?;
     workspace::run(&mut build())?;
-    push.args(["push", "--yes"]).arg(format!("dist/{release}"));
-    show(&push);
+    if release == "v1" || !book().join("book.sqlite").exists() {
+        prepare(&program)?;
+    }
+    let mut push = told(&program, &["push", "--yes", &format!("dist/{release}")]);
     let status = push.status().map_err(|error| format!("cannot run friday: {error}"))?;
     match (release, status.code()) {
         ("v3", Some(5)) => {
@@ -40,17 +45,45 @@ pub fn run(words: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Ends what runs in the three hosts' directories, and removes them. Only processes whose program or
-/// working directory lies in there are touched.
+/// A book with a few entries where there is none, a backup of it, and the proof that it can be restored: without
+/// them a push is refused.
+fn prepare(program: &Path) -> Result<(), String> {
+    let mut init = Command::new("dist/v1/bin/guestbook");
+    init.args(["init", "--look", "dist/v1"]).env_remove("DATABASE_URL").current_dir(guestbook());
+    crate::print("$ cd examples/guestbook && dist/v1/bin/guestbook init --look dist/v1\n");
+    workspace::run(&mut init)?;
+    workspace::run(&mut told(program, &["backup"]))?;
+    workspace::run(&mut told(program, &["drill"]))
+}
+
+/// Ends what runs in the three hosts' directories, and removes them, and the book. Only processes whose program
+/// or working directory lies in there are touched.
 fn stop() -> Result<(), String> {
-    let state = guestbook().join(".friday");
-    let Ok(state) = state.canonicalize() else {
+    let (state, book) = (guestbook().join(".friday"), book());
+    let state = state.canonicalize();
+    if state.is_err() && !book.exists() {
         crate::print("There is nothing to stop.\n");
         return Ok(());
-    };
+    }
+    if let Ok(state) = &state {
+        end_processes_in(state)?;
+    }
+    for directory in state.into_iter().chain([book]) {
+        match std::fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("{}: {error}", directory.display()));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    crate::print("The guestbook, its book and its three hosts are gone.\n");
+    Ok(())
+}
+
+fn end_processes_in(directory: &Path) -> Result<(), String> {
     // Again, for what a host started between the look and the end.
     for _ in 0..3 {
-        let pids = processes_in(&state);
+        let pids = processes_in(directory);
         if pids.is_empty() {
             break;
         }
@@ -60,8 +93,6 @@ fn stop() -> Result<(), String> {
             .status()
             .map_err(|error| format!("cannot end {pids:?}: {error}"))?;
     }
-    std::fs::remove_dir_all(&state).map_err(|error| format!("{}: {error}", state.display()))?;
-    crate::print("The guestbook and its three hosts are gone.\n");
     Ok(())
 }
 
@@ -78,8 +109,8 @@ fn processes_in(directory: &Path) -> Vec<String> {
     names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).collect()
 }
 
-/// friday, built in release mode, in the guestbook's directory.
-fn friday() -> Result<Command, String> {
+/// friday, built in release mode.
+fn friday() -> Result<PathBuf, String> {
     crate::print("Building friday (some minutes the first time) ...\n");
     workspace::run(workspace::cargo().args([
         "build",
@@ -88,9 +119,7 @@ fn friday() -> Result<Command, String> {
         "--package",
         "friday",
     ]))?;
-    let mut friday = Command::new(workspace::target()?.join("release/friday"));
-    friday.current_dir(guestbook());
-    Ok(friday)
+    workspace::target().map(|target| target.join("release/friday"))
 }
 
 /// Builds the guestbook's releases. They are no part of the repository, and a push that names a release
@@ -105,9 +134,17 @@ fn guestbook() -> PathBuf {
     workspace::root().join("examples/guestbook")
 }
 
-fn show(command: &Command) {
-    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+/// Where the book and its backups lie, as `friday.toml` there says.
+fn book() -> PathBuf {
+    guestbook().join(BOOK)
+}
+
+/// A command of friday's in the guestbook's directory, told to whoever looks on.
+fn told(program: &Path, words: &[&str]) -> Command {
     crate::print(&format!("$ cd examples/guestbook && friday {}\n", words.join(" ")));
+    let mut command = Command::new(program);
+    command.args(words).current_dir(guestbook());
+    command
 }
 
 #[cfg(test)]
@@ -122,5 +159,12 @@ mod tests {
         for release in ["v1", "v2", "v3"] {
             assert!(guestbook().join("releases").join(release).is_dir(), "{release}");
         }
+    }
+
+    #[test]
+    fn what_is_removed_is_the_book_of_the_configuration() {
+        let text = std::fs::read_to_string(guestbook().join("friday.toml")).expect("it is there");
+        assert!(text.contains(&format!("sqlite = \"{BOOK}/book.sqlite\"")), "{text}");
+        assert!(text.contains(&format!("$PWD/{BOOK}/book.sqlite")), "{text}");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-/// Where it is unless somebody says otherwise, below the user's home.
-const BY_ITSELF: &str = "~/.friday-guestbook/book.sqlite";
+/// Where it is unless somebody says otherwise.
+const BY_ITSELF: &str = "book/book.sqlite";
 
 /// Where a book is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +18,12 @@ impl Address {
     /// As the environment says.
     pub fn from_environment() -> Result<Self, String> {
         let named = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
-        Self::read(named.as_deref().unwrap_or(BY_ITSELF), std::env::var("HOME").ok().as_deref())
+        Self::read(named.as_deref().unwrap_or(BY_ITSELF))
     }
 
     /// A connection string of PostgreSQL in either of its forms; all else is a file, with or without `sqlite:`
-    /// before it and options behind it, and with `~/` for the home.
-    fn read(url: &str, home: Option<&str>) -> Result<Self, String> {
+    /// before it and options behind it.
+    fn read(url: &str) -> Result<Self, String> {
         let is_server = ["postgres://", "postgresql://"].iter().any(|it| url.starts_with(it));
         let is_words = url.split_whitespace().any(|word| word.starts_with("host="));
         if is_server || is_words {
@@ -36,12 +36,10 @@ impl Address {
             Some(rest) => rest.strip_prefix("//").unwrap_or(rest).split('?').next().unwrap_or(""),
             None => url,
         };
-        match (path.strip_prefix("~/"), home) {
-            (Some(rest), Some(home)) => Ok(Self::Sqlite(PathBuf::from(home).join(rest))),
-            (Some(_), None) => Err("`~/` is nowhere: HOME is not set".to_owned()),
-            (None, _) if path.is_empty() => Err("DATABASE_URL names no file".to_owned()),
-            (None, _) => Ok(Self::Sqlite(path.into())),
+        if path.is_empty() {
+            return Err("DATABASE_URL names no file".to_owned());
         }
+        Ok(Self::Sqlite(path.into()))
     }
 }
 
@@ -52,8 +50,8 @@ mod tests {
     #[test]
     fn one_setting_chooses() {
         let file = |path: &str| Ok(Address::Sqlite(path.into()));
-        let read = |url| Address::read(url, Some("/home/anna"));
-        assert_eq!(read(BY_ITSELF), file("/home/anna/.friday-guestbook/book.sqlite"));
+        let read = Address::read;
+        assert_eq!(read(BY_ITSELF), file("book/book.sqlite"));
         assert_eq!(read("/srv/b.sqlite"), file("/srv/b.sqlite"));
         assert_eq!(read("sqlite:b.sqlite?mode=rw"), file("b.sqlite"));
         assert_eq!(read("sqlite:///srv/b.sqlite"), file("/srv/b.sqlite"));
@@ -64,6 +62,5 @@ mod tests {
         for url in ["mysql://db/book", "sqlite:"] {
             assert!(read(url).is_err(), "{url}");
         }
-        assert!(Address::read("~/b", None).is_err());
     }
 }
