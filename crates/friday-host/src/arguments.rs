@@ -19,6 +19,9 @@ usage:
   friday-host trial --dir DIR --fleet NAME --host NAME [--local | --as-root]
       Try a release that DIR holds, beside the one that serves: friday's protocol
       for trials on standard input and output. Ends with its input.
+  friday-host trial-end --dir DIR --fleet NAME
+      Wait for the end of the trial whose directory DIR is, and put away what it
+      left. Started by `trial`.
   friday-host boot --dir DIR
       Start the serving process of DIR if none runs. For a crontab:
       @reboot DIR/bin/friday-host boot --dir DIR
@@ -60,6 +63,13 @@ pub enum Command {
         owner: Owner,
         /// Whether root is let in.
         root: Root,
+    },
+    /// Wait for a trial's end.
+    TrialEnd {
+        /// The trial's directory.
+        dir: PathBuf,
+        /// Whose it is.
+        fleet: FleetName,
     },
     /// Start the serving process if none runs.
     Boot {
@@ -168,7 +178,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
     match &*first {
         "--help" | "-h" | "help" => return Ok(Command::Help),
         "--version" | "-V" => return Ok(Command::Version),
-        "connect" | "trial" | "boot" | "serve" | "run" | "job" | "end" => {}
+        "connect" | "trial" | "trial-end" | "boot" | "serve" | "run" | "job" | "end" => {}
         other => return Err(UsageError::Command(other.to_owned())),
     }
     let options = read_options(words)?;
@@ -185,6 +195,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Usage
                 "trial" => Command::Trial { dir, owner, root },
                 _ => Command::Connect { dir, owner, root },
             })
+        }
+        "trial-end" => {
+            let fleet = FleetName::new(name(options.fleet, "--fleet")?);
+            Ok(Command::TrialEnd { dir: dir?, fleet })
         }
         "boot" => Ok(Command::Boot { dir: dir? }),
         "serve" => Ok(Command::Serve {
@@ -272,6 +286,9 @@ mod tests {
                 root: Root::Refused,
             })
         );
+        let fleet = FleetName::new("shop");
+        let ends = Command::TrialEnd { dir: "/d".into(), fleet };
+        assert_eq!(words("trial-end --dir /d --fleet shop"), Ok(ends));
         assert_eq!(
             words("serve --dir /d"),
             Ok(Command::Serve { dir: "/d".into(), guard: Guard::Alone, turn: Turn::Leave })

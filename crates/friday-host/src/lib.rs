@@ -87,6 +87,10 @@ fn run(command: Command) -> ExitCode {
         }
         Command::Connect { dir, owner, .. } => ended(connect::run(&dir, &owner)),
         Command::Trial { dir, owner, .. } => trial::over_standard_streams(&dir, &owner),
+        Command::TrialEnd { dir, fleet } => {
+            trial::await_end(&dir, &fleet);
+            ExitCode::SUCCESS
+        }
         Command::Boot { dir } => ended(connect::boot(&dir)),
         Command::Serve { dir, guard, turn } => match serve::run(&dir, guard, turn) {
             Err(ServeError::Taken) => fail(EXIT_TAKEN, &ServeError::Taken.to_string()),

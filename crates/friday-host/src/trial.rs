@@ -38,6 +38,7 @@ use crate::store::Store;
 use crate::tree::remove_tree;
 pub use conversation::over_standard_streams;
 use ground::Ground;
+pub use ground::await_end;
 use leash::OnTrial;
 
 /// The most releases of one trial: the old one, the new one, and some to spare.
@@ -145,7 +146,7 @@ impl Trial {
             });
         }
         ground::sweep(&host, &owner.fleet);
-        let ground = Ground::make(&host)?;
+        let ground = Ground::make(&host, &owner.fleet)?;
         let apps = Apps::new(ground.place.clone(), owner.fleet.clone(), Box::new(|_, _, _| {}));
         Ok(Self {
             // As long as the process.

@@ -1,12 +1,14 @@
 //! The directory of one trial, in the host's own: a place like the host's, of which nothing is the host's.
 //!
-//! It lasts as long as its lock is held. Where its process was killed, a shim of it puts it away, or the next
-//! trial does.
+//! It lasts as long as its lock is held. Where its process was killed, a process that waits for nothing else puts
+//! it away, a shim of it does, or the next trial.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -25,6 +27,9 @@ const TRIES: u32 = 8;
 
 /// By this variable the processes of a trial are found again: the name of its directory.
 pub const MARK: &str = "FRIDAY_TRIAL";
+
+/// Between two looks whether a trial goes on.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How often strays are looked for: who forks is met in the next round.
 const STRAY_ROUNDS: u32 = 100;
@@ -46,7 +51,7 @@ impl Ground {
     ///
     /// # Errors
     /// The system's.
-    pub fn make(host: &Place) -> io::Result<Self> {
+    pub fn make(host: &Place, fleet: &FleetName) -> io::Result<Self> {
         let trials = host.join("trials");
         private_directory(&trials)?;
         for _ in 0..TRIES {
@@ -56,6 +61,7 @@ impl Ground {
             let ours = lock.try_lock().is_ok() && lock_of(&dir).exists();
             if ours {
                 let place = Place::open(&dir).map_err(io::Error::other)?;
+                begin_to_await_end(&place, fleet)?;
                 return Ok(Self { place, _lock: lock });
             }
         }
@@ -76,6 +82,35 @@ impl Ground {
         remove_tree(self.place.dir())?;
         remove_tree(&lock_of(self.place.dir()))
     }
+}
+
+/// Starts the process that puts the directory away where this one is killed.
+fn begin_to_await_end(place: &Place, fleet: &FleetName) -> io::Result<()> {
+    // Nobody waits for it: whatever is left of it when this process ends is the system's.
+    Command::new("/proc/self/exe")
+        .arg0("friday-host")
+        .args(["trial-end", "--dir"])
+        .arg(place.dir())
+        .args(["--fleet", fleet.as_str()])
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map(drop)
+}
+
+/// Waits until nobody holds a trial's lock, and puts away what was left then.
+pub fn await_end(dir: &Path, fleet: &FleetName) {
+    // Fails only for one that leads a session already.
+    let _ = rustix::process::setsid();
+    if let Ok(lock) = File::open(lock_of(dir)) {
+        while matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+    end(dir, fleet);
 }
 
 /// Ends and puts away what trials left that were killed.

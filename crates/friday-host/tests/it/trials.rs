@@ -368,6 +368,29 @@ fn a_killed_program_leaves_no_process_and_no_tree() {
 }
 
 #[test]
+fn a_killed_program_that_ran_nothing_leaves_no_tree() {
+    let made = serving("2");
+    let server = server_with(&made);
+    let mut trial = Trial::of(&server);
+    trial.build(&made);
+    assert_eq!(grounds(&server).len(), 2, "one directory and its lock");
+    kill(trial.pid());
+    nothing_is_left(&server, "-");
+    until("nobody waits for it", || awaiting(&server).is_empty().then_some(()));
+}
+
+/// Who waits for the end of a trial.
+fn awaiting(server: &Server) -> Vec<i32> {
+    let trials = server.dir.join("trials").display().to_string();
+    let waits = |pid: &i32| {
+        let words = command_line(*pid);
+        words.get(1).is_some_and(|word| word == "trial-end")
+            && words.iter().any(|word| word.starts_with(&trials))
+    };
+    all_processes().into_iter().filter(waits).collect()
+}
+
+#[test]
 fn what_was_killed_with_its_shims_is_put_away_by_the_next_trial() {
     let (server, trial) = busy("both");
     let trials = server.dir.join("trials").display().to_string();
@@ -378,6 +401,9 @@ fn what_was_killed_with_its_shims_is_put_away_by_the_next_trial() {
     };
     let shims: Vec<i32> = all_processes().into_iter().filter(is_shim).collect();
     assert_eq!(shims.len(), 2);
+    let waits = awaiting(&server);
+    assert_eq!(waits.len(), 1);
+    waits.iter().copied().for_each(kill);
     // Stopped first, so that none of them sees the other's end.
     let stop = |pid: i32| {
         let ended = Command::new("kill").args(["-STOP", &pid.to_string()]).status();
