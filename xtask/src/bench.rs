@@ -2,7 +2,7 @@
 //!
 //! `bench peers` gives every tool the same release, hosts and checks; `bench floor` measures what no
 //! tool can beat that uses this machine's OpenSSH. `bench controller` needs no servers: it pushes to
-//! simulated fleets of growing size. Results are lines of JSON, and a table of them.
+//! simulated fleets of growing size, and `bench recovery` has a database server of its own. Results are lines of JSON, and a table of them.
 //! Nothing here knows how friday works: it is called as any other tool is, by a script in
 //! `benches/peers`.
 
@@ -14,6 +14,7 @@ mod ground;
 mod options;
 mod payload;
 mod peer;
+mod recovery;
 mod table;
 mod warm;
 
@@ -23,6 +24,7 @@ use options::Options;
 pub fn run(words: &[&str]) -> Result<(), String> {
     match words {
         ["controller", sizes @ ..] => controller::run(sizes),
+        ["recovery", rest @ ..] => recovery::run(rest),
         ["table", files @ ..] if !files.is_empty() => table::print_files(files),
         [what @ ("peers" | "floor" | "warm"), rest @ ..] => {
             let options = Options::parse(rest)?;
