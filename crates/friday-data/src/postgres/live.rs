@@ -57,7 +57,7 @@ pub fn described<'a>(setting: &Setting<'a>) -> Result<Described<'a>, PostgresErr
         return Err(PostgresError::Refused {
             why: "pgBackRest is not driven by this version of friday".to_owned(),
             help: Some(
-                "use backup = \"stream\", which needs neither pgBackRest nor a restart".to_owned(),
+                "leave `pgbackrest` out of the configuration: friday then makes backups itself, without a restart".to_owned(),
             ),
         });
     }
