@@ -144,6 +144,11 @@ pub struct Options {
     pub(crate) rehearsing: bool,
 }
 
+/// Some of the worlds with databases.
+fn rehearsing(seed: u64) -> bool {
+    seed % 11 == 8 && seed / 22 % 2 == 1
+}
+
 impl Options {
     /// The options of a seed.
     pub fn of_seed(seed: u64) -> Self {
@@ -159,10 +164,11 @@ impl Options {
             rotation: [RotationChoice::None, RotationChoice::Page, RotationChoice::Commands]
                 [rng.usize(..3)],
             outside: rng.u32(..4) != 0,
-            migration: match rng.u32(..8) {
-                0 => MigrationChoice::Safe,
-                1 => MigrationChoice::Command,
-                2 => MigrationChoice::OneWay,
+            // Most pushes that are rehearsed migrate; without a draw more.
+            migration: match (rng.u32(..8), rehearsing(seed)) {
+                (0, _) | (3 | 4, true) => MigrationChoice::Safe,
+                (1, _) | (5 | 6, true) => MigrationChoice::Command,
+                (2, _) => MigrationChoice::OneWay,
                 _ => MigrationChoice::None,
             },
             stop_all: rng.u32(..2) == 0,
@@ -192,7 +198,7 @@ impl Options {
             signing: seed % 7 == 3,
             old_programs: seed % 9 == 4,
             databases: if seed % 11 == 8 { 1 + usize::from(seed % 22 == 8) } else { 0 },
-            rehearsing: seed % 11 == 8 && seed / 22 % 2 == 1,
+            rehearsing: rehearsing(seed),
         }
     }
 
