@@ -5,16 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use friday_wire::data::Judged;
 use friday_wire::{DatabaseName, HostName, Migration, ReleaseId, RolloutId};
 use serde::Serialize;
 
 use crate::journal::event::End;
 use crate::journal::finding::{Fact, Gate, GateResult};
 use crate::journal::intent::Intent;
+use crate::journal::moment::Moment;
 use crate::journal::round::{HostAnswer, RoundAsk, Work};
 use crate::journal::{Event, Record, RecordError};
 use crate::rollout::budget::out_allowed;
-use crate::rollout::plan::MigrationBack;
+use crate::rollout::plan::{MigrationBack, PlannedDatabase};
 
 /// A promise that a journal shows broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +48,19 @@ struct Seen {
     release: Option<ReleaseId>,
     /// Guarded databases that have no restore point yet.
     unmarked: BTreeSet<DatabaseName>,
+    /// Guarded databases in which something must hold that have not said yet, before anything was switched,
+    /// that it does.
+    unjudged: BTreeSet<DatabaseName>,
+    /// Those that said since that something does not.
+    broken: BTreeSet<DatabaseName>,
+    /// Those that said last, after the bake, that all does.
+    hold: BTreeSet<DatabaseName>,
+    /// What was broken before, and a person vouched: database and invariant.
+    excused: BTreeSet<(DatabaseName, String)>,
+    /// A person vouched for what was broken before.
+    vouched: bool,
+    /// Those in which something must hold.
+    judged: BTreeSet<DatabaseName>,
     /// Where there are any: their recovery is proven, or a person vouched.
     recovery: bool,
     /// No rehearsal is asked for or stands against it, or a person vouched.
@@ -78,6 +93,7 @@ pub fn audit(records: &[Record]) -> Result<Vec<Finding>, RecordError> {
         audit.way_back_before_the_first_switch(&event);
         audit.a_way_back_for_data(&event);
         audit.nothing_goes_back_by_itself_that_a_rehearsal_barred(&event);
+        audit.what_must_hold_in_data_holds(&event);
         audit.no_more_hosts_out_than_allowed(&event);
         audit.a_quarantined_release_is_not_pushed(&event);
         audit.stable_only_when_every_host_was_observed(&event);
@@ -136,6 +152,24 @@ impl Audit {
             let says =
                 format!("{rollout} takes {push} back by itself, and its rehearsal barred that");
             self.find(1, says);
+        }
+    }
+
+    /// Promise 3, for data: no wave before invariants were found to hold, none after one was found broken, unless a
+    /// person resumed it; and no good end unless all of them held last.
+    fn what_must_hold_in_data_holds(&mut self, event: &Event) {
+        let (rollout, what, ends) = match event {
+            Event::WaveBegun { rollout, .. } => (rollout, "began a wave", false),
+            Event::RolloutEnded { rollout, end: End::Stable | End::Apart { .. } } => {
+                (rollout, "ended well", true)
+            }
+            _ => return,
+        };
+        let Some(seen) = self.rollouts.get(rollout).filter(|seen| seen.is_push) else { return };
+        let unheld = || seen.judged.difference(&seen.hold);
+        let bare = if ends { unheld().next() } else { seen.unjudged.first() };
+        if let Some(database) = bare.or(seen.broken.first()).cloned() {
+            self.find(3, format!("{rollout} {what}, and `{database}` was not known to hold"));
         }
     }
 
@@ -228,6 +262,12 @@ impl Audit {
                     seen.unmarked.remove(database);
                 });
             }
+            Event::InvariantsJudged { rollout, database, moment, judged } => {
+                self.judged(rollout, database, *moment, judged);
+            }
+            Event::InvariantsUnknown { rollout, database, .. } => {
+                self.judged(rollout, database, Moment::Bake, &[]);
+            }
             Event::RoundBegun { rollout, ask, .. } => self.with(rollout, |seen| {
                 seen.round = Some(*ask);
                 seen.stops_all = false;
@@ -268,6 +308,8 @@ impl Audit {
             Event::Resumed { rollout, .. } => self.with(rollout, |seen| {
                 seen.in_flight.clear();
                 seen.served.clear();
+                // A person sent it on; it is judged anew before it can end well.
+                seen.broken.clear();
             }),
             Event::Observed { fact: Fact::Quarantine { entries } } => {
                 self.quarantined
@@ -275,6 +317,36 @@ impl Audit {
             }
             _ => {}
         }
+    }
+
+    fn judged(
+        &mut self,
+        rollout: &RolloutId,
+        database: &DatabaseName,
+        moment: Moment,
+        judged: &[Judged],
+    ) {
+        self.with(rollout, |seen| {
+            let name = |one: &Judged| (database.clone(), one.name.clone());
+            if seen.vouched && moment == Moment::Before {
+                let broken = judged.iter().filter(|one| !one.holds());
+                seen.excused.extend(broken.map(name));
+            }
+            let counts = |one: &Judged| one.holds() || seen.excused.contains(&name(one));
+            let holds = !judged.is_empty() && judged.iter().all(counts);
+            let (database, after) = (database.clone(), moment == Moment::After);
+            if holds && moment == Moment::Before {
+                seen.unjudged.remove(&database);
+            }
+            if holds && after {
+                seen.hold.insert(database.clone());
+            } else {
+                seen.hold.remove(&database);
+            }
+            if !holds {
+                seen.broken.insert(database);
+            }
+        });
     }
 
     fn with(&mut self, rollout: &RolloutId, change: impl FnOnce(&mut Seen)) {
@@ -294,6 +366,9 @@ impl Audit {
             migrates,
             rehearsed: !(migrates && databases.iter().any(|database| database.rehearse)),
             unmarked: databases.iter().map(|database| database.name.clone()).collect(),
+            unjudged: in_which_something_must_hold(databases),
+            judged: in_which_something_must_hold(databases),
+            vouched: matches!(intent, Intent::Push { plan } if plan.invariants_override.is_some()),
             recovery: databases.is_empty(),
             hosts: fleet.hosts.iter().map(|host| host.name.clone()).collect(),
             percent: fleet.out_at_once_percent,
@@ -325,4 +400,9 @@ impl Audit {
             | HostAnswer::Unknown { .. } => {}
         });
     }
+}
+
+fn in_which_something_must_hold(databases: &[PlannedDatabase]) -> BTreeSet<DatabaseName> {
+    let some = databases.iter().filter(|database| !database.invariants.is_empty());
+    some.map(|database| database.name.clone()).collect()
 }

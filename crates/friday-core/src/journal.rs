@@ -3,6 +3,7 @@
 pub mod event;
 pub mod finding;
 pub mod intent;
+pub mod moment;
 pub mod record;
 pub mod round;
 pub mod store;

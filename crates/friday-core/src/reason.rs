@@ -5,6 +5,7 @@ use std::fmt;
 use friday_wire::{DatabaseName, Fault, HostName, ProcessName, ReleaseId, RolloutId, Supervisor};
 use serde::{Deserialize, Serialize};
 
+use crate::journal::moment::Moment;
 use crate::view::words::duration;
 
 /// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
@@ -239,6 +240,54 @@ pub enum Reason {
         /// Why.
         why: String,
     },
+    /// What must hold in a guarded database does not.
+    InvariantBroken {
+        /// Which database.
+        database: DatabaseName,
+        /// What people call the invariant.
+        name: String,
+        /// When that was found.
+        moment: Moment,
+        /// How it showed.
+        #[serde(flatten)]
+        evidence: Box<Evidence>,
+    },
+    /// Nobody could be made to say whether what must hold in a guarded database does.
+    InvariantsUnknown {
+        /// Which database.
+        database: DatabaseName,
+        /// When it was asked.
+        moment: Moment,
+        /// Why.
+        why: String,
+    },
+}
+
+/// How it showed that an invariant is broken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Rows that came; 1 for a number.
+    pub rows: u64,
+    /// The number, where it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The file on the database's host that lists the first rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<String>,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "it is {value}")?,
+            None if self.rows == 1 => f.write_str("1 row")?,
+            None => write!(f, "{} rows", self.rows)?,
+        }
+        match &self.listed {
+            Some(listed) => write!(f, ", listed in `{listed}` on the database's host"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How a release is signed that a host does not take.
@@ -317,7 +366,9 @@ impl fmt::Display for Reason {
             Self::NoRestorePoint { .. }
             | Self::RecoveryUnproven { .. }
             | Self::Unrehearsed { .. }
-            | Self::WayBackBarred { .. } => self.fmt_of_data(f),
+            | Self::WayBackBarred { .. }
+            | Self::InvariantBroken { .. }
+            | Self::InvariantsUnknown { .. } => self.fmt_of_data(f),
         }
     }
 }
@@ -397,13 +448,37 @@ impl Reason {
             Self::WayBackBarred { database, says, recovery_ms } => {
                 way_back_barred(f, database, says, *recovery_ms)
             }
+            Self::InvariantBroken { database, name, moment: Moment::Before, evidence } => {
+                write!(
+                    f,
+                    "the invariant `{name}` of the database `{database}` was broken before this push: {evidence}"
+                )
+            }
+            Self::InvariantBroken { database, name, moment, evidence } => {
+                write!(
+                    f,
+                    "the invariant `{name}` of the database `{database}` is broken {moment}: {evidence}"
+                )
+            }
+            Self::InvariantsUnknown { database, moment, why } => {
+                write!(
+                    f,
+                    "the invariants of the database `{database}` could not be asked {moment}: {why}"
+                )
+            }
             _ => Ok(()),
         }
     }
 
-    /// Whether a failure for this reason says nothing against the release: a host's own, or a sum of others.
+    /// Whether a failure for this reason says nothing against the release: a host's own, a sum of others, or no
+    /// verdict at all.
     pub fn spares_the_release(&self) -> bool {
-        matches!(self, Self::HostFailed { fault: Fault::Host, .. } | Self::BudgetSpent { .. })
+        matches!(
+            self,
+            Self::HostFailed { fault: Fault::Host, .. }
+                | Self::BudgetSpent { .. }
+                | Self::InvariantsUnknown { .. }
+        )
     }
 
     /// What a person can do about it: a command where there is one.
@@ -489,6 +564,15 @@ impl Reason {
             }
             Self::RecoveryUnproven { .. } => {
                 "`friday drill` proves it, or says what stands in the way"
+            }
+            Self::InvariantBroken { moment: Moment::Before, .. } => {
+                "nothing was switched: put the rows right, or `friday push --override invariants --reason …`"
+            }
+            Self::InvariantBroken { .. } => {
+                "a rollback takes the code back, not the data: put the rows right, or see the restore point in `friday log`"
+            }
+            Self::InvariantsUnknown { .. } => {
+                "see `friday doctor`; nothing is held against the release: mend it and push again"
             }
             _ => "",
         }

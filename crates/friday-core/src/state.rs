@@ -198,6 +198,8 @@ impl State {
             | Event::RestorePointMade { rollout, .. }
             | Event::RestorePointFailed { rollout, .. }
             | Event::RestorePointUnknown { rollout, .. }
+            | Event::InvariantsJudged { rollout, .. }
+            | Event::InvariantsUnknown { rollout, .. }
             | Event::LeaseRenewed { rollout, .. } => self.apply_inner(at, rollout, event)?,
             Event::Resumed { rollout, .. } => {
                 self.apply_inner(at, rollout, event)?;

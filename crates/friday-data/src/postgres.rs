@@ -39,6 +39,7 @@ mod parts;
 mod point;
 pub mod programs;
 pub mod received;
+pub mod replica;
 mod restore;
 mod rpo;
 mod schema;
@@ -48,7 +49,7 @@ mod steps;
 pub mod tar_scan;
 mod unpack;
 
-use friday_wire::data::{DataAnswer, DataPhase, DataRequest};
+use friday_wire::data::{DataAnswer, DataPhase, DataRequest, Hidden};
 
 use crate::failure::Failure;
 use crate::lock::{self, LockKind};
@@ -85,8 +86,8 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
             let report = drill::drill(setting, wanted, after)?;
             Ok(DataAnswer::Drilled { report: Box::new(report) })
         }
-        DataRequest::Judge { invariants, .. } => {
-            judge_live(invariants, setting).map_err(Into::into)
+        DataRequest::Judge { invariants, replica, .. } => {
+            judge_live(invariants, replica.as_ref(), setting).map_err(Into::into)
         }
         DataRequest::Restore { target, directory, .. } => {
             let _held = lock::take(setting.place, LockKind::Restore)?;
@@ -146,10 +147,15 @@ pub fn put_away(dir: &std::path::Path) -> Result<(), Failure> {
 
 fn judge_live(
     invariants: &[friday_wire::data::Invariant],
+    replica: Option<&Hidden>,
     setting: &Setting<'_>,
 ) -> Result<DataAnswer, PostgresError> {
     let watch = setting.course.watch();
-    let server = Server::connect(&described(setting)?.address, watch)?;
+    let live = Server::connect(&described(setting)?.address, watch)?;
+    let server = match replica {
+        Some(url) => replica::caught_up(&live, url, watch)?,
+        None => live,
+    };
     setting.course.enter(DataPhase::Invariants);
     let broken = setting.place.broken().map_err(Failure::from)?;
     let invariants = judge::judge(&server, invariants, &broken, watch)?;

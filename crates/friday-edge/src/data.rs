@@ -10,9 +10,11 @@ use std::time::Duration;
 use friday_core::config::settings::{
     Address, DatabaseSettings, EngineSettings, RepositoryPlaceSettings, SecretSource,
 };
+use friday_core::controller::effect::Asks;
 use friday_wire::DatabaseName;
 use friday_wire::data::{
-    DataAnswer, DataPhase, DataRequest, Engine, Guarded, Hidden, Repository, RepositoryPlace,
+    DataAnswer, DataPhase, DataRequest, Engine, Guarded, Hidden, Invariant, Repository,
+    RepositoryPlace,
 };
 use tokio::time::Instant;
 
@@ -23,6 +25,9 @@ use crate::secrets::{self, SecretError};
 
 /// The secret's name while it is fetched, in complaints, too.
 const URL: &str = "postgres.url";
+
+/// As above.
+const REPLICA: &str = "postgres.replica";
 
 /// As above.
 const KEY: &str = "backups.key";
@@ -76,6 +81,16 @@ pub enum DataError {
         /// What to do.
         help: Option<String>,
     },
+}
+
+impl DataError {
+    /// What happened and what to do, in one sentence.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Failed { why, help: Some(help), .. } => format!("{why}; {help}"),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// A connection to the program beside a database. When it is dropped, what was opened on it is put away there.
@@ -160,6 +175,30 @@ impl Databases {
             .await
             .map_err(unreachable)?;
         Ok(DataSession { link, guarded })
+    }
+
+    /// Asks a database for its invariants: itself, or a replica where it has one and that may answer.
+    ///
+    /// # Errors
+    /// As of [`ask`](Self::ask).
+    pub async fn judge(
+        &self,
+        name: &DatabaseName,
+        limit: Duration,
+        asks: Asks,
+        invariants: Vec<Invariant>,
+    ) -> Result<DataAnswer, DataError> {
+        let replica = match (asks, &self.settings(name)?.engine) {
+            (Asks::Replica, EngineSettings::Postgres { replica: Some(source), .. }) => {
+                let sources = [(REPLICA.to_owned(), source.clone())].into();
+                let failed = |source| DataError::Secret { database: name.clone(), source };
+                let found = secrets::collect(&sources, &self.setup.base).await.map_err(failed)?;
+                found.values.get(REPLICA).map(|value| Hidden::new(value.expose()))
+            }
+            (Asks::Live | Asks::Replica, _) => None,
+        };
+        let request = |database| DataRequest::Judge { database, invariants, replica };
+        self.ask(name, limit, request, |_| {}).await
     }
 
     async fn guarded(&self, settings: &DatabaseSettings) -> Result<Guarded, DataError> {

@@ -26,6 +26,7 @@ impl Application {
             Behaviour::Good
             | Behaviour::Deaf
             | Behaviour::BadOutside
+            | Behaviour::Damages { .. }
             | Behaviour::CrashesLate { .. } => true,
             Behaviour::NeverHealthy | Behaviour::ExitsAtOnce => false,
             Behaviour::SickLate { after_ms } => age < after_ms,
@@ -46,6 +47,7 @@ impl Application {
             | Behaviour::Deaf
             | Behaviour::NeverHealthy
             | Behaviour::BadOutside
+            | Behaviour::Damages { .. }
             | Behaviour::SickLate { .. } => None,
         }
     }

@@ -28,6 +28,8 @@ pub(crate) enum Behaviour {
     CrashesLate { after_ms: u64 },
     /// Fails its own health check some time after each start.
     SickLate { after_ms: u64 },
+    /// Well, and damages rows of guarded databases some time after each start.
+    Damages { after_ms: u64 },
 }
 
 impl Behaviour {
@@ -70,7 +72,9 @@ impl Catalog {
         let count = rng.usize(3..=7);
         for number in 0..count {
             let bad = number > 0 && rng.u32(..100) < options.bad_releases_percent;
-            let behaviour = if bad {
+            let behaviour = if bad && options.databases > 0 && rng.bool() {
+                Behaviour::Damages { after_ms: rng.u64(500..60_000) }
+            } else if bad {
                 match rng.u32(..6) {
                     0 | 1 => Behaviour::BadOutside,
                     2 => Behaviour::ExitsAtOnce,

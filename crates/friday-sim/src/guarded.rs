@@ -14,6 +14,7 @@ use friday_wire::data::{
 };
 use friday_wire::{BackupId, DataActId, DatabaseName, Digest};
 
+use crate::judging::{EVERY_MS, invariants};
 use crate::rehearsed::REHEARSED_ON;
 use crate::world::{Happening, World};
 
@@ -71,6 +72,8 @@ impl World {
             drill_max_age_ms: MAX_AGE_MS,
             recovery_time_ms: Some(RECOVERY_MS),
             rehearse: self.options.rehearsing && name == REHEARSED_ON,
+            invariants: invariants(self.options.seed),
+            invariants_every_ms: EVERY_MS,
         };
         names.map(planned).collect()
     }

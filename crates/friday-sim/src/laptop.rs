@@ -189,7 +189,7 @@ impl World {
         let caller = |purpose| Caller { laptop, epoch, effect: id.clone(), purpose, asked: 0 };
         match effect {
             Effect::Ask { host, request } => self.send(caller(Purpose::Ask), &host, *request),
-            Effect::Follow { .. } => self.ask_again(laptop, epoch, &id),
+            Effect::Follow { .. } | Effect::Judge { .. } => self.ask_again(laptop, epoch, &id),
             Effect::Ship { host, release, .. } => {
                 let after = self.rng.u64(20..3_000);
                 let Some(release) = self.catalog.find(&release) else {
@@ -262,13 +262,22 @@ impl World {
         flight.asked = question;
         flight.answered = false;
         let asked = question;
-        let Effect::Follow { host, request, timeout_ms, .. } = flight.effect.clone() else {
+        let standing = flight.effect.clone();
+        let (Effect::Follow { timeout_ms, .. } | Effect::Judge { timeout_ms, .. }) = &standing
+        else {
             return;
         };
         let caller = Caller { laptop, epoch, effect: id.clone(), purpose: Purpose::Follow, asked };
         let due = self.now + timeout_ms;
         self.schedule.put(due, Happening::QuestionDue { laptop, epoch, effect: id.clone(), asked });
-        self.send(caller, &host, *request);
+        match standing {
+            Effect::Follow { host, request, .. } => self.send(caller, &host, *request),
+            Effect::Judge { database, .. } => {
+                let (after, outcome) = self.judges(&database);
+                self.answered(after, caller, outcome);
+            }
+            _ => {}
+        }
     }
 
     /// An outcome reaches the process, if it still waits for it.
@@ -282,12 +291,18 @@ impl World {
         let outcome = self.weaken_outcome(caller, outcome);
         let Some(driver) = self.process_of(*laptop, *epoch) else { return };
         let Some(flight) = driver.in_flight.get_mut(effect) else { return };
+        let pause = match (&flight.effect, &outcome) {
+            (Effect::Follow { every_ms, .. }, _)
+            | (Effect::Judge { every_ms, .. }, Outcome::Judged(_)) => *every_ms,
+            (Effect::Judge { again_ms, .. }, _) => *again_ms,
+            _ => 0,
+        };
         match &flight.effect {
-            Effect::Follow { every_ms, .. } => {
+            Effect::Follow { .. } | Effect::Judge { .. } => {
                 if flight.asked != *asked || flight.answered {
                     return;
                 }
-                let (at, asked) = (now + every_ms, flight.asked);
+                let (at, asked) = (now + pause, flight.asked);
                 flight.answered = true;
                 let again = Happening::QuestionAgain {
                     laptop: *laptop,
@@ -337,6 +352,7 @@ impl World {
                 | Effect::Upgrade { .. }
                 | Effect::Hook { .. }
                 | Effect::Point { .. }
+                | Effect::Judge { .. }
                 | Effect::Watch { .. } => None,
             });
         let marked = self

@@ -24,6 +24,7 @@ impl World {
         let laptop = self.rng.usize(..self.laptops.len());
         if self.laptops[laptop].sleeps_until <= self.now {
             self.draw_drill(laptop);
+            self.draw_mending();
             self.operator_acts(laptop);
         }
         self.plan_operator();

@@ -46,6 +46,12 @@ pub(crate) struct Known {
     pub(crate) change: Option<MemberChange>,
     /// The databases that it guards.
     pub(crate) databases: Vec<DatabaseName>,
+    /// Something must hold in them.
+    pub(crate) judged: bool,
+    /// Since when it waits for what must hold in them.
+    pub(crate) judging_since: Option<u64>,
+    /// A person vouched for what was broken before.
+    pub(crate) vouched: bool,
     /// Their recovery was found proven.
     pub(crate) recovery_passed: bool,
 }
@@ -358,6 +364,13 @@ impl World {
                         }
                         _ => Vec::new(),
                     },
+                    judged: matches!(&**intent, Intent::Push { plan }
+                        if plan.databases.iter().any(|one| !one.invariants.is_empty())),
+                    judging_since: None,
+                    vouched: match &**intent {
+                        Intent::Push { plan } => plan.invariants_override.is_some(),
+                        _ => false,
+                    },
                     recovery_passed: false,
                 };
                 self.known.insert(rollout.clone(), known);
@@ -378,7 +391,7 @@ impl World {
                     known.observed_since = now;
                 }
             }
-            _ => {}
+            _ => self.a_push_goes_on_when_data_holds(event),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use friday_core::controller::input::{BackTo, Command, Way};
+use friday_core::journal::moment::Moment;
 use friday_core::reason::Reason;
 use friday_wire::{ReleaseId, RolloutKind};
 
@@ -120,6 +121,7 @@ impl World {
         let unlock = self.lock_command(laptop, false);
         self.give(laptop, unlock);
         self.mend_members(laptop);
+        self.puts_data_right();
         for means in [
             Means::Back,
             Means::Forward,
@@ -198,10 +200,24 @@ impl World {
                     self.drills_all(laptop);
                     None
                 }
+                // What the stable release damages, a person pushes past: mended rows would not stay whole.
+                Reason::InvariantBroken { moment: Moment::Before, .. }
+                    if self.rests_on_a_bad_release() =>
+                {
+                    self.judging.vouches = true;
+                    None
+                }
+                Reason::InvariantBroken { .. } => {
+                    self.puts_data_right();
+                    None
+                }
                 Reason::SweepOwed { .. } => self.means(laptop, Means::Sweep),
                 Reason::NotToldStable { .. } => self.means(laptop, Means::Forward),
-                // An open rollback can go nowhere else: it is put up with.
-                Reason::Quarantined { release, .. } if self.a_rollback_is_open() => {
+                // An open rollback can go nowhere else: it is put up with. And no verdict says whose fault damaged
+                // rows are.
+                Reason::Quarantined { release, .. }
+                    if self.a_rollback_is_open() || self.was_accused_of_damage(&release) =>
+                {
                     Some(self.quarantine_command(laptop, release, false))
                 }
                 _ => None,
@@ -210,6 +226,11 @@ impl World {
                 self.give(laptop, command);
             }
         }
+    }
+
+    fn was_accused_of_damage(&self, release: &ReleaseId) -> bool {
+        let known = self.catalog.find(release);
+        self.options.databases > 0 && known.is_some_and(|known| known.behaviour.is_good())
     }
 
     fn a_rollback_is_open(&self) -> bool {

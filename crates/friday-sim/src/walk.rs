@@ -8,6 +8,7 @@ use friday_wire::ReleaseId;
 
 use crate::catalog::{Behaviour, Catalog, ONCE};
 use crate::guarded::PointFate;
+use crate::judging::JudgeFate;
 use crate::ledger::AppendFault;
 use crate::meddling::{Deed, Meddling, Message};
 use crate::options::Options;
@@ -60,6 +61,26 @@ impl Walk {
     /// A release that ends as soon as it starts, on every second host only: the first, the third, ….
     pub fn release_that_exits_on_every(&mut self, nth: usize) -> ReleaseId {
         self.release(Behaviour::ExitsAtOnce, nth)
+    }
+
+    /// A release that is well, and damages rows of guarded databases so long after it starts.
+    pub fn release_that_damages(&mut self, after_seconds: u64) -> ReleaseId {
+        self.release(Behaviour::Damages { after_ms: after_seconds * 1_000 }, 1)
+    }
+
+    /// From here on this comes of asking databases for what must hold in them; `None`: what is so.
+    pub fn invariants_come_to(&mut self, fate: Option<JudgeFate>) {
+        self.world.judging.told = fate;
+    }
+
+    /// A person mends what a release damaged.
+    pub fn puts_data_right(&mut self) {
+        self.world.puts_data_right();
+    }
+
+    /// Whoever pushes from here on vouches for what is broken before.
+    pub fn vouches_for_data(&mut self) {
+        self.world.judging.vouches = true;
     }
 
     fn release(&mut self, behaviour: Behaviour, bad_every: usize) -> ReleaseId {

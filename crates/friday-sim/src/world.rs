@@ -20,6 +20,7 @@ use crate::cost::Meter;
 use crate::failure::{Failure, FailureClass};
 use crate::guarded::Guarded;
 use crate::host::Host;
+use crate::judging::Judging;
 use crate::laptop::{Caller, Laptop};
 use crate::ledger::{Ledger, Summary};
 use crate::meddling::{Meddling, Stuck};
@@ -119,6 +120,8 @@ pub struct World {
     pub(crate) guarded: Guarded,
     /// Rehearsals of pushes.
     pub(crate) rehearsed: Rehearsals,
+    /// What must hold in them.
+    pub(crate) judging: Judging,
     /// How often a migration was begun.
     pub(crate) migrations: usize,
     /// What a walk does to messages, and the messages it holds.
@@ -176,6 +179,7 @@ impl World {
             starts: BTreeMap::new(),
             guarded: Guarded::default(),
             rehearsed: Rehearsals::default(),
+            judging: Judging::default(),
             migrations: 0,
             meddlings: Vec::new(),
             stuck: Vec::new(),

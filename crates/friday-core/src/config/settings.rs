@@ -289,6 +289,7 @@ impl Settings {
             recovery_override: None,
             rehearsal_override: None,
             override_signature: None,
+            invariants_override: None,
         }
     }
 

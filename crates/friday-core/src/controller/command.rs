@@ -144,6 +144,7 @@ fn held(view: View<'_>, asked: Reason) -> Option<Vec<Event>> {
         Phase::Working { work: Work::HookBeforeWave | Work::HookAfterWave, .. } => {
             rollout.hook_wave == HookState::Done
         }
+        Phase::Working { work, .. } if work.judges() => true,
         Phase::Working { .. } | Phase::GoingBack { .. } | Phase::Held | Phase::Ended { .. } => {
             false
         }

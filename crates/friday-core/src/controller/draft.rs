@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use friday_wire::{Answer, HealthState, HostName, RolloutId, Sample};
+use friday_wire::{Answer, DatabaseName, HealthState, HostName, RolloutId, Sample};
 
 use super::effect::{Effect, EffectId};
 use super::input::{Input, Outcome};
@@ -13,7 +13,7 @@ use crate::journal::event::Watcher;
 use crate::journal::round::StepAnswer;
 use crate::journal::{Event, Record};
 use crate::rollout::decide::{
-    self, Memory, View, outcome, push, restore_point, rollback, round, stop_all, wave,
+    self, Memory, View, judge, outcome, push, restore_point, rollback, round, stop_all, wave,
 };
 use crate::rollout::owed::{self, Purpose};
 use crate::rollout::run::{HostState, Rollout};
@@ -168,7 +168,10 @@ impl Draft {
             }
             (Purpose::Hook(name), None) => {
                 let failed = match outcome {
-                    Outcome::Done | Outcome::Answered(_) | Outcome::Pointed(_) => None,
+                    Outcome::Done
+                    | Outcome::Answered(_)
+                    | Outcome::Pointed(_)
+                    | Outcome::Judged(_) => None,
                     Outcome::Failed { why } | Outcome::Unknown { why } => Some(why),
                 };
                 self.emit(Event::HookEnded { rollout: rollout.id.clone(), name, failed });
@@ -184,6 +187,7 @@ impl Draft {
                 | Purpose::Confirm
                 | Purpose::Hook(_)
                 | Purpose::Point(_)
+                | Purpose::Judge(_)
                 | Purpose::Order
                 | Purpose::Look
                 | Purpose::Guard
@@ -252,6 +256,7 @@ impl Draft {
             }
             (Purpose::Guard, Some(host)) => self.guarded(&rollout, &host, &outcome),
             (Purpose::Lease, None) => self.renewed(&rollout, &outcome),
+            (Purpose::Judge(database), None) => self.judged(&rollout, database, outcome),
             (Purpose::Migrate, None) => {
                 let events = self.view(&rollout.id).map(|view| push::migrated(view, outcome));
                 self.emit_all(events.unwrap_or_default());
@@ -272,6 +277,7 @@ impl Draft {
                 | Purpose::Confirm
                 | Purpose::Hook(_)
                 | Purpose::Point(_)
+                | Purpose::Judge(_)
                 | Purpose::Watch,
                 _,
             ) => {}
@@ -296,7 +302,7 @@ impl Draft {
     fn guarded(&mut self, rollout: &Rollout, host: &HostName, outcome: &Outcome) {
         let key = (rollout.id.clone(), host.clone());
         let silent = match outcome {
-            Outcome::Answered(_) | Outcome::Done | Outcome::Pointed(_) => {
+            Outcome::Answered(_) | Outcome::Done | Outcome::Pointed(_) | Outcome::Judged(_) => {
                 self.memory.silent.remove(&key);
                 0
             }
@@ -326,9 +332,23 @@ impl Draft {
             Outcome::Answered(_)
             | Outcome::Done
             | Outcome::Pointed(_)
+            | Outcome::Judged(_)
             | Outcome::Failed { .. }
             | Outcome::Unknown { .. } => {}
         }
+    }
+
+    fn judged(&mut self, rollout: &Rollout, database: DatabaseName, outcome: Outcome) {
+        let key = (rollout.id.clone(), database);
+        let before = self.memory.unjudged.get(&key).copied().unwrap_or(0);
+        let heard = self.view(&rollout.id).map(|view| judge::heard(view, &key.1, outcome, before));
+        let Some((in_vain, event)) = heard else { return };
+        if in_vain == 0 || event.is_some() {
+            self.memory.unjudged.remove(&key);
+        } else {
+            self.memory.unjudged.insert(key, in_vain);
+        }
+        self.emit_all(event.into_iter().collect());
     }
 
     fn sampled(&mut self, host: &HostName, sample: &Sample) -> Reply {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use friday_wire::data::Invariant;
 use friday_wire::{DatabaseName, Fence, HealthSpec, HostName, ReleaseId, Request, SecretsVersion};
 
 use crate::time::Timestamp;
@@ -87,6 +88,22 @@ pub enum Effect {
         /// How long the marking may take, milliseconds; the effect's deadline leaves room for the way there.
         timeout_ms: u64,
     },
+    /// Standing: asks a guarded database for its invariants at once, and then again and again, as long as it is
+    /// owed; each outcome comes as `Input::Followed`, a verdict as `Judged`. Never finishes.
+    Judge {
+        /// Which.
+        database: DatabaseName,
+        /// Whether a replica may answer.
+        asks: Asks,
+        /// What must hold.
+        invariants: Vec<Invariant>,
+        /// Milliseconds from a verdict to the next question.
+        every_ms: u64,
+        /// Milliseconds from an answer without a verdict to the next question.
+        again_ms: u64,
+        /// One question's own deadline, milliseconds, with the way there; over it the outcome is unknown.
+        timeout_ms: u64,
+    },
     /// Standing: probes a URL and hands in samples for as long as it is owed. Never finishes. Its
     /// deadline is far away.
     Watch {
@@ -101,6 +118,15 @@ pub enum Effect {
     },
 }
 
+/// Who is asked for invariants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// The live database itself.
+    Live,
+    /// A replica where the configuration has one, else the live database.
+    Replica,
+}
+
 impl Effect {
     /// As [`Request::show_no_journal`], of what it asks.
     pub fn show_no_journal(&mut self) {
@@ -110,7 +136,8 @@ impl Effect {
             | Self::Watch { .. }
             | Self::Upgrade { .. }
             | Self::Hook { .. }
-            | Self::Point { .. } => {}
+            | Self::Point { .. }
+            | Self::Judge { .. } => {}
         }
     }
 
@@ -122,7 +149,7 @@ impl Effect {
             | Self::Ship { host, .. }
             | Self::Watch { host, .. } => Some(host),
             Self::Upgrade { host, .. } => Some(host),
-            Self::Hook { .. } | Self::Point { .. } => None,
+            Self::Hook { .. } | Self::Point { .. } | Self::Judge { .. } => None,
         }
     }
 }

@@ -134,6 +134,8 @@ fn scope(event: &Event) -> Scope<'_> {
         | Event::RestorePointMade { .. }
         | Event::RestorePointFailed { .. }
         | Event::RestorePointUnknown { .. }
+        | Event::InvariantsJudged { .. }
+        | Event::InvariantsUnknown { .. }
         | Event::Resumed { .. } => Scope::Everything,
     }
 }

@@ -1,6 +1,6 @@
 //! Everything that can happen to the controller.
 
-use friday_wire::data::RestorePoint;
+use friday_wire::data::{Judged, RestorePoint};
 use friday_wire::{Answer, HostName, Lock, ProcessName, ReleaseId, RolloutId, Sample, StartId};
 
 use super::effect::EffectId;
@@ -46,6 +46,8 @@ pub enum Outcome {
     Done,
     /// A restore point is made, and safe.
     Pointed(Box<RestorePoint>),
+    /// What a database said of its invariants, in the order asked.
+    Judged(Vec<Judged>),
     /// Failed for certain, and for a request: it was never sent.
     Failed {
         /// One sentence.

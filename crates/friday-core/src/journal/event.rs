@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use friday_wire::data::RestorePoint;
+use friday_wire::data::{Judged, RestorePoint};
 use friday_wire::{
     DataActId, DatabaseName, Fault, Fence, HostName, JournalId, Migration, OpenRollout,
     ProcessName, RolloutId, StartId,
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Fact, Gate, GateResult};
 use super::intent::Intent;
+use super::moment::Moment;
 use super::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use crate::controller::input::{BackTo, Way};
 use crate::database::{DataAct, DataOutcome};
@@ -354,6 +355,29 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A guarded database said how its invariants are. Written where the push waits for it, and whenever
+    /// one is broken.
+    InvariantsJudged {
+        /// The push.
+        rollout: RolloutId,
+        /// Which.
+        database: DatabaseName,
+        /// When.
+        moment: Moment,
+        /// How each is.
+        judged: Vec<Judged>,
+    },
+    /// It was asked again and again, and there is no verdict.
+    InvariantsUnknown {
+        /// The push.
+        rollout: RolloutId,
+        /// Which.
+        database: DatabaseName,
+        /// When.
+        moment: Moment,
+        /// Why.
+        why: String,
+    },
 }
 
 /// Who looked at a host's health.
@@ -486,6 +510,8 @@ impl Event {
             Self::RestorePointMade { .. } => "restore_point_made",
             Self::RestorePointFailed { .. } => "restore_point_failed",
             Self::RestorePointUnknown { .. } => "restore_point_unknown",
+            Self::InvariantsJudged { .. } => "invariants_judged",
+            Self::InvariantsUnknown { .. } => "invariants_unknown",
         }
         .to_owned()
     }

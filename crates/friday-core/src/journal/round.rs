@@ -67,6 +67,21 @@ pub enum Work {
     HookAfterWave,
     /// Guarded databases get their restore points.
     RestorePoints,
+    /// Invariants are judged before anything is switched or migrated.
+    JudgeBefore,
+    /// Invariants are judged after the migration, before the first wave.
+    JudgeMigrated,
+    /// Invariants are judged at the end of a wave's soak.
+    JudgeWave,
+    /// Invariants are judged at the end of the bake.
+    JudgeAfter,
+}
+
+impl Work {
+    /// Whether guarded databases are asked for their invariants, and the push stands until they said.
+    pub fn judges(self) -> bool {
+        matches!(self, Self::JudgeBefore | Self::JudgeMigrated | Self::JudgeWave | Self::JudgeAfter)
+    }
 }
 
 /// What a host answered to a round.

@@ -67,6 +67,7 @@ impl Rollout {
             hook_wave: HookState::Waiting,
             way_back: None,
             points: BTreeMap::new(),
+            invariants: BTreeMap::new(),
             wave: 0,
             soaked: Soaked::Yes,
             wave_hosts: Arc::default(),
@@ -105,6 +106,7 @@ impl Rollout {
         self.heads.clear();
         self.seen.clear();
         self.hosts.change_all(HostRun::starts_over);
+        self.forget_verdicts();
         self.enter(at, Phase::Begun);
     }
 
@@ -128,6 +130,11 @@ impl Rollout {
         self.seen.clear();
         self.refilled.clear();
         self.wave_hosts = Arc::default();
+    }
+
+    /// Databases are asked anew how their invariants are.
+    fn forget_verdicts(&mut self) {
+        self.invariants.values_mut().for_each(|known| known.last = None);
     }
 
     /// Steps over hosts of the wave that have had their turn.
@@ -202,6 +209,9 @@ pub(crate) fn apply_to_rollout(
         Event::RestorePointMade { database, .. }
         | Event::RestorePointFailed { database, .. }
         | Event::RestorePointUnknown { database, .. } => pointed(rollout, at, database, event),
+        Event::InvariantsJudged { database, .. } | Event::InvariantsUnknown { database, .. } => {
+            judged(rollout, at, database, event);
+        }
         Event::WaveBegun { wave, hosts, .. } => {
             rollout.enter(at, Phase::Wave);
             rollout.wave = *wave;
@@ -299,6 +309,22 @@ fn pointed(rollout: &mut Rollout, at: Timestamp, database: &DatabaseName, event:
     rollout.moved_at = at;
 }
 
+fn judged(rollout: &mut Rollout, at: Timestamp, database: &DatabaseName, event: &Event) {
+    let word = match &*rollout.intent {
+        Intent::Push { plan } => plan.invariants_override.clone(),
+        _ => None,
+    };
+    let known = rollout.invariants.entry(database.clone()).or_default();
+    match event {
+        Event::InvariantsJudged { moment, judged, .. } => {
+            known.judged(*moment, judged, word.as_deref());
+        }
+        Event::InvariantsUnknown { moment, why, .. } => known.unknown(*moment, why),
+        _ => {}
+    }
+    rollout.moved_at = at;
+}
+
 fn answered(
     rollout: &mut Rollout,
     at: Timestamp,
@@ -344,7 +370,9 @@ fn answered(
 fn leaves_wave(phase: &Phase) -> bool {
     matches!(
         phase,
-        Phase::Wave | Phase::Soak { .. } | Phase::Working { work: Work::HookAfterWave, .. }
+        Phase::Wave
+            | Phase::Soak { .. }
+            | Phase::Working { work: Work::HookAfterWave | Work::JudgeWave, .. }
     )
 }
 
@@ -355,6 +383,9 @@ fn begin_work(rollout: &mut Rollout, at: Timestamp, work: Work, deadline: Timest
     if work == Work::RestorePoints {
         // What is made stays; the rest is asked for anew.
         rollout.points.retain(|_, point| matches!(point, Point::Made(_)));
+    }
+    if work.judges() {
+        rollout.forget_verdicts();
     }
     if matches!(work, Work::HookBeforeWave | Work::HookAfterWave) {
         rollout.hook_wave = HookState::Waiting;

@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod gate;
+pub mod judge;
 mod once;
 pub mod outcome;
 pub mod push;
@@ -19,7 +20,7 @@ pub mod wave;
 
 use std::sync::Arc;
 
-use friday_wire::{HostName, RolloutId, Streak};
+use friday_wire::{DatabaseName, HostName, RolloutId, Streak};
 
 use super::run::{Phase, Rollout};
 use crate::fleet::Truth;
@@ -43,6 +44,8 @@ pub struct Memory {
     pub passed: SharedSet<(RolloutId, HostName)>,
     /// Looks at a host that had no answer, in a row.
     pub silent: SharedMap<(RolloutId, HostName), u32>,
+    /// Questions for a database's invariants that had no verdict, in a row.
+    pub unjudged: SharedMap<(RolloutId, DatabaseName), u32>,
     /// When the lease was last prolonged.
     pub renewed: SharedMap<RolloutId, Timestamp>,
 }

@@ -9,12 +9,14 @@ use friday_wire::{
 mod order;
 
 use self::order::{order, stop};
+use super::decide::judge;
 use super::decide::wave::upcoming;
 use super::plan::{MigrationBack, Plan, PlannedDatabase};
 use super::run::{HostState, Phase, Point, Rollout};
-use crate::controller::effect::{Effect, EffectId, Owed};
+use crate::controller::effect::{Asks, Effect, EffectId, Owed};
 use crate::journal::event::End;
 use crate::journal::intent::{Intent, MemberChange};
+use crate::journal::moment::Moment;
 use crate::journal::round::{RoundAsk, Work};
 use crate::state::State;
 use crate::time::Timestamp;
@@ -36,6 +38,9 @@ pub fn of_rollout(rollout: &Rollout) -> Vec<(EffectId, Owed)> {
             id(&format!("lease/{}", fence.number)),
             Owed { effect: renew(rollout, fence), deadline: NEVER },
         ));
+    }
+    if let Intent::Push { plan } = &*rollout.intent {
+        owed.extend(judgements(rollout, plan));
     }
     let Phase::Working { work, deadline } = &rollout.phase else { return owed };
     match (work, &*rollout.intent) {
@@ -79,7 +84,11 @@ pub fn of_rollout(rollout: &Rollout) -> Vec<(EffectId, Owed)> {
             | Work::StopAll
             | Work::Migrate
             | Work::MigrateBack
-            | Work::RestorePoints,
+            | Work::RestorePoints
+            | Work::JudgeBefore
+            | Work::JudgeMigrated
+            | Work::JudgeWave
+            | Work::JudgeAfter,
             _,
         ) => {}
     }
@@ -124,7 +133,10 @@ pub fn of_host(state: &State, rollout: &Rollout, host: &HostName) -> Vec<(Effect
         },
         Phase::Soak { .. }
         | Phase::Bake { .. }
-        | Phase::Working { work: Work::HookBeforeWave | Work::HookAfterWave, .. } => {
+        | Phase::Working {
+            work: Work::HookBeforeWave | Work::HookAfterWave | Work::JudgeWave | Work::JudgeAfter,
+            ..
+        } => {
             if run.at == HostState::Done {
                 owed.extend(guard(rollout, host));
             }
@@ -176,6 +188,34 @@ fn points(rollout: &Rollout, plan: &Plan, deadline: Timestamp) -> Vec<(EffectId,
         (id, Owed { effect, deadline })
     });
     owed.collect()
+}
+
+/// Questions for invariants. Their names change with the phase, so that each begins with a question.
+fn judgements(rollout: &Rollout, plan: &Plan) -> Vec<(EffectId, Owed)> {
+    let Some(moment) = judge::moment(rollout) else { return Vec::new() };
+    let awaited = judge::is_awaited(&rollout.phase);
+    let owed = |database: &PlannedDatabase| {
+        let (name, phase) = (&database.name, rollout.phase.name().replace(' ', "-"));
+        let prefix = whole_prefix(&rollout.id);
+        let id = EffectId(format!("{prefix}judge/{name}/{phase}-{}", rollout.wave));
+        let asks = if moment == Moment::Before { Asks::Live } else { Asks::Replica };
+        let every_ms =
+            if awaited { judge::AGAIN_MS } else { database.invariants_every_ms.max(1_000) };
+        let effect = Effect::Judge {
+            database: name.clone(),
+            asks,
+            invariants: judge::question(rollout, database),
+            every_ms,
+            again_ms: judge::AGAIN_MS.min(every_ms),
+            timeout_ms: judge::timeout_ms(rollout, database),
+        };
+        (id, Owed { effect, deadline: NEVER })
+    };
+    if awaited {
+        judge::lacking(rollout, plan).map(owed).collect()
+    } else {
+        judge::asked(plan).map(owed).collect()
+    }
 }
 
 fn hook(
@@ -288,6 +328,8 @@ pub enum Purpose {
     Hook(String),
     /// A restore point.
     Point(DatabaseName),
+    /// A database's invariants.
+    Judge(DatabaseName),
     /// The migration.
     Migrate,
     /// Its way back.
@@ -308,6 +350,7 @@ pub fn parse(id: &EffectId) -> Option<(RolloutId, Option<HostName>, Purpose)> {
                 Purpose::Hook(name.to_owned())
             }
             "point" => Purpose::Point(DatabaseName::new(after.rsplit_once('/')?.0)),
+            "judge" => Purpose::Judge(DatabaseName::new(after.rsplit_once('/')?.0)),
             "migrate" => Purpose::Migrate,
             "migrate-back" => Purpose::MigrateBack,
             _ => return None,

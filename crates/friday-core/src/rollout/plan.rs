@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use friday_wire::data::Invariant;
 use friday_wire::{
     Clocks, DatabaseName, HealthSpec, HostName, Ports, ProcessName, ReleaseId, Rotation,
     SecretsVersion, Supervisor, TreeId,
@@ -61,6 +62,9 @@ pub struct Plan {
     /// reason).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsal_override: Option<String>,
+    /// A person's word that the push may go on though invariants were broken before it (the reason).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invariants_override: Option<String>,
     /// The signature under that word, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub override_signature: Option<SignedWord>,
@@ -89,6 +93,12 @@ pub struct PlannedDatabase {
     /// How long a recovery may take, milliseconds; `None`: any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_time_ms: Option<u64>,
+    /// What must hold in it, also while the push runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invariants: Vec<Invariant>,
+    /// From one judgement to the next question, in waves and the bake, milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub invariants_every_ms: u64,
     /// A push that migrates is rehearsed on it first.
     #[serde(default, skip_serializing_if = "is_not")]
     pub rehearse: bool,

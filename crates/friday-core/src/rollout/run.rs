@@ -4,6 +4,7 @@
 
 pub mod host;
 pub mod hosts;
+pub mod invariants;
 pub mod round;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::shared::{SharedMap, SharedSet, walked};
 use crate::time::Timestamp;
 pub use host::{HostRun, HostState, Pace, Part, Probed, Stopped, WatcherKey};
 pub use hosts::Hosts;
+pub use invariants::{InvariantState, InvariantsSaid};
 pub use round::Round;
 
 /// One rollout, or a lesser act on the fleet.
@@ -78,6 +80,8 @@ pub struct Rollout {
     pub way_back: Option<Arc<WayBack>>,
     /// The restore points of guarded databases, where any was asked for.
     pub points: BTreeMap<DatabaseName, Point>,
+    /// The invariants of guarded databases, where any was judged.
+    pub invariants: BTreeMap<DatabaseName, InvariantState>,
     /// The wave at work or last done; 0 before the first.
     pub wave: u32,
     /// Whether that wave soaks (again) before the next one begins.
@@ -249,6 +253,10 @@ impl Phase {
                 Work::HookBeforeWave => "hook before a wave",
                 Work::HookAfterWave => "hook after a wave",
                 Work::RestorePoints => "making restore points",
+                Work::JudgeBefore => "judging before",
+                Work::JudgeMigrated => "judging after the migration",
+                Work::JudgeWave => "judging after a soak",
+                Work::JudgeAfter => "judging after the bake",
             },
             Self::Wave => "wave",
             Self::Soak { .. } => "soak",

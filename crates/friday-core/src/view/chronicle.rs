@@ -446,6 +446,8 @@ pub fn rollout_of(event: &Event) -> Option<&RolloutId> {
         | Event::RestorePointMade { rollout, .. }
         | Event::RestorePointFailed { rollout, .. }
         | Event::RestorePointUnknown { rollout, .. }
+        | Event::InvariantsJudged { rollout, .. }
+        | Event::InvariantsUnknown { rollout, .. }
         | Event::Resumed { rollout, .. } => Some(rollout),
     }
 }

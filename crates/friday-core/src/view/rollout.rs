@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use friday_wire::data::RestorePoint;
+use friday_wire::data::{Judged, RestorePoint};
 use friday_wire::{DatabaseName, HostName, ReleaseId, RolloutId, StepState};
 use serde::Serialize;
 
 use crate::controller::input::{BackTo, Way};
 use crate::journal::event::{End, Event};
 use crate::journal::intent::Intent;
+use crate::journal::moment::Moment;
 use crate::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use crate::reason::Reason;
 use crate::rollout::decide::outcome::refusal_says;
@@ -212,11 +213,25 @@ pub struct RolloutView {
     /// The restore points of guarded databases.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub points: BTreeMap<DatabaseName, RestorePoint>,
+    /// How the invariants of guarded databases were last found.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub invariants: BTreeMap<DatabaseName, JudgedView>,
     /// Each host's part, in the configuration's order.
     pub hosts: Vec<RolloutHost>,
     /// Where each host stands among them.
     #[serde(skip)]
     places: BTreeMap<HostName, usize>,
+}
+
+/// How the invariants of a guarded database were last found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JudgedView {
+    /// When in the push.
+    pub moment: Moment,
+    /// When.
+    pub at: Timestamp,
+    /// How each is.
+    pub invariants: Vec<Judged>,
 }
 
 impl RolloutView {
@@ -286,6 +301,7 @@ impl RolloutView {
             end: None,
             held: Vec::new(),
             points: BTreeMap::new(),
+            invariants: BTreeMap::new(),
             places: names.enumerate().map(|(place, host)| (host.clone(), place)).collect(),
             hosts: hosts.collect(),
         }
@@ -351,6 +367,10 @@ impl RolloutView {
             Event::RestorePointMade { database, point, .. } => {
                 self.points.insert(database.clone(), point.clone());
             }
+            Event::InvariantsJudged { database, moment, judged, .. } => {
+                let last = JudgedView { moment: *moment, at, invariants: judged.clone() };
+                self.invariants.insert(database.clone(), last);
+            }
             Event::WaveBegun { wave, .. } => {
                 self.waves = self.waves.max(*wave);
                 self.at = Standing::Wave { wave: *wave };
@@ -408,6 +428,7 @@ impl RolloutView {
             | Event::DataActEnded { .. }
             | Event::RestorePointFailed { .. }
             | Event::RestorePointUnknown { .. }
+            | Event::InvariantsUnknown { .. }
             | Event::Requested { .. } => {}
         }
     }
@@ -449,6 +470,9 @@ impl RolloutView {
             Work::HookBeforeWave => "running the hook before the next wave",
             Work::HookAfterWave => "running the hook after the wave",
             Work::RestorePoints => "making restore points of the databases",
+            Work::JudgeBefore | Work::JudgeMigrated | Work::JudgeWave | Work::JudgeAfter => {
+                "asking the databases for what must hold in them"
+            }
         };
         self.at = match self.at {
             Standing::Preparing { .. } => Standing::Preparing { doing: doing.to_owned() },

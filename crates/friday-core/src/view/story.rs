@@ -196,7 +196,9 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
         | Event::WayBackDecided { .. }
         | Event::RestorePointMade { .. }
         | Event::RestorePointFailed { .. }
-        | Event::RestorePointUnknown { .. } => {
+        | Event::RestorePointUnknown { .. }
+        | Event::InvariantsJudged { .. }
+        | Event::InvariantsUnknown { .. } => {
             let (tone, text, below) = database::told(event);
             line(tone, text).below(below)
         }
@@ -276,6 +278,9 @@ fn working(work: Work) -> &'static str {
         Work::HookBeforeWave => "running the `before_wave` hook",
         Work::HookAfterWave => "running the `after_wave` hook",
         Work::RestorePoints => "making restore points of the databases",
+        Work::JudgeBefore | Work::JudgeMigrated | Work::JudgeWave | Work::JudgeAfter => {
+            "asking the databases for what must hold in them"
+        }
     }
 }
 

@@ -56,19 +56,21 @@ fn drilled(rto_ms: u64) -> DataOutcome {
     DataOutcome::Drilled { report: Box::new(report(rto_ms)) }
 }
 
-fn plan(scene: &Scene) -> Plan {
+pub fn plan(scene: &Scene) -> Plan {
     let planned = |name: &str| PlannedDatabase {
         name: DatabaseName::new(name),
         point_timeout_ms: 60_000,
         drill_max_age_ms: 7 * DAY,
         recovery_time_ms: Some(60_000),
         rehearse: false,
+        invariants: Vec::new(),
+        invariants_every_ms: 30_000,
     };
     Plan { databases: vec![planned("notes"), planned("shop")], ..scene.plan() }
 }
 
 /// Two hosts, and both databases drilled just now.
-fn proven() -> Scene {
+pub fn proven() -> Scene {
     let mut scene = Scene::with_hosts(2);
     for database in ["notes", "shop"] {
         drills(&mut scene, database, drilled(5_000));

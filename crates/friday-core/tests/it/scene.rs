@@ -20,7 +20,7 @@ use friday_core::journal::{AppendError, Event, Position, ReadError, Record, Stor
 use friday_core::rollout::plan::{FleetPlan, Hooks, OutsideProbe, Plan, PlannedHost};
 use friday_core::rollout::run::Rollout;
 use friday_core::time::Timestamp;
-use friday_wire::data::RestorePoint;
+use friday_wire::data::{Invariant, InvariantResult, Judged, RestorePoint};
 use friday_wire::{
     Answer, BackupId, Clocks, Digest, HealthSpec, HostName, JournalId, Ports, Refusal, ReleaseId,
     Request, RolloutId, Rotation, Sample, StartId, Step, TreeId,
@@ -121,6 +121,7 @@ impl Scene {
             recovery_override: None,
             rehearsal_override: None,
             override_signature: None,
+            invariants_override: None,
         }
     }
 
@@ -278,8 +279,14 @@ impl Scene {
             self.answered.remove(&id);
             self.now = self.now.plus_ms(*every_ms);
         }
+        if let (Effect::Judge { again_ms, .. }, Outcome::Failed { .. } | Outcome::Unknown { .. }) =
+            (&effect, &outcome)
+        {
+            self.answered.remove(&id);
+            self.now = self.now.plus_ms(*again_ms);
+        }
         let input = match effect {
-            Effect::Follow { .. } => Input::Followed { effect: id, outcome },
+            Effect::Follow { .. } | Effect::Judge { .. } => Input::Followed { effect: id, outcome },
             Effect::Watch { host, .. } => Input::Sampled { host, sample: Sample::Pass },
             Effect::Ask { .. }
             | Effect::Ship { .. }
@@ -305,6 +312,7 @@ impl Scene {
                 Outcome::Answered(Box::new(machine.answer(request)))
             }
             Effect::Point { name, .. } => Outcome::Pointed(Box::new(point(name))),
+            Effect::Judge { invariants, .. } => Outcome::Judged(all_hold(invariants)),
             Effect::Ship { .. }
             | Effect::Hook { .. }
             | Effect::Watch { .. }
@@ -380,6 +388,15 @@ pub fn point(name: &str) -> RestorePoint {
     }
 }
 
+/// Every invariant holds; the number of each that has one is 100.
+pub fn all_hold(invariants: &[Invariant]) -> Vec<Judged> {
+    let holds = |invariant: &Invariant| {
+        let value = invariant.rule.is_of_a_number().then(|| "100".to_owned());
+        Judged { name: invariant.name.clone(), result: InvariantResult::Holds { value }, ms: 1 }
+    };
+    invariants.iter().map(holds).collect()
+}
+
 /// An answer, as an outcome.
 pub fn answers(answer: Answer) -> Outcome {
     Outcome::Answered(Box::new(answer))
@@ -398,6 +415,7 @@ pub fn named(effect: &Effect) -> (String, &'static str) {
         Effect::Upgrade { .. } => "upgrade",
         Effect::Hook { .. } => "hook",
         Effect::Point { .. } => "point",
+        Effect::Judge { .. } => "judge",
         Effect::Watch { .. } => "watch",
         Effect::Ask { request, .. } | Effect::Follow { request, .. } => match &**request {
             Request::Read { .. } => "read",

@@ -134,7 +134,8 @@ fn a_damaged_database_is_found_whole_at_its_restore_point_and_live_is_left_alone
         .unwrap();
     load.wait_for(50);
     let invariants = money();
-    let judged = beside.ask(DataRequest::Judge { database: database.clone(), invariants });
+    let judged =
+        beside.ask(DataRequest::Judge { database: database.clone(), invariants, replica: None });
     let DataAnswer::Judged { invariants } = judged else { panic!("{judged:?}") };
     assert!(!invariants[0].holds() && !invariants[1].holds(), "{invariants:?}");
     let InvariantResult::Broken { rows: 99, listed: Some(listed), .. } = &invariants[1].result

@@ -92,8 +92,8 @@ fn the_live_file_is_judged_at_one_moment_and_rows_stay_on_the_host() {
     broken.name = "no accounts".to_owned();
     broken.sql = "SELECT id, amount FROM account WHERE id <= 3".to_owned();
     broken.rule = Rule::NoRows;
-    let request =
-        DataRequest::Judge { database: bed.guarded(), invariants: vec![money(), broken, money()] };
+    let (database, invariants) = (bed.guarded(), vec![money(), broken, money()]);
+    let request = DataRequest::Judge { database, invariants, replica: None };
     let DataAnswer::Judged { invariants } = bed.program().ask(request) else {
         panic!("no verdict")
     };

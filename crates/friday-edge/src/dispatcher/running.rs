@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use friday_core::controller::effect::{Effect, EffectId, Owed};
+use friday_core::controller::effect::{Asks, Effect, EffectId, Owed};
 use friday_core::controller::input::{Input, Outcome};
-use friday_wire::data::{DataAnswer, DataRequest};
+use friday_wire::data::{DataAnswer, DataRequest, Invariant};
 use friday_wire::{Answer, DatabaseName, Fence, HealthSpec, HostName, Request, Sample, Streak};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -56,6 +56,10 @@ pub(super) async fn run(world: World, id: EffectId, owed: Owed, inputs: mpsc::Se
             let pace = Pace { every: ms(every_ms), timeout: ms(timeout_ms) };
             return world.follow(&id, &host, &request, pace, &inputs).await;
         }
+        Effect::Judge { database, asks, invariants, every_ms, again_ms, timeout_ms } => {
+            let question = Question { database, asks, invariants, timeout: ms(timeout_ms) };
+            return world.judge(&id, &question, ms(every_ms), ms(again_ms), &inputs).await;
+        }
         Effect::Watch { host, url, expect, health } => {
             let target = ProbeTarget { url, expect, timeout: ms(health.timeout_ms) };
             return world.watch(&host, &target, &health, &inputs).await;
@@ -69,6 +73,14 @@ pub(super) async fn run(world: World, id: EffectId, owed: Owed, inputs: mpsc::Se
 #[derive(Clone, Copy)]
 struct Pace {
     every: Duration,
+    timeout: Duration,
+}
+
+/// What a database is asked.
+struct Question {
+    database: DatabaseName,
+    asks: Asks,
+    invariants: Vec<Invariant>,
     timeout: Duration,
 }
 
@@ -140,12 +152,39 @@ impl World {
             Ok(Ok(DataAnswer::Pointed { point })) => Outcome::Pointed(Box::new(point)),
             Ok(Ok(_)) => Outcome::Unknown { why: "it answered another question".to_owned() },
             Ok(Err(DataError::Lost(error))) => Outcome::Unknown { why: error.to_string() },
-            Ok(Err(DataError::Failed { why, help, .. })) => {
-                let help = help.map(|help| format!("; {help}")).unwrap_or_default();
-                Outcome::Failed { why: why + &help }
-            }
-            Ok(Err(error)) => Outcome::Failed { why: error.to_string() },
+            Ok(Err(error)) => Outcome::Failed { why: error.told() },
             Err(_) => Outcome::Unknown { why: "it was not made in time".to_owned() },
+        }
+    }
+
+    /// Until it is no longer owed, or the driver is gone. What has no verdict is asked again sooner.
+    async fn judge(
+        &self,
+        id: &EffectId,
+        question: &Question,
+        every: Duration,
+        again: Duration,
+        inputs: &mpsc::Sender<Input>,
+    ) {
+        loop {
+            let outcome = self.judged(question).await;
+            let pause = if matches!(outcome, Outcome::Judged(_)) { every } else { again };
+            let effect = id.clone();
+            if inputs.send(Input::Followed { effect, outcome }).await.is_err() {
+                return;
+            }
+            sleep(pause.max(INTERVAL_MIN)).await;
+        }
+    }
+
+    async fn judged(&self, question: &Question) -> Outcome {
+        let Question { database, asks, invariants, timeout } = question;
+        let asked = self.databases.judge(database, *timeout, *asks, invariants.clone());
+        match tokio::time::timeout(*timeout, asked).await {
+            Ok(Ok(DataAnswer::Judged { invariants })) => Outcome::Judged(invariants),
+            Ok(Ok(_)) => Outcome::Unknown { why: "it answered another question".to_owned() },
+            Ok(Err(error)) => Outcome::Failed { why: error.told() },
+            Err(_) => Outcome::Unknown { why: "it did not answer in time".to_owned() },
         }
     }
 

@@ -1,7 +1,7 @@
 //! Guarded databases: no push without a proof, no switch without a restore point, and a way back that waits
 //! for neither.
 
-use friday_sim::{Laptop, Options, PointFate, Switch, Walk};
+use friday_sim::{JudgeFate, Laptop, Options, PointFate, Switch, Walk};
 
 use crate::safeguards::is_missed;
 
@@ -101,4 +101,59 @@ fn one_that_is_lost_is_not_believed(without: Option<Switch>) {
 fn one_that_is_lost_and_believed_is_missed() {
     let words = "has no restore point";
     is_missed(Switch::UnknownSucceeds, one_that_is_lost_is_not_believed, words);
+}
+
+#[test]
+fn a_release_that_damages_rows_is_taken_back_and_the_next_push_waits_for_them() {
+    let mut walk = Walk::over(world());
+    let (one, bad, two) = (walk.good_release(), walk.release_that_damages(3), walk.good_release());
+    walk.drills(ANNA);
+    walk.pushes(ANNA, one);
+    walk.pushes(ANNA, bad);
+    walk.expect_last_end(ANNA, "taken_back");
+    walk.expect_at_rest_with(one);
+    walk.expect_quarantined_everywhere(bad);
+    // The code is back, and the rows are not.
+    walk.pushes(ANNA, two);
+    walk.expect_last_end(ANNA, "not_switched");
+    assert_eq!(walk.times_started(two), 0);
+    walk.puts_data_right();
+    walk.pushes(ANNA, two);
+    walk.expect_at_rest_with(two);
+}
+
+#[test]
+fn a_person_who_vouches_pushes_past_what_was_broken_before() {
+    let mut walk = Walk::over(world());
+    let (one, two) = (walk.good_release(), walk.good_release());
+    walk.drills(ANNA);
+    walk.pushes(ANNA, one);
+    walk.invariants_come_to(Some(JudgeFate::Broken));
+    walk.pushes(ANNA, two);
+    walk.expect_last_end(ANNA, "not_switched");
+    walk.vouches_for_data();
+    walk.pushes(ANNA, two);
+    walk.expect_last_end(ANNA, "stable");
+    walk.expect_at_rest_with(two);
+}
+
+#[test]
+fn a_database_that_nobody_can_ask_takes_the_push_back_and_accuses_no_release() {
+    for fate in [JudgeFate::Fails, JudgeFate::Lost, JudgeFate::Hangs] {
+        let mut walk = Walk::over(world());
+        let (one, two) = (walk.good_release(), walk.good_release());
+        walk.drills(ANNA);
+        walk.pushes(ANNA, one);
+        walk.begins_push(ANNA, two);
+        walk.until("it runs somewhere", |walk| !walk.running(two).is_empty());
+        walk.invariants_come_to(Some(fate));
+        walk.waits_for(ANNA);
+        walk.expect_last_end(ANNA, "taken_back");
+        walk.expect_at_rest_with(one);
+        // The same release may be pushed again.
+        walk.invariants_come_to(None);
+        walk.drills(ANNA);
+        walk.pushes(ANNA, two);
+        walk.expect_at_rest_with(two);
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::guarded::Guarded;
+use super::guarded::{Guarded, Hidden};
 use super::invariant::{Invariant, Judged};
 use super::rehearsal::{CopySeen, OpenedCopy};
 use super::report::{
@@ -75,6 +75,10 @@ pub enum DataRequest {
         database: Guarded,
         /// What must hold.
         invariants: Vec<Invariant>,
+        /// A connection string of PostgreSQL, seen from the database's host: a replica that is asked in the
+        /// live one's place, once it has everything that the live one had when this came.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replica: Option<Hidden>,
     },
     /// Restores beside the live database, and leaves the copy to a person. Answer: `Restored`.
     Restore {

@@ -6,9 +6,9 @@ pub use drawing::takes;
 
 use clap::Args;
 use friday_core::reason::Reason;
-use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan};
+use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan, PlannedDatabase};
 use friday_core::view::host::{Membership, Sight};
-use friday_core::view::words::{count, names};
+use friday_core::view::words::{count, duration, names};
 use friday_core::view::{
     Chronicle, DatabaseView, Difference, Estimate, HostView, JobView, RehearsalView, job,
 };
@@ -309,6 +309,16 @@ fn mix(plan: &Plan, chronicle: &Chronicle) -> Option<String> {
     })
 }
 
+/// When what must hold in a database is judged, and what comes of it.
+fn of_judging(database: &PlannedDatabase) -> String {
+    format!(
+        "{} of `{}` must hold before, in each wave, in the bake (each {}) and after it, or the push is taken back",
+        count(database.invariants.len(), "invariant"),
+        database.name,
+        duration(database.invariants_every_ms),
+    )
+}
+
 /// What a migration costs, or takes away.
 fn of_migration(migration: &MigrationPlan) -> Vec<String> {
     let mut notes = vec![match migration.back {
@@ -388,6 +398,7 @@ fn notes(
     notes.extend(plan.recovery_override.iter().map(|word| {
         format!("it is pushed whether or not a recovery of its data is proven: {word}")
     }));
+    notes.extend(plan.databases.iter().filter(|one| !one.invariants.is_empty()).map(of_judging));
     if context.settings.build.is_some() {
         notes.push(
             "a push runs `release.build` first; this plan is of what is there now".to_owned(),

@@ -47,6 +47,8 @@ pub enum Overridable {
     Recovery,
     /// The push was not rehearsed on a copy, or what that showed stands against it.
     Rehearsal,
+    /// What must hold in a guarded database was broken before the push.
+    Invariants,
 }
 
 impl Overridable {
@@ -54,6 +56,7 @@ impl Overridable {
         match self {
             Self::Recovery => "recovery",
             Self::Rehearsal => "rehearsal",
+            Self::Invariants => "invariants",
         }
     }
 }
@@ -80,6 +83,7 @@ impl PushArgs {
         Ok(Plan {
             recovery_override: word(Overridable::Recovery),
             rehearsal_override: word(Overridable::Rehearsal),
+            invariants_override: word(Overridable::Invariants),
             override_signature: Some(signed),
             ..plan
         })

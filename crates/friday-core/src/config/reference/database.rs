@@ -42,11 +42,25 @@ pub(super) static KEYS: &[Key] = &[
         "How long a recovery may take at most. A push is refused where friday expects a longer one, going by the last drill. Without it, any time will do.",
     ),
     key(
+        "database.invariants_every",
+        Kind::Duration(1_000),
+        Some("\"30s\""),
+        "\"5s\"",
+        "While a push runs, its invariants are judged so often, in waves, soaks and the bake; and once more at the end of each.",
+    ),
+    key(
         "database.postgres.url",
         Kind::Secret,
         None,
         "{ env = \"SHOP_DATABASE_URL\" }",
         "The connection string, as seen from the database's host. A secret, though it may name no password. Needed.",
+    ),
+    key(
+        "database.postgres.replica",
+        Kind::Secret,
+        None,
+        "{ env = \"SHOP_REPLICA_URL\" }",
+        "The connection string of a replica, as seen from the database's host: once a push has switched or migrated anything, it is asked for the invariants in the live server's place. It must have caught up by then.",
     ),
     key(
         "database.postgres.pgbackrest",

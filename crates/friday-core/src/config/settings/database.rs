@@ -27,6 +27,8 @@ pub struct DatabaseSettings {
     pub scratch: Option<String>,
     /// What must hold in it.
     pub invariants: Vec<Invariant>,
+    /// From one judgement to the next question while a push runs, milliseconds.
+    pub invariants_every_ms: u64,
     /// About drills.
     pub drill: DrillSettings,
     /// About rehearsals; `None`: pushes are not rehearsed on it.
@@ -46,6 +48,8 @@ impl DatabaseSettings {
             drill_max_age_ms: self.drill.max_age_ms,
             recovery_time_ms: self.recovery_time_ms,
             rehearse: self.rehearse.is_some(),
+            invariants: self.invariants.clone(),
+            invariants_every_ms: self.invariants_every_ms,
         }
     }
 }
@@ -62,6 +66,9 @@ pub enum EngineSettings {
     Postgres {
         /// The connection string, seen from the database's host.
         url: SecretSource,
+        /// A replica's, seen from there too: it is asked for invariants once a push has begun; `None`: the live
+        /// server is.
+        replica: Option<SecretSource>,
         /// How backups are made.
         backup: PostgresBackup,
         /// Where its programs are; `None`: where the server says.

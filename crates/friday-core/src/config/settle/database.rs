@@ -76,6 +76,7 @@ impl Settler<'_> {
             keep: self.count("database.backups.keep"),
             scratch: self.text("database.scratch"),
             invariants,
+            invariants_every_ms: self.ms("database.invariants_every"),
             drill: DrillSettings {
                 max_age_ms: self.ms("database.drill.max_age"),
                 keep_scratch: self.flag("database.drill.keep_scratch"),
@@ -226,8 +227,9 @@ impl Settler<'_> {
             None => PostgresBackup::Stream,
         };
         let url = self.value("database.postgres.url", |read, node| read.secret(node))?;
+        let replica = self.value("database.postgres.replica", |read, node| read.secret(node));
         let programs = self.text("database.postgres.programs");
-        Some(EngineSettings::Postgres { url, backup, programs })
+        Some(EngineSettings::Postgres { url, replica, backup, programs })
     }
 
     /// The host that is written, by the fleet's address where it is one of the fleet and no login is

@@ -22,12 +22,13 @@ const ALL: &str = r#"
 [[database]]
 name = "shop"
 host = "postgres@db-1.example.com:2200"
-postgres = { url = { env = "DB" }, programs = "/opt/pg/bin" }
+postgres = { url = { env = "DB" }, replica = { env = "REPLICA" }, programs = "/opt/pg/bin" }
 backups = { directory = "backups", keep = 30, key = { command = "pass show key" } }
 scratch = "/scratch"
 drill = { max_age = "1d", keep_scratch = false, timeout = "8h" }
 recovery_time = "15m"
 point_timeout = "5s"
+invariants_every = "2s"
 
 [[database.invariant]]
 name = "no orphans"
@@ -80,6 +81,7 @@ fn everything_that_can_be_said_is_read() {
         address: ssh("postgres", "db-1.example.com", Some(2200)),
         engine: EngineSettings::Postgres {
             url: SecretSource::Env { variable: "DB".to_owned() },
+            replica: Some(SecretSource::Env { variable: "REPLICA".to_owned() }),
             backup: PostgresBackup::Stream,
             programs: Some("/opt/pg/bin".to_owned()),
         },
@@ -105,6 +107,7 @@ fn everything_that_can_be_said_is_read() {
                 30_000,
             ),
         ],
+        invariants_every_ms: 2_000,
         drill: DrillSettings {
             max_age_ms: 86_400_000,
             keep_scratch: false,
@@ -160,6 +163,7 @@ fn little_is_needed_where_hosts_are_directories() {
     assert_eq!(shop.address, Address::Local { dir: ".friday/hosts/local-1".to_owned() });
     assert_eq!(shop.engine, EngineSettings::Sqlite { path: "shop.db".to_owned() });
     assert_eq!((shop.keep, shop.recovery_time_ms, shop.point_timeout_ms), (7, None, 600_000));
+    assert_eq!((shop.invariants_every_ms, shop.invariants.len()), (30_000, 0));
     assert_eq!(
         shop.drill,
         DrillSettings { max_age_ms: 604_800_000, keep_scratch: true, timeout_ms: 7_200_000 }

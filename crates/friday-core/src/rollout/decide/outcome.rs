@@ -38,7 +38,7 @@ pub fn of_round(outcome: Outcome) -> HostAnswer {
                 fault: Fault::Release,
             },
         },
-        Outcome::Done | Outcome::Pointed(_) => HostAnswer::Ok,
+        Outcome::Done | Outcome::Pointed(_) | Outcome::Judged(_) => HostAnswer::Ok,
         Outcome::Failed { why } => HostAnswer::Unreachable { why },
         Outcome::Unknown { why } => HostAnswer::Unknown { why },
     }
@@ -74,7 +74,7 @@ pub fn of_order(outcome: Outcome) -> StepAnswer {
                 StepAnswer::Unknown { why: "answered something else than was asked".to_owned() }
             }
         },
-        Outcome::Done | Outcome::Pointed(_) => {
+        Outcome::Done | Outcome::Pointed(_) | Outcome::Judged(_) => {
             StepAnswer::Unknown { why: "ended without a report".to_owned() }
         }
         Outcome::Failed { why } => StepAnswer::NotSent { why },
@@ -96,9 +96,11 @@ pub fn of_look(outcome: Outcome, key: &friday_wire::StepKey) -> Option<StepAnswe
             Answer::Refused(refusal) => Some(StepAnswer::Refused { refusal }),
             _ => None,
         },
-        Outcome::Done | Outcome::Pointed(_) | Outcome::Failed { .. } | Outcome::Unknown { .. } => {
-            None
-        }
+        Outcome::Done
+        | Outcome::Pointed(_)
+        | Outcome::Judged(_)
+        | Outcome::Failed { .. }
+        | Outcome::Unknown { .. } => None,
     }
 }
 
@@ -111,7 +113,7 @@ pub fn of_guard(view: View<'_>, host: &HostName, outcome: &Outcome, silent: u32)
             Answer::Observed(observation) => sickness(view, observation),
             _ => return None,
         },
-        Outcome::Done | Outcome::Pointed(_) => return None,
+        Outcome::Done | Outcome::Pointed(_) | Outcome::Judged(_) => return None,
         Outcome::Failed { why } | Outcome::Unknown { why } => {
             if silent < SILENT_MAX {
                 return None;

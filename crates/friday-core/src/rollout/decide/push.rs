@@ -5,7 +5,7 @@ use friday_wire::{
 };
 
 use super::gate::{facts, judge_push};
-use super::{View, once, outcome, rehearsed, restore_point, round, stop_all, wave};
+use super::{View, judge, once, outcome, rehearsed, restore_point, round, stop_all, wave};
 use crate::controller::input::{BackTo, Outcome};
 use crate::fleet::truth::further;
 use crate::journal::Event;
@@ -233,6 +233,14 @@ fn after_staging(view: View<'_>, plan: &Plan) -> Vec<Event> {
 
 /// Every guarded database can be returned to what it is now.
 pub fn after_restore_points(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    if judge::is_lacking_before(view, plan) {
+        return vec![judge::begin(view, plan, Work::JudgeBefore)];
+    }
+    judged_before(view, plan)
+}
+
+/// What must hold in guarded databases does.
+fn judged_before(view: View<'_>, plan: &Plan) -> Vec<Event> {
     if plan.hooks.before.is_some() && view.rollout.hook_before != HookState::Done {
         let deadline = view.now.plus_ms(plan.hooks.timeout_ms);
         return vec![Event::WorkBegun { rollout: view.id(), work: Work::HookBefore, deadline }];
@@ -336,10 +344,35 @@ pub fn migrated(view: View<'_>, outcome: Outcome) -> Vec<Event> {
     }
 }
 
+/// After a migration, and for as long as no host runs the release, guarded databases are judged first.
 fn to_waves(view: View<'_>) -> Vec<Event> {
-    match &*view.rollout.intent {
-        Intent::Push { plan } => wave::approach(view, plan),
-        _ => Vec::new(),
+    let Intent::Push { plan } = &*view.rollout.intent else { return Vec::new() };
+    let migrated = matches!(view.rollout.migration, Migration::Done { .. });
+    let is_news = migrated && view.rollout.hosts.tally().done == 0;
+    if is_news && judge::asked(plan).next().is_some() {
+        return vec![judge::begin(view, plan, Work::JudgeMigrated)];
+    }
+    wave::approach(view, plan)
+}
+
+/// Verdicts that the push stands for. Once hosts run the release they are watched meanwhile.
+fn judging(
+    view: View<'_>,
+    plan: &Plan,
+    work: Work,
+    deadline: crate::time::Timestamp,
+) -> Vec<Event> {
+    let watched = matches!(work, Work::JudgeWave | Work::JudgeAfter);
+    if let Some(events) = watched.then(|| wave::beyond_budget(view)).flatten() {
+        return events;
+    }
+    if let Some(events) = judge::advance(view, plan, deadline) {
+        return events;
+    }
+    match work {
+        Work::JudgeBefore => judged_before(view, plan),
+        Work::JudgeAfter => wave::baked(view, plan),
+        _ => wave::approach(view, plan),
     }
 }
 
@@ -359,6 +392,9 @@ fn working(
             }
         },
         Work::RestorePoints => restore_point::advance(view, plan, deadline),
+        Work::JudgeBefore | Work::JudgeMigrated | Work::JudgeWave | Work::JudgeAfter => {
+            judging(view, plan, work, deadline)
+        }
         Work::HookAfter => match &view.rollout.hook_after {
             HookState::Waiting => hook_overdue(view, "after", deadline),
             HookState::Done | HookState::Failed(_) => vec![view.end(good_end(view))],

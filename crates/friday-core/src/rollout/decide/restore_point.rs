@@ -51,7 +51,7 @@ pub fn answered(view: View<'_>, database: DatabaseName, outcome: Outcome) -> Eve
             let why = format!("nobody knows what came of it: {why}");
             Event::RestorePointFailed { rollout, database, why }
         }
-        Outcome::Answered(_) | Outcome::Done => {
+        Outcome::Answered(_) | Outcome::Done | Outcome::Judged(_) => {
             let why = "it was answered with something else".to_owned();
             Event::RestorePointFailed { rollout, database, why }
         }

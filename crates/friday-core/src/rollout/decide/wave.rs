@@ -3,7 +3,7 @@
 use friday_wire::{Fault, HealthState, HostName, Refusal, StepState};
 
 use super::push::{self, stop};
-use super::{View, outcome, round};
+use super::{View, judge, outcome, round};
 use crate::journal::Event;
 use crate::journal::event::End;
 use crate::journal::round::{RoundAsk, StepAnswer, Work};
@@ -298,8 +298,12 @@ fn undone(view: View<'_>, host: &HostName, why: &str) -> String {
     }
 }
 
-/// Done hosts that are sick have failed; more failures than allowed end the push.
-fn beyond_budget(view: View<'_>) -> Option<Vec<Event>> {
+/// Done hosts that are sick have failed; more failures than allowed end the push, and so does what must
+/// hold in a database and does not.
+pub fn beyond_budget(view: View<'_>) -> Option<Vec<Event>> {
+    if let Some(events) = judge::trouble(view) {
+        return Some(events);
+    }
     let why = |host| view.rollout.hosts.get(host).and_then(|run| run.sick.values().next());
     let sick = view.rollout.hosts.sick().filter_map(|host| Some((host, why(host)?)));
     let sick: Vec<Event> = sick.map(|(host, why)| fail(view, host, why.clone())).collect();
@@ -372,6 +376,9 @@ pub fn soak(view: View<'_>, plan: &Plan, until: Timestamp) -> Vec<Event> {
     if view.now < until {
         return Vec::new();
     }
+    if judge::asked(plan).next().is_some() {
+        return vec![judge::begin(view, plan, Work::JudgeWave)];
+    }
     approach(view, plan)
 }
 
@@ -383,6 +390,14 @@ pub fn bake(view: View<'_>, plan: &Plan, until: Timestamp) -> Vec<Event> {
     if view.now < until {
         return Vec::new();
     }
+    if judge::asked(plan).next().is_some() {
+        return vec![judge::begin(view, plan, Work::JudgeAfter)];
+    }
+    baked(view, plan)
+}
+
+/// The bake ended well.
+pub fn baked(view: View<'_>, plan: &Plan) -> Vec<Event> {
     let on = push::to_be_observed(view, plan);
     vec![Event::BakeEnded { rollout: view.id() }, round::begin(view, RoundAsk::Observe, on)]
 }

@@ -1,6 +1,6 @@
 //! What happens beside guarded databases, as lines.
 
-use friday_wire::data::{DrillReport, InvariantResult, RehearsalReport, RestorePoint};
+use friday_wire::data::{DrillReport, InvariantResult, Judged, RehearsalReport, RestorePoint};
 
 use super::Tone;
 use crate::database::{DataOutcome, Judgement, Verdict, measured};
@@ -39,6 +39,18 @@ pub(super) fn told(event: &Event) -> (Tone, String, Vec<String>) {
             let says =
                 format!("not known whether `{database}` got a restore point ({why}); asking again");
             (Tone::Warn, says, Vec::new())
+        }
+        Event::InvariantsJudged { database, moment, judged, .. } => {
+            let below = do_not_hold(judged);
+            if below.is_empty() {
+                let all = count(judged.len(), "invariant");
+                return (Tone::Good, format!("`{database}` {moment}: {all}, all hold"), below);
+            }
+            (Tone::Bad, format!("`{database}` {moment}: what must hold in it does not"), below)
+        }
+        Event::InvariantsUnknown { database, moment, why, .. } => {
+            let says = format!("`{database}` {moment}: its invariants could not be asked ({why})");
+            (Tone::Bad, says, Vec::new())
         }
         _ => (Tone::Fine, String::new(), Vec::new()),
     }
@@ -83,10 +95,10 @@ fn ended(database: &str, outcome: &DataOutcome) -> (Tone, String, Vec<String>) {
     }
 }
 
-fn drilled(database: &str, report: &DrillReport) -> (Tone, String, Vec<String>) {
-    let took = duration(report.rto_ms);
-    let broken = report.invariants.iter().filter(|judged| !judged.holds());
-    let below: Vec<String> = broken
+/// One line for each invariant that is not known to hold.
+fn do_not_hold(judged: &[Judged]) -> Vec<String> {
+    let broken = judged.iter().filter(|judged| !judged.holds());
+    broken
         .map(|judged| match &judged.result {
             InvariantResult::Failed { why } => {
                 format!("`{}` could not be asked: {why}", judged.name)
@@ -94,16 +106,19 @@ fn drilled(database: &str, report: &DrillReport) -> (Tone, String, Vec<String>) 
             InvariantResult::Broken { value: Some(value), .. } => {
                 format!("`{}` does not hold: {value}", judged.name)
             }
-            InvariantResult::Broken { rows, .. } => {
-                format!(
-                    "`{}` does not hold: {}",
-                    judged.name,
-                    count(usize::try_from(*rows).unwrap_or(usize::MAX), "row")
-                )
+            InvariantResult::Broken { rows, listed, .. } => {
+                let rows = count(usize::try_from(*rows).unwrap_or(usize::MAX), "row");
+                let listed = listed.as_ref().map(|path| format!(", listed in `{path}` there"));
+                format!("`{}` does not hold: {rows}{}", judged.name, listed.unwrap_or_default())
             }
             InvariantResult::Holds { .. } => judged.name.clone(),
         })
-        .collect();
+        .collect()
+}
+
+fn drilled(database: &str, report: &DrillReport) -> (Tone, String, Vec<String>) {
+    let took = duration(report.rto_ms);
+    let below = do_not_hold(&report.invariants);
     if below.is_empty() {
         let says = format!(
             "`{database}` can be restored, as of {}: in {took}, and checked",

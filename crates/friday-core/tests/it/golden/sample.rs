@@ -8,6 +8,7 @@ use friday_core::database::DataAct;
 use friday_core::journal::event::{End, Requested, Watcher};
 use friday_core::journal::finding::{Fact, Gate, GateResult};
 use friday_core::journal::intent::{Intent, MemberChange};
+use friday_core::journal::moment::Moment;
 use friday_core::journal::record::JOURNAL_FORMAT;
 use friday_core::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use friday_core::journal::{Event, Position, Record};
@@ -93,6 +94,7 @@ pub fn records() -> Vec<Record> {
     hindered(&mut book);
     guarded(&mut book);
     rehearsals(&mut book);
+    judged(&mut book);
     book.records
 }
 
@@ -698,6 +700,71 @@ fn guarded(book: &mut Book) {
         "push-15",
         End::NotSwitched { reasons: vec![Reason::NoRestorePoint { database, why }] },
     );
+}
+
+/// Pushes whose databases are asked for what must hold in them.
+fn judged(book: &mut Book) {
+    let mut plan = nouns::plain_plan();
+    plan.databases = nouns::judged_databases();
+    book.begin("push-16", Intent::Push { plan: plan.clone() }, None);
+    let (id, database) = (rollout("push-16"), DatabaseName::new("shop"));
+    let moments = [
+        (Work::JudgeBefore, Moment::Before),
+        (Work::JudgeMigrated, Moment::Migrated),
+        (Work::JudgeWave, Moment::Wave { wave: 1 }),
+        (Work::JudgeAfter, Moment::After),
+    ];
+    for (work, moment) in moments {
+        let deadline = book.at.plus_ms(460_000);
+        let judged = nouns::all_hold();
+        book.write_all([
+            Event::WorkBegun { rollout: id.clone(), work, deadline },
+            Event::InvariantsJudged {
+                rollout: id.clone(),
+                database: database.clone(),
+                moment,
+                judged,
+            },
+        ]);
+    }
+    book.end("push-16", End::Dropped);
+
+    plan.invariants_override = Some("they are being mended".to_owned());
+    book.begin("push-17", Intent::Push { plan }, None);
+    let id = rollout("push-17");
+    let (moment, why) = (Moment::Bake, "the connection was lost".to_owned());
+    let evidence = Box::new(friday_core::reason::Evidence {
+        rows: 12,
+        value: None,
+        listed: Some("/srv/broken/no-orphans.tsv".to_owned()),
+    });
+    book.write_all([
+        Event::InvariantsJudged {
+            rollout: id.clone(),
+            database: database.clone(),
+            moment,
+            judged: nouns::one_is_broken(),
+        },
+        Event::InvariantsUnknown {
+            rollout: id.clone(),
+            database: database.clone(),
+            moment,
+            why: why.clone(),
+        },
+        Event::Held {
+            rollout: id,
+            reasons: vec![
+                Reason::InvariantBroken {
+                    database: database.clone(),
+                    name: "no orphans".to_owned(),
+                    moment,
+                    evidence,
+                },
+                Reason::InvariantsUnknown { database, moment, why },
+            ],
+        },
+    ]);
+    book.end("push-17", End::Dropped);
 }
 
 fn data_acts(book: &mut Book) {

@@ -7,6 +7,7 @@ use friday_core::journal::Event;
 use friday_core::journal::event::{End, Requested, Watcher};
 use friday_core::journal::finding::{Fact, Gate, GateResult};
 use friday_core::journal::intent::{Intent, MemberChange};
+use friday_core::journal::moment::Moment;
 use friday_core::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
 use friday_core::reason::Reason;
 use friday_wire::data::Position;
@@ -41,7 +42,7 @@ lists! {
         StepBegun StepAnswered OutsideProved HostDone HostFailed HostLeft HealthChanged SoakBegun
         BakeBegun BakeEnded LeaseRenewed Held EndDecided RolloutEnded Requested Resumed HostStopped
         DataActBegun DataActEnded RestorePointMade RestorePointFailed RestorePointUnknown
-        WayBackDecided;
+        WayBackDecided InvariantsJudged InvariantsUnknown;
     DataAct: Backup Verify Drill Rehearsal Restore;
     DataOutcome: BackedUp Verified Drilled Failed Rehearsed;
     Position: Sqlite Postgres;
@@ -50,7 +51,8 @@ lists! {
     RoundAsk: Read Raise RaiseWave Open Ship Stage MigrationBegins MigrationEnds Look Quarantine Act
         Observe Close Release Upgrade Leave Rename;
     Work: Sweep HookBefore Migrate MigrateBack Back HookAfter StopAll
-        HookBeforeWave HookAfterWave RestorePoints;
+        HookBeforeWave HookAfterWave RestorePoints JudgeBefore JudgeMigrated JudgeWave JudgeAfter;
+    Moment: Before Migrated Wave Bake After;
     HostAnswer: Head Seen Ok Refused Failed Unreachable Unknown;
     StepAnswer: Report Refused Unknown NotSent;
     Fact: Stable OpenRollout Superseded Quarantine Lock Keeper Apart;
@@ -67,7 +69,8 @@ lists! {
         IsStable NoWayBack OneWay MigrationUnknown MigrationFailed HookFailed HostFailed BudgetSpent
         StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full HeldBy RunsApart
         HostProgramOld IsKeeper NotToldStable Supervisor Once Unsigned TwoKeepers
-        NoRestorePoint RecoveryUnproven Unrehearsed WayBackBarred;
+        NoRestorePoint RecoveryUnproven Unrehearsed WayBackBarred InvariantBroken
+        InvariantsUnknown;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
         NotHeld Locked NotStopped Unsigned;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;
@@ -123,6 +126,9 @@ pub fn of_event(event: &Event) -> Vec<String> {
             if let DataOutcome::BackedUp { backup, .. } = outcome {
                 found.push(backup.position.variant());
             }
+        }
+        Event::InvariantsJudged { moment, .. } | Event::InvariantsUnknown { moment, .. } => {
+            found.push(moment.variant());
         }
         Event::RestorePointMade { point, .. } => found.push(point.position.variant()),
         _ => {}

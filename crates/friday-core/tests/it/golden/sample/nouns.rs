@@ -6,9 +6,9 @@ use friday_core::rollout::plan::{
     PlannedHost,
 };
 use friday_wire::data::{
-    Backup, Blocked, Check, DataPhase, DrillReport, InvariantResult, Judged, LockSeen, PhaseTime,
-    Position, RehearsalReport, RehearsalStep, RehearsedStep, RestorePoint, SchemaChange,
-    ScratchFacts, StepResult, VerifyReport,
+    Backup, Blocked, Check, DataPhase, DrillReport, Invariant, InvariantResult, Judged, LockSeen,
+    PhaseTime, Position, RehearsalReport, RehearsalStep, RehearsedStep, RestorePoint, Rule,
+    SchemaChange, ScratchFacts, StepResult, VerifyReport,
 };
 use friday_wire::{
     BackupId, BootDefault, BootIdentity, Clocks, DatabaseName, Digest, Fence, FenceKind, FleetName,
@@ -222,6 +222,7 @@ pub fn plan() -> Plan {
         recovery_override: None,
         rehearsal_override: None,
         override_signature: None,
+        invariants_override: None,
     }
 }
 
@@ -254,8 +255,48 @@ pub fn databases() -> Vec<PlannedDatabase> {
         drill_max_age_ms: 604_800_000,
         recovery_time_ms,
         rehearse: false,
+        invariants: Vec::new(),
+        invariants_every_ms: 0,
     };
     vec![planned("shop", Some(900_000)), planned("notes", None)]
+}
+
+pub fn judged_databases() -> Vec<PlannedDatabase> {
+    let invariant = |name: &str, sql: &str, rule| Invariant {
+        name: name.to_owned(),
+        sql: sql.to_owned(),
+        rule,
+        timeout_ms: 30_000,
+    };
+    let bounds = Rule::Between { least: Some("0".to_owned()), most: None };
+    let change = Rule::Change { percent: "2.5".to_owned(), was: None };
+    let invariants = vec![
+        invariant("no orphans", "SELECT id FROM line", Rule::NoRows),
+        invariant("sum", "SELECT sum(balance) FROM account", bounds),
+        invariant("rows", "SELECT count(*) FROM account", change),
+    ];
+    let mut databases = databases();
+    databases.truncate(1);
+    databases[0].invariants = invariants;
+    databases[0].invariants_every_ms = 30_000;
+    databases
+}
+
+pub fn all_hold() -> Vec<Judged> {
+    let holds = |name: &str, value: Option<&str>| Judged {
+        name: name.to_owned(),
+        result: InvariantResult::Holds { value: value.map(str::to_owned) },
+        ms: 12,
+    };
+    vec![holds("no orphans", None), holds("sum", Some("70")), holds("rows", Some("3"))]
+}
+
+pub fn one_is_broken() -> Vec<Judged> {
+    let listed = Some("/srv/broken/no-orphans.tsv".to_owned());
+    let mut judged = all_hold();
+    judged[0].result = InvariantResult::Broken { rows: 12, value: None, listed };
+    judged[2].result = InvariantResult::Failed { why: "it took longer than its time".to_owned() };
+    judged
 }
 
 pub fn place_in_copy() -> Position {
