@@ -34,6 +34,8 @@ const RARE: &[(Transition, &str)] = &[
     (("push", "staging", "hook before a wave"), "most pushes have a hook before"),
     (("push", "making restore points", "storing that the migration begins"), "as above"),
     (("push", "making restore points", "hook before a wave"), "most guarded pushes migrate"),
+    (("push", "staging", "judging before"), "friday dies while invariants are judged before"),
+    (("push", "staging", "judging after the migration"), "as above, after the migration"),
     (("push", "wave", "hook before a wave"), "the hook after a wave comes first"),
     (("push", "hook after a wave", "hook before a wave"), "a failure within the budget"),
     (("push", "hook after a wave", "raising before a wave"), "a hook after a wave and none before"),
