@@ -66,6 +66,7 @@ fn migration(back: MigrationBack) -> MigrationPlan {
         command: "migrate".to_owned(),
         host: HostName::new("web-1"),
         back,
+        back_undeclared: false,
         stop_all: false,
         timeout_ms: 60_000,
     }

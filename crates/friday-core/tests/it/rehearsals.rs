@@ -74,6 +74,8 @@ fn plan(scene: &Scene, back: Option<MigrationBack>) -> Plan {
         drill_max_age_ms: 7 * DAY,
         recovery_time_ms: None,
         rehearse: true,
+        invariants: Vec::new(),
+        invariants_every_ms: 30_000,
     };
     let migration = MigrationPlan {
         command: "up".to_owned(),

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use crate::sandbox::{Sandbox, config};
+use crate::sandbox::{PATIENCE, Sandbox, config};
 
 const GUARDED: &str = r#"
 [[database]]
@@ -11,15 +12,23 @@ name = "orders"
 host = "local:1"
 sqlite = "data/orders.db"
 backups = { directory = "backups", keep = 3 }
+invariants_every = "1s"
 
 [[database.invariant]]
 name = "no order is without an amount"
 sql = "select id from orders where amount is null"
 "#;
 
+/// Its bake lasts so long.
+fn configure(sandbox: &Sandbox, bake: &str) {
+    let fleet = config("local:[1-3]").replace("bake = \"500ms\"", &format!("bake = \"{bake}\""));
+    sandbox.write("friday.toml", &format!("{fleet}{GUARDED}"));
+}
+
 fn guarded() -> Sandbox {
     let sandbox = Sandbox::fleet();
-    sandbox.write("friday.toml", &format!("{}{GUARDED}", config("local:[1-3]")));
+    configure(&sandbox, "500ms");
+    sandbox.release("v3", "exec sleep 602");
     sandbox.write("data/.keep", "");
     run(
         &sandbox,
@@ -106,6 +115,48 @@ fn damage_in_a_backup_fails_its_drill_and_is_found_by_verify() {
     let verify = sandbox.friday(&["backup", "verify"]);
     assert_eq!(verify.exit, 6, "{}", verify.all());
     assert_eq!(sum(&database(&sandbox)), 60, "the live database is as it was");
+}
+
+/// Backed up, drilled, and on its first release.
+fn on_its_first_release(sandbox: &Sandbox) {
+    for command in [["backup"].as_slice(), &["drill"], &["push"]] {
+        let said = sandbox.friday(command);
+        assert_eq!(said.exit, 0, "{}", said.all());
+    }
+}
+
+#[test]
+fn a_release_that_damages_rows_is_taken_back_and_the_next_push_waits_for_them() {
+    let sandbox = guarded();
+    on_its_first_release(&sandbox);
+    // Long enough for this test to damage rows meanwhile; damage is found within about a second.
+    configure(&sandbox, "60s");
+    let push = sandbox.spawn(&["push", "v2"]);
+    // What the release does to the data, this test does for it, once it runs anywhere.
+    let until = Instant::now() + PATIENCE;
+    while !sandbox.runs().iter().any(|runs| runs == "v2") {
+        assert!(Instant::now() < until, "it never ran: {:?}", sandbox.runs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run(&sandbox, "update orders set amount = null where id in (1, 3)");
+    let push = sandbox.finish(push);
+    assert_eq!(push.exit, 5, "{}", push.all());
+    assert_eq!(sandbox.runs(), ["v1", "v1", "v1"]);
+    let why = sandbox.friday(&["why"]).all();
+    assert!(why.contains("no order is without an amount") && why.contains("2 rows"), "{why}");
+    let log = sandbox.friday(&["log"]).all();
+    assert!(log.contains("does not hold: 2 rows, listed in `"), "{log}");
+
+    // The code is back, and the rows are not.
+    configure(&sandbox, "500ms");
+    let refused = sandbox.friday(&["push", "v3"]);
+    assert_eq!(refused.exit, 5, "{}", refused.all());
+    assert!(refused.all().contains("was broken before this push: 2 rows"), "{}", refused.all());
+    assert_eq!(sandbox.runs(), ["v1", "v1", "v1"]);
+    let past = ["push", "v3", "--override", "invariants", "--reason", "v3 mends them"];
+    let vouched = sandbox.friday(&past);
+    assert_eq!(vouched.exit, 0, "{}", vouched.all());
+    assert_eq!(sandbox.runs(), ["v3", "v3", "v3"]);
 }
 
 #[test]

@@ -706,8 +706,8 @@ fn guarded(book: &mut Book) {
 fn judged(book: &mut Book) {
     let mut plan = nouns::plain_plan();
     plan.databases = nouns::judged_databases();
-    book.begin("push-16", Intent::Push { plan: plan.clone() }, None);
-    let (id, database) = (rollout("push-16"), DatabaseName::new("shop"));
+    book.begin("push-20", Intent::Push { plan: plan.clone() }, None);
+    let (id, database) = (rollout("push-20"), DatabaseName::new("shop"));
     let moments = [
         (Work::JudgeBefore, Moment::Before),
         (Work::JudgeMigrated, Moment::Migrated),
@@ -727,11 +727,11 @@ fn judged(book: &mut Book) {
             },
         ]);
     }
-    book.end("push-16", End::Dropped);
+    book.end("push-20", End::Dropped);
 
     plan.invariants_override = Some("they are being mended".to_owned());
-    book.begin("push-17", Intent::Push { plan }, None);
-    let id = rollout("push-17");
+    book.begin("push-21", Intent::Push { plan }, None);
+    let id = rollout("push-21");
     let (moment, why) = (Moment::Bake, "the connection was lost".to_owned());
     let evidence = Box::new(friday_core::reason::Evidence {
         rows: 12,
@@ -764,7 +764,7 @@ fn judged(book: &mut Book) {
             ],
         },
     ]);
-    book.end("push-17", End::Dropped);
+    book.end("push-21", End::Dropped);
 }
 
 fn data_acts(book: &mut Book) {
