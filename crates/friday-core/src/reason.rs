@@ -545,6 +545,8 @@ impl Reason {
             Self::NoRestorePoint { .. }
             | Self::Unrehearsed { .. }
             | Self::WayBackBarred { .. }
+            | Self::InvariantBroken { .. }
+            | Self::InvariantsUnknown { .. }
             | Self::RecoveryUnproven { .. } => self.hint_of_data(),
             Self::Full { .. } => {
                 "`friday hosts` shows the room; `keep` in the configuration says what is kept"
