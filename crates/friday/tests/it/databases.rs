@@ -153,9 +153,9 @@ fn a_release_that_damages_rows_is_taken_back_and_the_next_push_waits_for_them() 
     assert_eq!(refused.exit, 5, "{}", refused.all());
     assert!(refused.all().contains("was broken before this push: 2 rows"), "{}", refused.all());
     assert_eq!(sandbox.runs(), ["v1", "v1", "v1"]);
-    let past = ["push", "v3", "--override", "invariants", "--reason", "v3 mends them"];
-    let vouched = sandbox.friday(&past);
-    assert_eq!(vouched.exit, 0, "{}", vouched.all());
+    run(&sandbox, "update orders set amount = 5 where amount is null");
+    let mended = sandbox.friday(&["push", "v3"]);
+    assert_eq!(mended.exit, 0, "{}", mended.all());
     assert_eq!(sandbox.runs(), ["v3", "v3", "v3"]);
 }
 
