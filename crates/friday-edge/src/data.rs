@@ -11,11 +11,11 @@ use friday_core::config::settings::{
     Address, DatabaseSettings, EngineSettings, RepositoryPlaceSettings, SecretSource,
 };
 use friday_core::controller::effect::Asks;
-use friday_wire::DatabaseName;
 use friday_wire::data::{
     DataAnswer, DataPhase, DataRequest, Engine, Guarded, Hidden, Invariant, Repository,
     RepositoryPlace,
 };
+use friday_wire::{DatabaseName, HostName};
 use tokio::time::Instant;
 
 use crate::fleet::ConnectError;
@@ -158,22 +158,37 @@ impl Databases {
         watch: impl FnMut(DataProgress),
     ) -> Result<DataAnswer, DataError> {
         let deadline = Instant::now() + limit;
-        let mut session = self.session(name).await?;
-        session.ask_until(deadline, request, watch).await
+        let settings = self.settings(name)?;
+        let guarded = self.guarded(settings).await?;
+        let request = request(guarded.clone());
+        let place = match &request {
+            DataRequest::Drill { .. } | DataRequest::Open { .. } | DataRequest::Clean { .. } => {
+                settings.drilled_on()
+            }
+            _ => (&settings.host, &settings.address),
+        };
+        let mut session = self.connect(guarded, place).await?;
+        session.ask_until(deadline, |_| request, watch).await
     }
 
-    /// A connection on which one question can follow another: what one of them opens lives until it ends.
+    /// A connection to where drills restore to, on which one question can follow another: what one of them opens lives
+    /// until it ends.
     ///
     /// # Errors
     /// See [`DataError`].
     pub async fn session(&self, name: &DatabaseName) -> Result<DataSession, DataError> {
         let settings = self.settings(name)?;
         let guarded = self.guarded(settings).await?;
-        let unreachable =
-            |source| DataError::Unreachable { host: settings.host.to_string(), source };
-        let link = DataLink::open(&self.setup, &settings.host, &settings.address)
-            .await
-            .map_err(unreachable)?;
+        self.connect(guarded, settings.drilled_on()).await
+    }
+
+    async fn connect(
+        &self,
+        guarded: Guarded,
+        (host, address): (&HostName, &Address),
+    ) -> Result<DataSession, DataError> {
+        let unreachable = |source| DataError::Unreachable { host: host.to_string(), source };
+        let link = DataLink::open(&self.setup, host, address).await.map_err(unreachable)?;
         Ok(DataSession { link, guarded })
     }
 

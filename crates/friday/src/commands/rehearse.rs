@@ -135,15 +135,16 @@ fn tried_on(
     let host = context.settings.rehearsal_host(rehearse).cloned();
     let host = host.ok_or_else(|| CommandError::bug("the fleet has no host"))?;
     let address = context.settings.host(&host).map(|host| &host.address);
-    if address.is_some_and(|address| leads_to_the_same(address, &database.address)) {
+    let (copy_on, copy_at) = database.drilled_on();
+    if address.is_some_and(|address| leads_to_the_same(address, copy_at)) {
         return Ok(host);
     }
     let says = format!(
         "releases are tried on `{host}`, and the copy of `{}` lies on `{}`",
-        database.name, database.host
+        database.name, copy_on
     );
     Err(CommandError::new(Exit::Configuration, says).hint(
-        "name a host of the fleet as `host` in `[database.rehearse]` that is reached by the same login as the database's host",
+        "let drills restore on a host of the fleet (`drill = { host = … }`), or name the one beside the database as `host` in `[database.rehearse]`; the login must be the same",
     ))
 }
 

@@ -217,3 +217,32 @@ fn an_override_is_signed_by_a_persons_key_and_stands_in_the_journal() {
     let log = sandbox.friday(&["log", "--all", "--json"]).stdout;
     assert!(log.contains("BEGIN SSH SIGNATURE") && log.contains("SHA256:"), "{log}");
 }
+
+#[test]
+fn a_drill_restores_on_the_host_that_is_named_for_it() {
+    let sandbox = guarded();
+    let elsewhere = "[[database]]\ndrill = { host = \"local:2\", keep_scratch = true }";
+    let text = std::fs::read_to_string(sandbox.path().join("friday.toml")).expect("written");
+    sandbox.write("friday.toml", &text.replace("[[database]]", elsewhere));
+    assert_eq!(sandbox.friday(&["backup"]).exit, 0);
+    let drill = sandbox.friday(&["drill"]);
+    assert_eq!(drill.exit, 0, "{}", drill.all());
+    let copies = |host: u8| {
+        let found = sandbox.path().join(format!(".friday/databases/local-{host}"));
+        let mut look = vec![found];
+        let mut copies = 0;
+        while let Some(directory) = look.pop() {
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let path = entry.path();
+                copies += usize::from(path.ends_with("scratch/database.sqlite"));
+                if path.is_dir() {
+                    look.push(path);
+                }
+            }
+        }
+        copies
+    };
+    assert_eq!((copies(1), copies(2)), (0, 1));
+    assert_eq!(sandbox.friday(&["drill", "--clean"]).exit, 0);
+    assert_eq!(copies(2), 0);
+}

@@ -147,6 +147,13 @@ pub(super) static KEYS: &[Key] = &[
         "An identity of age (`AGE-SECRET-KEY-1…`) that backups are encrypted to. Whoever loses it has no backups. Without it they lie in clear.",
     ),
     key(
+        "database.drill.host",
+        Kind::Host,
+        None,
+        "\"deploy@drill.example.com\"",
+        "The server where drills and rehearsals restore to, as under `[hosts]`, or a host's name from there. It must reach the backups: a bucket, or a directory that both mount. Without it, the database's own.",
+    ),
+    key(
         "database.drill.max_age",
         Kind::Duration(60_000),
         Some("\"7d\""),

@@ -31,12 +31,24 @@ pub struct DatabaseSettings {
     pub invariants_every_ms: u64,
     /// About drills.
     pub drill: DrillSettings,
+    /// Where drills and rehearsals restore to; `None`: on the database's own host.
+    pub drill_host: Option<(HostName, Address)>,
     /// About rehearsals; `None`: pushes are not rehearsed on it.
     pub rehearse: Option<RehearseSettings>,
     /// How long a recovery may take, milliseconds; `None`: any time.
     pub recovery_time_ms: Option<u64>,
     /// How long a restore point may take, milliseconds.
     pub point_timeout_ms: u64,
+}
+
+impl DatabaseSettings {
+    /// Where drills and rehearsals restore to.
+    pub fn drilled_on(&self) -> (&HostName, &Address) {
+        match &self.drill_host {
+            Some((host, address)) => (host, address),
+            None => (&self.host, &self.address),
+        }
+    }
 }
 
 impl DatabaseSettings {

@@ -63,6 +63,7 @@ impl Settler<'_> {
         let name = self.needed("database.name", "name = \"shop\" under `[[database]]`");
         let engine = self.engine();
         let place = self.host_of_database(ground);
+        let drill_host = self.host_of_drills(ground);
         let invariants = self.invariants();
         let rehearse = self.rehearse(ground.hosts);
         let repository = self.repository();
@@ -82,6 +83,7 @@ impl Settler<'_> {
                 keep_scratch: self.flag("database.drill.keep_scratch"),
                 timeout_ms: self.ms("database.drill.timeout"),
             },
+            drill_host,
             rehearse,
             recovery_time_ms: self
                 .value("database.recovery_time", |read, node| read.duration(node)),
@@ -252,7 +254,33 @@ impl Settler<'_> {
             }
             return None;
         }
-        let written = self.value("database.host", |read, node| read.host(node))?;
+        self.placed("database.host", ground)
+    }
+
+    /// Where drills restore to, where that is another host. The backups must be within its reach.
+    fn host_of_drills(&mut self, ground: &Ground<'_>) -> Option<(HostName, Address)> {
+        const PATH: &str = "database.drill.host";
+        if !self.draft.has(PATH) {
+            return None;
+        }
+        let placed = self.placed(PATH, ground)?;
+        let directory = self.text("database.backups.directory");
+        let shared = directory.as_deref().is_some_and(|path| path.starts_with('/'));
+        let local = matches!(placed.1, Address::Local { .. });
+        if !self.draft.has("database.backups.s3") && !shared && !local {
+            self.fault(
+                PATH,
+                "the backups lie on the database's host, where another one does not see them",
+                "keep them in a bucket, or name a directory that both hosts mount, from its root",
+            );
+        }
+        Some(placed)
+    }
+
+    /// The host that is written at a path.
+    fn placed(&mut self, path: &'static str, ground: &Ground<'_>) -> Option<(HostName, Address)> {
+        let hosts = ground.hosts;
+        let written = self.value(path, |read, node| read.host(node))?;
         let same = |host: &&HostSettings| {
             let known = match &host.address {
                 Address::Local { .. } => host.name.as_str().to_owned(),
@@ -265,15 +293,16 @@ impl Settler<'_> {
         };
         let found = hosts.iter().find(same);
         if found.is_none() && self.draft.databases_of_the_file {
-            self.not_of_this_environment(&written);
+            self.not_of_this_environment(path, &written);
             return None;
         }
         let name = found.map_or_else(|| HostName::new(written.name()), |host| host.name.clone());
-        Some((name, self.address_of(&written, found, ground)?))
+        Some((name, self.address_of(path, &written, found, ground)?))
     }
 
     fn address_of(
         &mut self,
+        path: &str,
         written: &WrittenHost,
         of: Option<&HostSettings>,
         ground: &Ground<'_>,
@@ -297,14 +326,14 @@ impl Settler<'_> {
                     let message = format!("the login on `{host}` is not fixed");
                     let hint =
                         format!("write \"postgres@{host}\", or user = \"deploy\" under `[hosts]`");
-                    self.fault("database.host", &message, &hint);
+                    self.fault(path, &message, &hint);
                 }
                 Some(Address::Ssh { user: user?, host: host.clone(), port: *port })
             }
         }
     }
 
-    fn not_of_this_environment(&mut self, written: &WrittenHost) {
+    fn not_of_this_environment(&mut self, path: &str, written: &WrittenHost) {
         let env = self.draft.env.clone().unwrap_or_default();
         let message = format!(
             "this database is on `{}`, which is no host of the environment `{env}`",
@@ -313,7 +342,7 @@ impl Settler<'_> {
         let hint = format!(
             "give the environment its own with `[[env.{env}.database]]`, or none with database = [] under `[env.{env}]`"
         );
-        self.fault("database.host", &message, &hint);
+        self.fault(path, &message, &hint);
     }
 
     fn invariants(&mut self) -> Vec<Invariant> {

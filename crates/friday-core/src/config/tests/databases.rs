@@ -113,6 +113,7 @@ fn everything_that_can_be_said_is_read() {
             keep_scratch: false,
             timeout_ms: 28_800_000,
         },
+        drill_host: None,
         rehearse: None,
         recovery_time_ms: Some(900_000),
         point_timeout_ms: 5_000,
@@ -179,6 +180,22 @@ fn another_login_of_a_host_is_another_address() {
     assert_eq!(settings.databases[0].host.as_str(), "web-2");
     let text = FLEET.to_owned() + &LITE.replace("sqlite", "host = \"db-1\"\nsqlite");
     assert_eq!(good(&text, None).databases[0].address, ssh("deploy", "db-1", None));
+}
+
+#[test]
+fn drills_restore_on_another_host_where_the_backups_are_within_its_reach() {
+    let with = |backups: &str| {
+        let keys = format!("host = \"web-1\"\n{backups}\ndrill = {{ host = \"web-2\" }}\nsqlite");
+        FLEET.to_owned() + &LITE.replace("sqlite", &keys)
+    };
+    let settings = good(&with("backups = { directory = \"/mnt/backups\" }"), None);
+    let (host, address) = settings.databases[0].drilled_on();
+    assert_eq!((host.as_str(), address), ("web-2", &ssh("deploy", "web-2", Some(2222))));
+    assert_eq!(settings.databases[0].host.as_str(), "web-1");
+    for backups in ["", "backups = { directory = \"backups\" }"] {
+        let said = said(&with(backups), None);
+        assert!(said.len() == 1 && said[0].contains("another one does not see them"), "{said:?}");
+    }
 }
 
 #[test]
