@@ -207,11 +207,7 @@ fn an_override_is_signed_by_a_persons_key_and_stands_in_the_journal() {
     let missing = sandbox.friday(&[&words[..], &["--key", "nobodys"]].concat());
     assert_eq!(missing.exit, 4, "{}", missing.all());
 
-    let made = std::process::Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "anna", "-f"])
-        .arg(sandbox.path().join("anna"))
-        .status();
-    assert!(made.expect("ssh-keygen").success());
+    crate::signatures::key(&sandbox, "anna");
     let pushed = sandbox.friday(&[&words[..], &["--key", "anna"]].concat());
     assert_eq!(pushed.exit, 0, "{}", pushed.all());
     let log = sandbox.friday(&["log", "--all", "--json"]).stdout;

@@ -152,7 +152,8 @@ fn what_was_rehearsed_as_one_way_holds_when_it_fails_and_a_word_changes_nothing_
     assert_eq!(refused.exit, 4, "{}", refused.all());
     assert!(refused.stderr.contains("declares that going back is safe"), "{}", refused.all());
     let word = ["push", "v2", "--override", "rehearsal", "--reason", "nobody writes at night"];
-    let held = sandbox.friday(&word);
+    crate::signatures::key(&sandbox, "anna");
+    let held = sandbox.friday(&[&word[..], &["--key", "anna"]].concat());
     assert_eq!(held.exit, 6, "{}", held.all());
     assert!(held.stderr.contains("showed it one-way"), "{}", held.all());
     assert!(held.stderr.contains("to its restore point takes"), "{}", held.all());

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::sandbox::{Sandbox, config};
 
 /// Makes a key; returns its public half.
-fn key(sandbox: &Sandbox, name: &str) -> String {
+pub fn key(sandbox: &Sandbox, name: &str) -> String {
     let path = sandbox.path().join(name);
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
