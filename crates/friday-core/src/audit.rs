@@ -243,17 +243,7 @@ impl Audit {
     fn remember(&mut self, event: &Event) {
         match event {
             Event::RolloutBegun { rollout, intent, .. } => self.begun(rollout, intent),
-            Event::GateJudged {
-                rollout, gate: Gate::WayBack, result: GateResult::Pass, ..
-            } => {
-                self.with(rollout, |seen| seen.way_back = true);
-            }
-            Event::GateJudged { rollout, gate: Gate::Recovery, result, .. } => {
-                self.with(rollout, |seen| seen.recovery = *result != GateResult::Fail);
-            }
-            Event::GateJudged { rollout, gate: Gate::Rehearsed, result, .. } => {
-                self.with(rollout, |seen| seen.rehearsed = *result != GateResult::Fail);
-            }
+            Event::GateJudged { rollout, gate, result, .. } => self.gated(rollout, *gate, *result),
             Event::WayBackDecided { rollout, back, .. } => {
                 self.with(rollout, |seen| seen.barred = *back == MigrationBack::OneWay);
             }
@@ -317,6 +307,15 @@ impl Audit {
             }
             _ => {}
         }
+    }
+
+    fn gated(&mut self, rollout: &RolloutId, gate: Gate, result: GateResult) {
+        self.with(rollout, |seen| match gate {
+            Gate::WayBack => seen.way_back |= result == GateResult::Pass,
+            Gate::Recovery => seen.recovery = result != GateResult::Fail,
+            Gate::Rehearsed => seen.rehearsed = result != GateResult::Fail,
+            _ => {}
+        });
     }
 
     fn judged(

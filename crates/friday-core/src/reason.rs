@@ -508,12 +508,6 @@ impl Reason {
                 "`friday hosts once PROCESS HOST` moves it; a host that is off for good is named with `--dead`"
             }
             Self::NoWayBack { .. } => "see `friday history` for releases that can be named",
-            Self::OneWay => {
-                "`friday resume --forward`, or `friday rollback RELEASE` when the data is put right"
-            }
-            Self::MigrationUnknown => {
-                "look at the database, then `friday resume --forward` or `--back`"
-            }
             Self::MigrationFailed { .. } | Self::HookFailed { .. } => "mend it and push again",
             Self::HostFailed { fault: Fault::Release, .. } => "`friday logs HOST` has its output",
             Self::HostFailed { fault: Fault::Host, .. } => MEND_THE_HOST,
@@ -542,7 +536,9 @@ impl Reason {
             Self::Unsigned { .. } => {
                 "name an allowed key as `key` in `[release.sign]`, or have the public half of yours put into that file there; then push again"
             }
-            Self::NoRestorePoint { .. }
+            Self::OneWay
+            | Self::MigrationUnknown
+            | Self::NoRestorePoint { .. }
             | Self::Unrehearsed { .. }
             | Self::WayBackBarred { .. }
             | Self::InvariantBroken { .. }
@@ -557,6 +553,12 @@ impl Reason {
     /// As above, of those about guarded databases.
     fn hint_of_data(&self) -> &'static str {
         match self {
+            Self::OneWay => {
+                "`friday resume --forward`, or `friday rollback RELEASE` when the data is put right"
+            }
+            Self::MigrationUnknown => {
+                "look at the database, then `friday resume --forward` or `--back`"
+            }
             Self::NoRestorePoint { .. } => "mend it and push again: nothing was switched",
             Self::Unrehearsed { .. } => {
                 "`friday rehearse` tries it on a copy; or mend the migration, declare what was seen as `migrate_back`, or `friday push --override rehearsal --reason …`"

@@ -166,17 +166,7 @@ pub(crate) fn apply_to_rollout(
     }
     match event {
         Event::RoundBegun { round, ask, hosts, deadline, .. } => {
-            if *round != rollout.rounds + 1 {
-                return Err(format!("round {round} follows round {}", rollout.rounds));
-            }
-            let was_wave = leaves_wave(&rollout.phase);
-            rollout.enter(at, Phase::Asking(*ask));
-            rollout.rounds = *round;
-            if was_wave && *ask == RoundAsk::RaiseWave {
-                rollout.soaked = Soaked::Yes;
-            }
-            let keeper = rollout.keeper();
-            rollout.round = Some(Round::begun(*round, *ask, hosts, *deadline, keeper));
+            begin_round(rollout, at, (*round, *ask), hosts, *deadline)?;
         }
         Event::HostAnswered { round, host, answer, .. } => {
             answered(rollout, at, *round, host, answer)?
@@ -286,6 +276,27 @@ pub(crate) fn apply_to_rollout(
     if rollout.phase == Phase::Wave {
         rollout.step_over();
     }
+    Ok(())
+}
+
+fn begin_round(
+    rollout: &mut Rollout,
+    at: Timestamp,
+    (round, ask): (u32, RoundAsk),
+    hosts: &[HostName],
+    deadline: Timestamp,
+) -> Result<(), String> {
+    if round != rollout.rounds + 1 {
+        return Err(format!("round {round} follows round {}", rollout.rounds));
+    }
+    let was_wave = leaves_wave(&rollout.phase);
+    rollout.enter(at, Phase::Asking(ask));
+    rollout.rounds = round;
+    if was_wave && ask == RoundAsk::RaiseWave {
+        rollout.soaked = Soaked::Yes;
+    }
+    let keeper = rollout.keeper();
+    rollout.round = Some(Round::begun(round, ask, hosts, deadline, keeper));
     Ok(())
 }
 

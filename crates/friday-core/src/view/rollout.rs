@@ -368,8 +368,7 @@ impl RolloutView {
                 self.points.insert(database.clone(), point.clone());
             }
             Event::InvariantsJudged { database, moment, judged, .. } => {
-                let last = JudgedView { moment: *moment, at, invariants: judged.clone() };
-                self.invariants.insert(database.clone(), last);
+                self.judged(at, database, *moment, judged);
             }
             Event::WaveBegun { wave, .. } => {
                 self.waves = self.waves.max(*wave);
@@ -402,11 +401,7 @@ impl RolloutView {
                 self.at = Standing::Held;
                 self.held.clone_from(reasons);
             }
-            Event::RolloutEnded { end, .. } => {
-                self.at = Standing::Ended;
-                self.ended = Some(at);
-                self.end = Some(end.clone());
-            }
+            Event::RolloutEnded { end, .. } => self.ends(at, end),
             Event::Resumed { way, .. } => self.resumed(*way),
             Event::WorkBegun { work, .. } => self.work(work),
             Event::HostLeft { host, why, .. } => {
@@ -431,6 +426,23 @@ impl RolloutView {
             | Event::InvariantsUnknown { .. }
             | Event::Requested { .. } => {}
         }
+    }
+
+    fn judged(
+        &mut self,
+        at: Timestamp,
+        database: &DatabaseName,
+        moment: Moment,
+        judged: &[Judged],
+    ) {
+        let last = JudgedView { moment, at, invariants: judged.to_vec() };
+        self.invariants.insert(database.clone(), last);
+    }
+
+    fn ends(&mut self, at: Timestamp, end: &End) {
+        self.at = Standing::Ended;
+        self.ended = Some(at);
+        self.end = Some(end.clone());
     }
 
     fn failed(&mut self, at: Timestamp, host: &HostName, why: &str, log: &[String]) {

@@ -160,14 +160,8 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
             line(Tone::Bad, format!("failed: {why}")).of_host(host).below(log.clone())
         }
         Event::HealthChanged { host, by, sick, .. } => {
-            let by = match by {
-                Watcher::Host => "by its own probes",
-                Watcher::Outside => "from outside",
-            };
-            match sick {
-                Some(why) => line(Tone::Bad, format!("sick, seen {by}: {why}")).of_host(host),
-                None => line(Tone::Good, format!("well again, seen {by}")).of_host(host),
-            }
+            let (tone, text) = health(*by, sick.as_deref());
+            line(tone, text).of_host(host)
         }
         Event::SoakBegun { wave, until, .. } => {
             line(Tone::Plain, format!("wave {wave} soaks for {}", duration(until.since_ms(at))))
@@ -206,6 +200,17 @@ pub fn tell(chronicle: &Chronicle, at: Timestamp, event: &Event, news: News) -> 
         Event::Resumed { way: Way::Back, .. } => line(Tone::Plain, "resumed back".to_owned()),
     };
     vec![one]
+}
+
+fn health(by: Watcher, sick: Option<&str>) -> (Tone, String) {
+    let by = match by {
+        Watcher::Host => "by its own probes",
+        Watcher::Outside => "from outside",
+    };
+    match sick {
+        Some(why) => (Tone::Bad, format!("sick, seen {by}: {why}")),
+        None => (Tone::Good, format!("well again, seen {by}")),
+    }
 }
 
 fn went_back(failed: Option<&str>) -> (Tone, String) {
