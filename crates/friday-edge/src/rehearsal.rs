@@ -40,8 +40,10 @@ pub struct Script {
     pub read: Option<String>,
     /// What must hold.
     pub invariants: Vec<Invariant>,
-    /// How long each command, and each start, may take.
+    /// How long each command may take.
     pub limit: Duration,
+    /// How long a release may take to become healthy.
+    pub health_limit: Duration,
     /// How long opening the copy may take.
     pub open_limit: Duration,
 }
@@ -238,7 +240,7 @@ impl Scene<'_> {
     async fn act(&mut self, act: Act, asks: Option<&str>) -> Result<bool, RehearsalError> {
         let script = self.script;
         self.audience.begins(&act.health.to_string());
-        let started = self.trial.start(act.release, self.with.clone(), script.limit).await;
+        let started = self.trial.start(act.release, self.with.clone(), script.health_limit).await;
         if !self.take(act.health, started)? {
             self.stop().await?;
             self.skip(&[act.asks, act.invariants]);

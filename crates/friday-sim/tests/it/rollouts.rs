@@ -35,6 +35,8 @@ const RARE: &[(Transition, &str)] = &[
     (("push", "making restore points", "storing that the migration begins"), "as above"),
     (("push", "making restore points", "hook before a wave"), "most databases have invariants"),
     (("push", "judging after the migration", "hook before a wave"), "most waves have no hook"),
+    (("push", "judging before", "hook before a wave"), "as above"),
+    (("push", "judging after a soak", "hook before a wave"), "as above"),
     (("push", "staging", "judging before"), "friday dies while invariants are judged before"),
     (("push", "staging", "judging after the migration"), "as above, after the migration"),
     (("push", "wave", "hook before a wave"), "the hook after a wave comes first"),

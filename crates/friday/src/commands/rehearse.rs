@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
-use friday_core::config::settings::{Address, DatabaseSettings, RehearseSettings};
-use friday_core::database::{DataAct, DataOutcome, Judgement, Verdict, measured};
+use friday_core::config::settings::{Address, DatabaseSettings, EngineSettings, RehearseSettings};
+use friday_core::database::{DataAct, DataOutcome, DatabaseKnown, Judgement, Verdict, measured};
 use friday_core::rollout::plan::{MigrationBack, Plan};
+use friday_core::view::Chronicle;
 use friday_core::view::words::duration;
 use friday_edge::bandwidth::Bandwidth;
 use friday_edge::data::DataSession;
@@ -67,9 +68,14 @@ pub fn run(ui: &Ui, global: &Global, args: &RehearseArgs) -> Result<Exit, Comman
     release::build(ui, &context, &args.release)?;
     let prepared = release::prepare(&context, &args.release, Commands::Run, None)?;
     release::sign(ui, &context, &prepared.plan.release)?;
-    let old = Journal::read(&context)?.chronicle.stable;
+    let chronicle = Journal::read(&context)?.chronicle;
+    let old = chronicle.stable;
     if old == Some(prepared.plan.release) {
         return Err(CommandError::new(Exit::Usage, "this release is the stable one already"));
+    }
+    if is_older_than_the_stable_release(database, &chronicle) {
+        ui.say("The newest backup is older than the stable release: making one");
+        work.backup(&database.name)?;
     }
     let script = script(database, rehearse, &prepared.plan, old);
     let journalled = work.begin(&database.name, DataAct::Rehearsal)?;
@@ -101,6 +107,21 @@ pub fn run(ui: &Ui, global: &Global, args: &RehearseArgs) -> Result<Exit, Comman
             journalled.end(outcome)?;
             Err(error)
         }
+    }
+}
+
+/// Whether the newest copy of a file is from before the stable release's push, which may have migrated it: against such
+/// a copy the old release itself would fail. PostgreSQL's log leads up to the present whatever the backup's age.
+fn is_older_than_the_stable_release(database: &DatabaseSettings, chronicle: &Chronicle) -> bool {
+    let EngineSettings::Sqlite { .. } = database.engine else { return false };
+    let stable = chronicle.stable.and_then(|stable| chronicle.releases.get(&stable));
+    let since = stable.and_then(|stable| stable.stable_since);
+    let newest = chronicle.databases.get(&database.name).and_then(DatabaseKnown::newest_backup);
+    match (since, newest) {
+        (Some(since), Some(newest)) => {
+            i64::try_from(newest.began_at_ms).unwrap_or(i64::MAX) < since.0
+        }
+        (_, None) | (None, _) => false,
     }
 }
 
@@ -177,6 +198,7 @@ fn script(
         read: rehearse.read.clone(),
         invariants: database.invariants.clone(),
         limit,
+        health_limit: limit.min(Duration::from_millis(plan.fleet.clocks.health_deadline_ms)),
         open_limit: Duration::from_millis(database.drill.timeout_ms),
     }
 }

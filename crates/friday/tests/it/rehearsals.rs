@@ -133,6 +133,17 @@ fn a_push_that_migrates_waits_for_its_rehearsal_and_says_what_it_came_to() {
     let pushed = sandbox.friday(&["push", "v2"]);
     assert_eq!(pushed.exit, 0, "{}", pushed.all());
     assert_eq!((columns(&sandbox), sandbox.runs()), (3, vec!["v2".to_owned(); 3]));
+
+    // The next one's copy is not from before that migration, though nobody made a backup since.
+    let friday = std::fs::read_to_string(sandbox.path().join("friday.toml")).expect("it is there");
+    sandbox.write("friday.toml", &friday.replace("add column note text", "add column more text"));
+    sandbox.release(
+        "v3",
+        &format!("{SQLITE} \"$DB\" 'select more from orders' || exit 3\nexec sleep 600"),
+    );
+    let rehearsed = sandbox.friday(&["rehearse", "v3"]);
+    assert!(rehearsed.stdout.contains("orders: reversible"), "{}", rehearsed.all());
+    assert!(rehearsed.stderr.contains("older than the stable release"), "{}", rehearsed.all());
 }
 
 #[test]
