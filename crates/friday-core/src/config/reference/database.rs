@@ -67,7 +67,7 @@ pub(super) static KEYS: &[Key] = &[
         Kind::Text,
         None,
         "\"main\"",
-        "The stanza of pgBackRest that makes the backups. Without it, friday makes them itself.",
+        "The stanza of pgBackRest that makes the backups. Not in this version: whatever asks for a backup refuses it. Without it, friday makes them itself.",
     ),
     key(
         "database.postgres.pgbackrest_config",
