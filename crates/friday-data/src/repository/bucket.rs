@@ -322,7 +322,7 @@ impl Bucket {
                     }
                     refusal::refused(answer, doing, self.name(), clock::now_ms())
                 }
-                Err(error) => BucketError::Silent { why: refusal::plain(&error) },
+                Err(error) => refusal::unanswered(&error),
             };
             if !error.may_pass() || tried >= self.tries {
                 return Err(error);

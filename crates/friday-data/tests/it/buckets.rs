@@ -200,3 +200,30 @@ fn old_backups_go_with_all_their_objects_and_leftovers_of_others_stay() {
     assert_eq!(store.objects(&["aaaaaa"]).len(), 1);
     assert!(store.objects(&["bbbbbb"]).is_empty() && store.objects(&["cccccc"]).is_empty());
 }
+
+#[test]
+fn a_store_that_speaks_tls_is_known_by_its_authority_or_not_spoken_to() {
+    let bed = Bed::new();
+    let certificate = bed.dir.path().join("authority.pem");
+    let store = Store::with_tls(&certificate);
+    let database = in_bucket(&bed, store.place());
+
+    let mut command = bed.command();
+    command.env("SSL_CERT_FILE", &certificate);
+    let mut program = Program::start(command);
+    let (backup, _) = back_up(&mut program, &database);
+    assert_eq!(verified(&mut program, &database).damage, Vec::<String>::new());
+    drop(program);
+
+    // Another authority's word does not count, and nothing is said to the store then.
+    let other = bed.dir.path().join("other.pem");
+    let stranger = Store::with_tls(&other);
+    let mut command = bed.command();
+    command.env("SSL_CERT_FILE", &other);
+    let (_, why, help) =
+        failed(Program::start(command).ask(DataRequest::List { database: database.clone() }));
+    assert!(why.contains("certificate"), "{why}");
+    assert!(help.contains("SSL_CERT_FILE"), "{help}");
+    drop(stranger);
+    assert_eq!(store.objects(&[backup.id.as_str(), "manifest.json"]).len(), 1);
+}

@@ -1,7 +1,7 @@
 //! A store that speaks S3, of the test's own: it checks signatures, listens on the loopback address alone, and can be
 //! made to fail. Dropped, it ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,8 +11,11 @@ use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, crypto};
 
 /// The one who may.
 const ACCESS_KEY: &str = "AKFRIDAY";
@@ -28,11 +31,50 @@ pub struct Store {
     dir: tempfile::TempDir,
     port: u16,
     cut: Arc<AtomicU32>,
+    scheme: &'static str,
     runtime: Option<Runtime>,
+}
+
+/// A connection as the service is spoken to.
+trait Spoken: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send {}
+
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send> Spoken for T {}
+
+/// Says who the store is; the authority that says so goes to `certificate`.
+fn acceptor(certificate: &Path) -> TlsAcceptor {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("the bed works");
+    std::fs::write(certificate, own.cert.pem()).expect("the bed works");
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("it was just made");
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|config| {
+            config.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key)
+        })
+        .expect("the bed works");
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A connection that was taken, spoken to in clear or not.
+async fn open(socket: TcpStream, tls: Option<TlsAcceptor>) -> std::io::Result<Box<dyn Spoken>> {
+    match tls {
+        None => Ok(Box::new(socket)),
+        Some(tls) => Ok(Box::new(tls.accept(socket).await?)),
+    }
 }
 
 impl Store {
     pub fn start() -> Self {
+        Self::spoken_to(None)
+    }
+
+    /// One that speaks TLS alone, and writes its certificate to a file.
+    pub fn with_tls(certificate: &Path) -> Self {
+        Self::spoken_to(Some(acceptor(certificate)))
+    }
+
+    fn spoken_to(tls: Option<TlsAcceptor>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let dir = tempfile::tempdir().expect("the bed works");
         std::fs::create_dir(dir.path().join("backups")).expect("the bed works");
         let mut service =
@@ -60,11 +102,16 @@ impl Store {
                     }
                     continue;
                 }
-                let serving = http.serve_connection(TokioIo::new(socket), service.clone());
-                tokio::spawn(serving.into_owned());
+                let (http, service, tls) = (http.clone(), service.clone(), tls.clone());
+                tokio::spawn(async move {
+                    // A greeting that fails is the other's to tell.
+                    if let Ok(socket) = open(socket, tls).await {
+                        let _ = http.serve_connection(TokioIo::new(socket), service).await;
+                    }
+                });
             }
         });
-        Self { dir, port, cut, runtime: Some(runtime) }
+        Self { dir, port, cut, scheme, runtime: Some(runtime) }
     }
 
     /// Where backups go.
@@ -76,7 +123,7 @@ impl Store {
         RepositoryPlace::S3 {
             bucket: bucket.to_owned(),
             prefix: "a team/friday".to_owned(),
-            endpoint: Some(format!("http://127.0.0.1:{}", self.port)),
+            endpoint: Some(format!("{}://127.0.0.1:{}", self.scheme, self.port)),
             region: "us-east-1".to_owned(),
             access_key: Hidden::new(access_key),
             secret_key: Hidden::new(secret_key),

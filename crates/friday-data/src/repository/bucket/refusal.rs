@@ -86,6 +86,12 @@ pub enum BucketError {
         /// What is known.
         why: String,
     },
+    /// It cannot prove who it is.
+    #[error("the store's certificate is not to be trusted: {why}")]
+    Untrusted {
+        /// What is known.
+        why: String,
+    },
     /// An answer that is none.
     #[error("the store answers strangely: {why}")]
     Strange {
@@ -118,7 +124,10 @@ impl BucketError {
                 "let the key that `access_key` names list the bucket, and read, write and remove objects in it"
             }
             Self::Silent { .. } => {
-                "try `endpoint` from the database's host, for instance with curl; look at its certificate and at firewalls"
+                "try `endpoint` from the database's host, for instance with curl; look at firewalls"
+            }
+            Self::Untrusted { .. } => {
+                "add the store's authority to the host's own certificates (update-ca-certificates), or name its file in SSL_CERT_FILE; see that `endpoint` has the name that the certificate has"
             }
             Self::Troubled { .. } | Self::Strange { .. } => "try again later; look at the store",
             Self::Absent | Self::Refused { .. } | Self::Stopped(_) => return None,
@@ -230,8 +239,32 @@ fn moment(date: &str) -> Option<u64> {
     u64::try_from(at.timestamp().as_millisecond()).ok()
 }
 
-/// What is known of a request without an answer. An address stands in none of it: it holds a signature.
-pub fn plain(error: &ureq::Error) -> String {
+/// What a request without an answer means.
+pub fn unanswered(error: &ureq::Error) -> BucketError {
+    let why = plain(error);
+    match certificate_of(error) {
+        Some(_) => BucketError::Untrusted { why },
+        None => BucketError::Silent { why },
+    }
+}
+
+fn certificate_of(error: &ureq::Error) -> Option<&rustls::CertificateError> {
+    let tls = match error {
+        ureq::Error::Rustls(error) => error,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref()?,
+        _ => return None,
+    };
+    match tls {
+        rustls::Error::InvalidCertificate(why) => Some(why),
+        _ => None,
+    }
+}
+
+/// What is known of it. An address stands in none of it: it holds a signature.
+fn plain(error: &ureq::Error) -> String {
+    if let Some(why) = certificate_of(error) {
+        return why.to_string();
+    }
     match error {
         ureq::Error::Io(error) => {
             let mut text = error.to_string();
