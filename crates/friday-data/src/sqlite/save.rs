@@ -59,8 +59,8 @@ fn save(
 ) -> Result<Manifest, SqliteError> {
     let course = setting.course;
     let work = setting.place.work(kind)?;
-    course.enter(DataPhase::Mark);
     let live = Live::open(path, course)?;
+    course.enter(DataPhase::Mark);
     let (holds_ms, held) = (live.at_ms, Instant::now());
     match repository.disk() {
         Some(dir) => {

@@ -178,14 +178,13 @@ fn tempfile_in(directory: &std::path::Path) -> std::io::Result<()> {
 }
 
 fn draw(ui: &Ui, findings: &[Finding], all: bool) {
-    let mut before: Option<Option<&HostName>> = None;
     let mut well: Vec<&str> = Vec::new();
     let mut by_host: BTreeMap<Option<&HostName>, Vec<&Finding>> = BTreeMap::new();
     let mut order: Vec<Option<&HostName>> = Vec::new();
     for finding in findings {
         let host = finding.host.as_ref();
-        if before != Some(host) {
-            before = Some(host);
+        // A database is looked at after the hosts, and stands with its own.
+        if !by_host.contains_key(&host) {
             order.push(host);
         }
         by_host.entry(host).or_default().push(finding);

@@ -170,9 +170,11 @@ fn draw(ui: &Ui, database: &DatabaseSettings, report: &DrillReport, steps: &[Res
         let says = format!(" {}: {}", check.name, check.says);
         ui.data(Text::new().plain("    ").ink(Ink::Good, "✓").plain(&says));
     }
-    ui.data(Text::new().plain("\nWhat can be done with it, there, as the login user:"));
+    ui.data(Text::new());
+    ui.data(Text::new().plain("What can be done with it, there, as the login user:"));
     for step in steps {
-        ui.data(Text::new().plain(&format!("\n  {}", step.what)));
+        ui.data(Text::new());
+        ui.data(Text::new().plain(&format!("  {}", step.what)));
         for line in &step.run {
             ui.data(Text::new().plain("      ").ink(Ink::Name, line));
         }

@@ -187,13 +187,25 @@ fn a_copy_stands_beside_the_live_database_with_what_can_be_done() {
     let named = named.expect("the push's restore point");
     let restored = sandbox.friday(&["restore", "--rollout", named, "--to", "back"]);
     assert_eq!(restored.exit, 0, "{}", restored.all());
-    assert!(restored.stdout.contains("one table"), "{}", restored.all());
+    assert!(restored.stdout.contains("\n\n  one table: "), "{}", restored.all());
+    assert!(!restored.stdout.contains("\\n"), "{}", restored.all());
     assert_eq!(sum(&sandbox.path().join("back/orders.db")), 60);
     assert_eq!(sum(&database(&sandbox)), 0, "the live database is as it was");
     let again = sandbox.friday(&["restore", "--newest", "--to", "back"]);
     assert!(again.exit == 6 && again.stderr.contains("not empty"), "{}", again.all());
     let log = sandbox.friday(&["log", "--all"]);
     assert!(log.stdout.contains("restore"), "{}", log.all());
+}
+
+#[test]
+fn a_missing_database_is_said_once_with_its_host() {
+    let sandbox = guarded();
+    fs::remove_file(database(&sandbox)).expect("the file goes");
+    let doctor = sandbox.friday(&["doctor"]);
+    assert_eq!(doctor.exit, 4, "{}", doctor.all());
+    assert_eq!(doctor.stdout.matches("there is no database").count(), 1, "{}", doctor.all());
+    let backup = sandbox.friday(&["backup"]);
+    assert!(backup.exit == 6 && backup.stderr.contains("looking failed"), "{}", backup.all());
 }
 
 #[test]
