@@ -431,12 +431,10 @@ impl State {
     }
 
     /// Quarantine without the entry of a release that is stable by now: it became so after it was
-    /// quarantined, by somebody who did not know or knew better.
+    /// quarantined, by somebody who did not know or knew better. That it was lifted, hosts are told.
     pub fn quarantine_but(&self, stable: Option<ReleaseId>) -> BTreeMap<ReleaseId, Quarantined> {
         let mut entries = (*self.quarantine).clone();
-        if let Some(stable) = stable {
-            entries.remove(&stable);
-        }
+        entries.retain(|release, entry| !entry.active || Some(*release) != stable);
         entries
     }
 

@@ -112,7 +112,8 @@ impl World {
             })
         };
         // Without a draw of its own: seeds that found something keep their worlds. Told stories have none.
-        let wave_hooks = options.seed % 4 == 1 && options.commands_every_ms != u64::MAX;
+        let hooked = options.seed % 4 == 1 || (options.databases > 0 && options.seed % 3 != 1);
+        let wave_hooks = hooked && options.commands_every_ms != u64::MAX;
         // Where databases are guarded, their restore points lead to all that can come after a hook.
         let before = options.databases == 0 || options.seed.is_multiple_of(2);
         Plan {

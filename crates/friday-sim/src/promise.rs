@@ -407,6 +407,12 @@ impl World {
         if let End::Refused { reasons } | End::NotSwitched { reasons } = end {
             self.reasons.extend(reasons.iter().cloned());
         }
+        if let End::Owed { .. } = end {
+            let mut drivers = self.laptops.iter().filter_map(|laptop| laptop.process.as_ref());
+            let driver = drivers.find(|driver| driver.ledger == ledger);
+            let ended = driver.and_then(|driver| driver.controller.state().rollout(rollout));
+            self.reasons.extend(ended.iter().flat_map(|ended| ended.reasons.iter().cloned()));
+        }
         let Some(known) = self.known.get(rollout).cloned() else { return };
         match end {
             End::Stable | End::Converged => {

@@ -213,10 +213,12 @@ impl World {
                 }
                 Reason::SweepOwed { .. } => self.means(laptop, Means::Sweep),
                 Reason::NotToldStable { .. } => self.means(laptop, Means::Forward),
-                // An open rollback can go nowhere else: it is put up with. And no verdict says whose fault damaged
-                // rows are.
+                // An open rollback can go nowhere else: it is put up with. So it is where the fleet calls
+                // stable what one host refuses. And no verdict says whose fault damaged rows are.
                 Reason::Quarantined { release, .. }
-                    if self.a_rollback_is_open() || self.was_accused_of_damage(&release) =>
+                    if self.a_rollback_is_open()
+                        || self.is_called_stable(&release)
+                        || self.was_accused_of_damage(&release) =>
                 {
                     Some(self.quarantine_command(laptop, release, false))
                 }
@@ -231,6 +233,10 @@ impl World {
     fn was_accused_of_damage(&self, release: &ReleaseId) -> bool {
         let known = self.catalog.find(release);
         self.options.databases > 0 && known.is_some_and(|known| known.behaviour.is_good())
+    }
+
+    fn is_called_stable(&self, release: &ReleaseId) -> bool {
+        self.members().any(|host| host.durable.head.stable.as_ref() == Some(release))
     }
 
     fn a_rollback_is_open(&self) -> bool {

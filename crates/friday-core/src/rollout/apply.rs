@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use friday_wire::{
-    DatabaseName, Fault, HostName, Migration, OpenRollout, ProcessName, RolloutId, StartId,
-    StepState,
+    DatabaseName, Fault, HostName, Migration, OpenRollout, ProcessName, Refusal, RolloutId,
+    StartId, StepState,
 };
 
 use super::plan::PlannedHost;
@@ -17,6 +17,7 @@ use super::run::{
 use crate::journal::Event;
 use crate::journal::intent::Intent;
 use crate::journal::round::{HostAnswer, RoundAsk, StepAnswer, Work};
+use crate::reason::Reason;
 use crate::shared::walked;
 use crate::time::Timestamp;
 
@@ -86,6 +87,18 @@ impl Rollout {
     /// A rollback took over.
     pub(crate) fn goes_back(&mut self, at: Timestamp, by: &RolloutId) {
         self.enter(at, Phase::GoingBack { by: by.clone() });
+    }
+
+    /// A host that still has the release in quarantine where the fleet calls it stable: a person may lift it.
+    fn would_not(&mut self, answer: &StepAnswer) {
+        let StepAnswer::Refused { refusal: Refusal::Quarantined { release, reason } } = answer
+        else {
+            return;
+        };
+        let reason = Reason::Quarantined { release: *release, why: reason.clone() };
+        if !self.reasons.contains(&reason) {
+            Arc::make_mut(&mut self.reasons).push(reason);
+        }
     }
 
     fn enter(&mut self, at: Timestamp, phase: Phase) {
@@ -493,6 +506,9 @@ fn step_answered(
             .ok_or_else(|| format!("nothing was ordered of `{host}`"))?;
         Ok(())
     })?;
+    if !matches!(*rollout.intent, Intent::Push { .. }) {
+        rollout.would_not(answer);
+    }
     rollout.moved_at = at;
     Ok(())
 }

@@ -98,7 +98,7 @@ pub struct Rollout {
     pub hosts: Hosts,
     /// Gates as judged.
     pub gates: Vec<(Gate, GateResult, String)>,
-    /// Why it holds, or what it failed of.
+    /// Why it holds, what it failed of, or why hosts would not go back.
     pub reasons: Arc<Vec<Reason>>,
     /// How it will end, once what is left is put away.
     pub ending: Option<Arc<End>>,

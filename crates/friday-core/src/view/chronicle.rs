@@ -18,6 +18,7 @@ use crate::journal::event::{End, Event, Requested};
 use crate::journal::finding::Fact;
 use crate::journal::intent::{Intent, MemberChange};
 use crate::journal::round::HostAnswer;
+use crate::reason::Reason;
 use crate::time::Timestamp;
 
 /// A release as the journal knows it.
@@ -142,6 +143,13 @@ impl Chronicle {
     /// The rollouts that are not over, oldest first.
     pub fn open(&self) -> impl Iterator<Item = &RolloutView> {
         self.rollouts.iter().filter(|rollout| rollout.is_open())
+    }
+
+    /// Why hosts that are owed a sweep would not go where they were told to, where it is known.
+    pub fn owed_because(&self) -> &[Reason] {
+        let owing = |view: &&RolloutView| matches!(view.end, Some(End::Owed { .. }));
+        let last = self.rollouts.iter().rev().find(owing);
+        last.filter(|_| !self.owed.is_empty()).map_or(&[], RolloutView::reasons)
     }
 
     /// The last rollout that put something on hosts, or tried to.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use friday_wire::data::{Judged, RestorePoint};
-use friday_wire::{DatabaseName, HostName, ReleaseId, RolloutId, StepState};
+use friday_wire::{DatabaseName, HostName, Refusal, ReleaseId, RolloutId, StepState};
 use serde::Serialize;
 
 use crate::controller::input::{BackTo, Way};
@@ -16,8 +16,10 @@ use crate::rollout::decide::outcome::refusal_says;
 use crate::rollout::plan::PlannedHost;
 use crate::time::Timestamp;
 
+mod stage;
 mod word;
 
+pub use stage::HostStage;
 pub use word::RolloutWord;
 
 /// Where a rollout stands.
@@ -55,104 +57,6 @@ pub enum Standing {
     Held,
     /// Over.
     Ended,
-}
-
-/// How far a host came in a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "stage", rename_all = "snake_case")]
-pub enum HostStage {
-    /// Nothing asked yet, or answered and waiting for its turn.
-    Waiting,
-    /// Files are on their way.
-    Staging,
-    /// The release's files are there, verified.
-    Staged,
-    /// It is being stopped for the migration.
-    Stopping,
-    /// Nothing runs there, for the migration.
-    Stopped,
-    /// The switch is under way.
-    Switching,
-    /// Healthy by its own account; the outside probe is at work.
-    Proving,
-    /// Proven; the confirm is on its way.
-    Confirming,
-    /// Runs the release, healthy, in rotation, confirmed; or went back, as asked.
-    Done,
-    /// Was done, and is sick now.
-    Sick {
-        /// What was seen.
-        why: String,
-    },
-    /// A back is under way.
-    GoingBack,
-    /// Failed.
-    Failed {
-        /// How.
-        why: String,
-    },
-    /// Does not answer.
-    Unreachable {
-        /// Why.
-        why: String,
-    },
-}
-
-impl HostStage {
-    /// A few words for people.
-    pub fn says(&self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Staging => "staging",
-            Self::Staged => "staged",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-            Self::Switching => "switching",
-            Self::Proving => "proving from outside",
-            Self::Confirming => "confirming",
-            Self::Done => "done",
-            Self::Sick { .. } => "sick",
-            Self::GoingBack => "going back",
-            Self::Failed { .. } => "failed",
-            Self::Unreachable { .. } => "unreachable",
-        }
-    }
-
-    /// What went wrong, where something did.
-    pub fn why(&self) -> Option<&str> {
-        match self {
-            Self::Sick { why } | Self::Failed { why } | Self::Unreachable { why } => Some(why),
-            Self::Waiting
-            | Self::Staging
-            | Self::Staged
-            | Self::Stopping
-            | Self::Stopped
-            | Self::Switching
-            | Self::Proving
-            | Self::Confirming
-            | Self::Done
-            | Self::GoingBack => None,
-        }
-    }
-
-    /// Something is happening there right now.
-    pub fn is_at_work(&self) -> bool {
-        match self {
-            Self::Staging
-            | Self::Stopping
-            | Self::Switching
-            | Self::Proving
-            | Self::Confirming
-            | Self::GoingBack => true,
-            Self::Waiting
-            | Self::Staged
-            | Self::Stopped
-            | Self::Done
-            | Self::Sick { .. }
-            | Self::Failed { .. }
-            | Self::Unreachable { .. } => false,
-        }
-    }
 }
 
 /// One host's part.
@@ -210,6 +114,9 @@ pub struct RolloutView {
     pub end: Option<End>,
     /// Why it is held.
     pub held: Vec<Reason>,
+    /// Why a host would not go where it was told to, where that is not a failure of its own.
+    #[serde(skip)]
+    refused: Vec<Reason>,
     /// The restore points of guarded databases.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub points: BTreeMap<DatabaseName, RestorePoint>,
@@ -300,6 +207,7 @@ impl RolloutView {
             at: Standing::Preparing { doing: "beginning".to_owned() },
             end: None,
             held: Vec::new(),
+            refused: Vec::new(),
             points: BTreeMap::new(),
             invariants: BTreeMap::new(),
             places: names.enumerate().map(|(place, host)| (host.clone(), place)).collect(),
@@ -330,12 +238,12 @@ impl RolloutView {
                 | End::Unreachable { reasons }
                 | End::NotSwitched { reasons },
             ) => reasons,
+            Some(End::Owed { .. }) => &self.refused,
             Some(
                 End::Stable
                 | End::Apart { .. }
                 | End::TakenBack { .. }
                 | End::Converged
-                | End::Owed { .. }
                 | End::TakenOver { .. }
                 | End::Fenced { .. }
                 | End::Done
@@ -563,8 +471,10 @@ impl RolloutView {
     }
 
     fn stepped(&mut self, at: Timestamp, host: &HostName, answer: &StepAnswer) {
-        let StepAnswer::Report { report } = answer else {
-            return;
+        let report = match answer {
+            StepAnswer::Report { report } => report,
+            StepAnswer::Refused { refusal } => return self.refused(refusal),
+            StepAnswer::NotSent { .. } | StepAnswer::Unknown { .. } => return,
         };
         match &report.state {
             StepState::AwaitingConfirm { .. } => self.set(at, host, HostStage::Proving),
@@ -583,6 +493,14 @@ impl RolloutView {
             | StepState::Ended { .. }
             | StepState::Sealed
             | StepState::NeverSeen => {}
+        }
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        let Refusal::Quarantined { release, reason } = refusal else { return };
+        let reason = Reason::Quarantined { release: *release, why: reason.clone() };
+        if !self.refused.contains(&reason) {
+            self.refused.push(reason);
         }
     }
 

@@ -8,6 +8,7 @@ mod invariants;
 mod members;
 mod paces;
 mod pushes;
+mod quarantines;
 mod rehearsals;
 mod restore_points;
 mod resumes;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use friday_core::reason::Reason;
 use friday_core::view::chronicle::{ForeignView, ReleaseView, RequestView};
 use friday_core::view::words::{count, names};
 use friday_core::view::{Chronicle, HostView, RolloutView};
@@ -154,6 +155,7 @@ fn draw(ui: &Ui, chronicle: &Chronicle, view: &StatusView<'_>) {
         let owed = names(view.owed.iter().map(|host| host.as_str()), 8);
         let says = format!("owed a sweep: {owed}; `friday sweep` when they are back");
         ui.data(Text::new().plain("  ").ink(Ink::Warn, &says));
+        reasons(ui, chronicle.owed_because());
     }
     for (host, release) in view.apart {
         let says = chronicle.release_says(release);
@@ -187,11 +189,15 @@ fn open(ui: &Ui, chronicle: &Chronicle, rollout: &RolloutView, driven: bool) {
         rollout.rollout,
         count(rollout.hosts.len(), "host")
     )));
-    for reason in rollout.reasons() {
-        ui.data(format!("    {reason}"));
-        ui.data(Text::new().plain("    ").ink(Ink::Hint, "Hint:").plain(" ").plain(reason.hint()));
-    }
+    reasons(ui, rollout.reasons());
     if rollout.is_running() && !driven {
         ui.data("    `friday resume` goes on, forward or back");
+    }
+}
+
+fn reasons(ui: &Ui, reasons: &[Reason]) {
+    for reason in reasons {
+        ui.data(format!("    {reason}"));
+        ui.data(Text::new().plain("    ").ink(Ink::Hint, "Hint:").plain(" ").plain(reason.hint()));
     }
 }

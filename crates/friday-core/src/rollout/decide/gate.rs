@@ -401,9 +401,10 @@ fn way_back(view: View<'_>, plan: &Plan, truth: &Truth) -> Judged {
             "a first push: it returns to nothing, stopped and removed",
         );
     };
-    if truth.refuses(&stable).is_some() {
-        let why = format!("the stable release {} is quarantined", stable.short());
-        return Judged::refuse(Gate::WayBack, Reason::NoWayBack { why });
+    // Made stable under a higher fence than the entry that some host still has.
+    if let Some(entry) = truth.refuses(&stable) {
+        let why = entry.reason.clone();
+        return Judged::refuse(Gate::WayBack, Reason::Quarantined { release: stable, why });
     }
     let lacking = view.rollout.heads.iter().find(|(host, head)| {
         view.rollout.takes(host)

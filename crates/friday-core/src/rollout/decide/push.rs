@@ -438,11 +438,9 @@ fn swept(view: View<'_>) -> Vec<Event> {
     match sweep.and_then(|sweep| sweep.end()) {
         Some(End::Converged) => vec![round::begin(view, RoundAsk::Read, view.all())],
         Some(End::Owed { hosts }) => {
-            vec![
-                view.end(End::Refused {
-                    reasons: vec![Reason::SweepOwed { hosts: hosts.clone() }],
-                }),
-            ]
+            let mut reasons = vec![Reason::SweepOwed { hosts: hosts.clone() }];
+            reasons.extend(sweep.iter().flat_map(|sweep| sweep.reasons.iter().cloned()));
+            vec![view.end(End::Refused { reasons })]
         }
         Some(End::Refused { reasons } | End::Unreachable { reasons }) => {
             vec![view.end(End::Refused { reasons: reasons.clone() })]
