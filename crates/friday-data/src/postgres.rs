@@ -28,6 +28,7 @@ pub mod feed;
 mod forget;
 pub mod judge;
 pub mod keep;
+mod known_bugs;
 pub mod layout;
 pub mod live;
 mod locks;

@@ -14,6 +14,7 @@ mod save;
 mod schema;
 mod steps;
 mod watching;
+mod written_by;
 
 use std::io;
 use std::time::Duration;

@@ -3,12 +3,12 @@
 use friday_wire::data::{Finding, FindingState};
 
 use super::error::PostgresError;
-use super::facts;
 use super::keep;
 use super::live::{Live, described};
 use super::lsn::Lsn;
 use super::scratch::bytes_below;
 use super::server::Server;
+use super::{facts, known_bugs};
 use crate::course::Watch;
 use crate::failure::Failure;
 use crate::request::Setting;
@@ -41,6 +41,8 @@ pub fn examine(setting: &Setting<'_>) -> Result<Vec<Finding>, PostgresError> {
         Ok(live) => {
             findings.push(good("server", format!("PostgreSQL {} answers", live.cluster.version)));
             findings.push(version(&live));
+            let bugs = known_bugs::known(&live.cluster.version);
+            findings.extend(bugs.map(|(says, help)| warn("version", says, &help)));
             findings.extend(privileges(&server, watch)?);
             findings.push(receiving(&live, setting)?);
             findings.push(tablespaces(&live));

@@ -9,8 +9,8 @@ use friday_wire::data::{Finding, FindingState};
 use rusqlite::Connection;
 use rustix::fs::{Access, access};
 
-use super::SqliteError;
 use super::live::{self, Live};
+use super::{SqliteError, written_by};
 use crate::failure::Failure;
 use crate::repository::key::Key;
 use crate::request::Setting;
@@ -21,18 +21,7 @@ const NAMES_MAX: usize = 10;
 
 /// Looks at the file, and at where its copies go.
 pub fn examine(path: &Path, setting: &Setting<'_>) -> Vec<Finding> {
-    let mut findings = vec![Finding {
-        subject: "version".to_owned(),
-        state: FindingState::Good,
-        says: format!(
-            "copies are made by SQLite {}; which one the application uses cannot be seen from outside",
-            rusqlite::version()
-        ),
-        help: Some(
-            "let the application use 3.51.3 or newer: older ones can damage a database in WAL mode"
-                .to_owned(),
-        ),
-    }];
+    let mut findings = Vec::new();
     let bytes = match look(path, setting, &mut findings) {
         Ok(bytes) => Some(bytes),
         Err(error) => {
@@ -90,6 +79,7 @@ fn head(path: &Path, page: u64, findings: &mut Vec<Finding>) {
         file.read_exact(&mut head)?;
         Ok(file.metadata()?.len())
     });
+    findings.push(written_by::finding(&head));
     let finding = match read {
         // A page that was never moved out of the log lets the file be shorter, but not by part of a page.
         Ok(bytes) if page > 0 && bytes % page == 0 => {
