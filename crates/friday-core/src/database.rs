@@ -247,10 +247,14 @@ impl DatabaseKnown {
 }
 
 /// Whether a drill that failed there tried the way back at all. Before that another drill was at work,
-/// or there was no room; after it only what is left over failed.
+/// or there was no room; after it only what becomes of a proven copy failed.
 fn says_something(phase: DataPhase) -> bool {
     match phase {
-        DataPhase::Find | DataPhase::Mark | DataPhase::Prune | DataPhase::Clean => false,
+        DataPhase::Find
+        | DataPhase::Mark
+        | DataPhase::Prune
+        | DataPhase::Mask
+        | DataPhase::Clean => false,
         DataPhase::Copy
         | DataPhase::Fetch
         | DataPhase::Replay

@@ -4,7 +4,7 @@
 //! by the next drill, rehearsal or clean-up.
 
 use friday_wire::DatabaseName;
-use friday_wire::data::{DataAnswer, DataPhase, DrillTarget, Engine, Invariant};
+use friday_wire::data::{DataAnswer, DataPhase, DrillTarget, Engine, Invariant, Mask};
 
 use crate::failure::Failure;
 use crate::lock::{self, Held, LockError, LockKind};
@@ -33,6 +33,7 @@ enum Copy {
 pub fn open(
     slot: &mut Option<Opened>,
     target: &DrillTarget,
+    mask: Option<&Mask>,
     setting: &Setting<'_>,
 ) -> Result<DataAnswer, Failure> {
     if let Some(opened) = slot {
@@ -45,11 +46,11 @@ pub fn open(
     remove(setting)?;
     let (copy, told) = match &setting.database.engine {
         Engine::Sqlite { path } => {
-            let (copy, told) = SqliteCopy::open(path, target, setting)?;
+            let (copy, told) = SqliteCopy::open(path, target, mask, setting)?;
             (Copy::Sqlite(Box::new(copy)), told)
         }
         Engine::Postgres { .. } => {
-            let (copy, told) = PostgresCopy::open(target, setting)?;
+            let (copy, told) = PostgresCopy::open(target, mask, setting)?;
             (Copy::Postgres(Box::new(copy)), told)
         }
     };

@@ -33,6 +33,7 @@ pub mod layout;
 pub mod live;
 mod locks;
 pub mod lsn;
+mod mask;
 mod moment;
 mod newest;
 mod opened;
@@ -80,9 +81,13 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
             let (backup, pruned) = backup::back_up(setting)?;
             Ok(DataAnswer::BackedUp { backup, pruned })
         }
-        DataRequest::Drill { target, invariants, keep_scratch, .. } => {
+        DataRequest::Drill { target, invariants, keep_scratch, mask, .. } => {
             let _held = lock::take(setting.place, LockKind::Drill)?;
-            let after = if *keep_scratch { After::Keep } else { After::Remove };
+            let after = match (keep_scratch, mask) {
+                (false, _) => After::Remove,
+                (true, None) => After::Keep,
+                (true, Some(mask)) => After::KeepMasked(mask),
+            };
             let wanted = Wanted { target, invariants, proof: Proof::Whole };
             let report = drill::drill(setting, wanted, after)?;
             Ok(DataAnswer::Drilled { report: Box::new(report) })

@@ -137,7 +137,9 @@ pub fn perform(
             Ok(DataAnswer::Verified { report })
         }
         DataRequest::Clean { .. } => clean(&setting),
-        DataRequest::Open { target, .. } => opened::open(opened, target, &setting),
+        DataRequest::Open { target, mask, .. } => {
+            opened::open(opened, target, mask.as_ref(), &setting)
+        }
         DataRequest::Watched { .. } => opened::watched(opened, &setting),
         DataRequest::JudgeOpen { invariants, .. } => opened::judge(opened, invariants, &setting),
         DataRequest::Shut { .. } => opened::shut(opened, &setting),

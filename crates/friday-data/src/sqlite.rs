@@ -9,6 +9,7 @@ mod drill;
 mod examine;
 mod judge;
 mod live;
+mod mask;
 mod opened;
 mod save;
 mod schema;
@@ -97,6 +98,9 @@ pub enum SqliteError {
     /// Anything else SQLite says. Its own source would only repeat it as a number.
     #[error("SQLite could not go on with `{0}`: {1}")]
     Sqlite(String, rusqlite::Error),
+    /// The team's statements.
+    #[error("the mask failed: {0}")]
+    Mask(String),
     /// No place.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -141,6 +145,7 @@ impl From<SqliteError> for Failure {
             }
             SqliteError::OtherEngine(_) => "give each database a directory of its own",
             SqliteError::OtherTarget { .. } => "see which backups there are: friday backup list",
+            SqliteError::Mask(_) => "try it on a copy of your own (friday restore)",
             SqliteError::NotEmpty(_) => "name a new or an empty directory",
             SqliteError::File(_, ref cause)
                 if cause.kind() == io::ErrorKind::StorageFull
@@ -187,8 +192,12 @@ pub fn perform(
             let (backup, pruned) = save::backup(&path, setting)?;
             Ok(DataAnswer::BackedUp { backup, pruned })
         }
-        DataRequest::Drill { target, invariants, keep_scratch, .. } => {
-            let after = if *keep_scratch { drill::After::Keep } else { drill::After::Remove };
+        DataRequest::Drill { target, invariants, keep_scratch, mask, .. } => {
+            let after = match (keep_scratch, mask) {
+                (false, _) => drill::After::Remove,
+                (true, None) => drill::After::Keep,
+                (true, Some(mask)) => drill::After::KeepMasked(mask),
+            };
             let report = drill::drill(&path, Aim { target, invariants }, after, setting)?;
             Ok(DataAnswer::Drilled { report: Box::new(report) })
         }

@@ -12,7 +12,7 @@ use friday_core::config::settings::{
 };
 use friday_core::controller::effect::Asks;
 use friday_wire::data::{
-    DataAnswer, DataPhase, DataRequest, Engine, Guarded, Hidden, Invariant, Repository,
+    DataAnswer, DataPhase, DataRequest, Engine, Guarded, Hidden, Invariant, Mask, Repository,
     RepositoryPlace,
 };
 use friday_wire::{DatabaseName, HostName};
@@ -38,6 +38,9 @@ const ACCESS_KEY: &str = "backups.s3.access_key";
 /// As above.
 const SECRET_KEY: &str = "backups.s3.secret_key";
 
+/// The longest mask, bytes. Longer ones are dumps by mistake.
+const MASK_LEN_MAX: usize = 1024 * 1024;
+
 /// The databases of a configuration, connected to nobody.
 #[derive(Debug, Clone)]
 pub struct Databases {
@@ -59,6 +62,16 @@ pub enum DataError {
         /// Why.
         #[source]
         source: SecretError,
+    },
+    /// What copies are masked with.
+    #[error("database `{database}`: the mask `{path}` {why}", path = path.display())]
+    Mask {
+        /// Which database.
+        database: DatabaseName,
+        /// The file.
+        path: PathBuf,
+        /// `cannot be read: …`.
+        why: String,
     },
     /// It was not asked.
     #[error("`{host}` cannot be reached: {source}")]
@@ -120,6 +133,9 @@ impl DataSession {
         watch: impl FnMut(DataProgress),
     ) -> Result<DataAnswer, DataError> {
         let request = request(self.guarded.clone());
+        if request.needs_version() > self.link.wire() {
+            return Err(older());
+        }
         let answer = self.link.call(request, deadline, watch).await.map_err(DataError::Lost)?;
         match answer {
             DataAnswer::Failed { phase, why, help } => {
@@ -128,6 +144,15 @@ impl DataSession {
             }
             answer => Ok(answer),
         }
+    }
+}
+
+/// The program beside the database would leave the mask out, and keep the copy as it is.
+fn older() -> DataError {
+    DataError::Failed {
+        phase: DataPhase::Find,
+        why: "the program beside the database is an older one, and cannot mask a copy".to_owned(),
+        help: Some("use the one that this friday carries".to_owned()),
     }
 }
 
@@ -169,6 +194,26 @@ impl Databases {
         };
         let mut session = self.connect(guarded, place).await?;
         session.ask_until(deadline, |_| request, watch).await
+    }
+
+    /// What takes personal data out of a copy of a database; `None`: nothing is to.
+    ///
+    /// # Errors
+    /// `NoSuchDatabase`, `Mask`.
+    pub async fn mask(&self, name: &DatabaseName) -> Result<Option<Mask>, DataError> {
+        let Some(path) = &self.settings(name)?.drill.mask else { return Ok(None) };
+        let path = self.setup.base.join(path);
+        let read = tokio::fs::read(&path).await;
+        let sql = match read.map(String::from_utf8) {
+            Ok(Ok(sql)) if sql.trim().is_empty() => Err("is empty".to_owned()),
+            Ok(Ok(sql)) if sql.len() > MASK_LEN_MAX => Err("is longer than 1 MiB".to_owned()),
+            Ok(Ok(sql)) if sql.contains('\0') => Err("is no text".to_owned()),
+            Ok(Ok(sql)) => Ok(sql),
+            Ok(Err(_)) => Err("is no text".to_owned()),
+            Err(error) => Err(format!("cannot be read: {error}")),
+        };
+        let of = |why| DataError::Mask { database: name.clone(), path, why };
+        sql.map(|sql| Some(Mask { sql })).map_err(of)
     }
 
     /// A connection to where drills restore to, on which one question can follow another: what one of them opens lives

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use friday_wire::ReleaseId;
 use friday_wire::data::{
-    CopyAddress, CopySeen, DataAnswer, DataRequest, DrillTarget, Invariant, LockSeen, OpenedCopy,
-    RehearsalReport, RehearsalStep, RehearsedStep, SchemaChange, StepResult,
+    CopyAddress, CopySeen, DataAnswer, DataRequest, DrillTarget, Invariant, LockSeen, Mask, Masked,
+    OpenedCopy, RehearsalReport, RehearsalStep, RehearsedStep, SchemaChange, StepResult,
 };
 use friday_wire::trial::TrialEnvironment;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -54,6 +54,8 @@ pub struct Stage {
     pub copy: DataSession,
     /// A host's trial.
     pub trial: TrialLink,
+    /// What takes personal data out of the copy before a release sees it.
+    pub mask: Option<Mask>,
 }
 
 /// Why there is no report.
@@ -92,6 +94,8 @@ pub fn place_of(address: &CopyAddress) -> String {
 
 /// What a person is shown of a rehearsal while it goes on. Output of releases is for nobody else.
 pub trait Audience {
+    /// The copy was masked.
+    fn masked(&mut self, masked: &Masked);
     /// A step begins.
     fn begins(&mut self, step: &str);
     /// A step ended; `log`: the last lines that were written, where it failed.
@@ -108,9 +112,12 @@ pub async fn rehearse(
     surroundings: impl FnOnce(&CopyAddress) -> TrialEnvironment,
     audience: &mut dyn Audience,
 ) -> Result<RehearsalReport, RehearsalError> {
-    let Stage { mut copy, trial } = stage;
+    let Stage { mut copy, trial, mask } = stage;
     audience.begins("opening a copy of the database");
-    let opened = open(&mut copy, script.open_limit).await?;
+    let opened = open(&mut copy, script.open_limit, mask).await?;
+    if let Some(masked) = &opened.masked {
+        audience.masked(masked);
+    }
     let with = surroundings(&opened.address);
     let mut scene = Scene {
         copy,
@@ -128,10 +135,14 @@ pub async fn rehearse(
     Ok(scene.report(opened))
 }
 
-async fn open(copy: &mut DataSession, limit: Duration) -> Result<OpenedCopy, RehearsalError> {
+async fn open(
+    copy: &mut DataSession,
+    limit: Duration,
+    mask: Option<Mask>,
+) -> Result<OpenedCopy, RehearsalError> {
     let timeout_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
     let request =
-        |database| DataRequest::Open { database, target: DrillTarget::Newest, timeout_ms };
+        |database| DataRequest::Open { database, target: DrillTarget::Newest, timeout_ms, mask };
     match copy.ask(limit + LOOK_LIMIT, request, |_| {}).await? {
         DataAnswer::Opened { copy } => Ok(copy),
         _ => Err(RehearsalError::Strange),

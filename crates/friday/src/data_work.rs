@@ -12,7 +12,7 @@ use friday_edge::fleet::HostProgram;
 use friday_edge::fleet::data::{DataProgress, DataSetup};
 use friday_edge::identity;
 use friday_edge::progress::ProgressSender;
-use friday_wire::data::{DataAnswer, DataPhase, DataRequest, Guarded};
+use friday_wire::data::{DataAnswer, DataPhase, DataRequest, Guarded, Mask};
 use friday_wire::{DataActId, DatabaseName};
 use tokio::runtime::Runtime;
 
@@ -118,6 +118,15 @@ impl<'a> DataWork<'a> {
         request: impl FnOnce(Guarded) -> DataRequest,
     ) -> Result<DataAnswer, CommandError> {
         self.ask(database, limit, request).map_err(|error| complaint(database, error))
+    }
+
+    /// What takes personal data out of a copy of a database; `None`: nothing is to.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn mask(&self, database: &DatabaseName) -> Result<Option<Mask>, CommandError> {
+        let read = self.runtime.block_on(self.databases.mask(database));
+        read.map_err(|error| complaint(database, error))
     }
 
     /// Makes a backup.
@@ -259,6 +268,8 @@ pub fn complaint(database: &DatabaseName, error: DataError) -> CommandError {
                 .hint("what was begun is put away there; run it again")
         }
         DataError::Secret { .. } => CommandError::from_error(Exit::Configuration, &error),
+        DataError::Mask { .. } => CommandError::from_error(Exit::Configuration, &error)
+            .hint("`mask` under `drill` names it, beside friday.toml"),
         DataError::NoSuchDatabase(_) => CommandError::from_error(Exit::Usage, &error),
     }
 }

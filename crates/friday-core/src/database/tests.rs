@@ -56,6 +56,7 @@ fn report(fetched: u64, warm_bytes: u64) -> DrillReport {
             warm_bytes,
             kept: true,
         },
+        masked: None,
     }
 }
 

@@ -31,6 +31,7 @@ fn report(rto_ms: u64) -> DrillReport {
         checks: Vec::new(),
         invariants: Vec::new(),
         scratch: ScratchFacts { path: "s".to_owned(), bytes: 1, warm_bytes: 0, kept: false },
+        masked: None,
     }
 }
 

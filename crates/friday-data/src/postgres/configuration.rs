@@ -50,6 +50,8 @@ pub fn configuration(base: &Base, target: &Target, sockets: &Path) -> String {
         ("primary_conninfo", ""),
         ("checkpoint_timeout", "1h"),
         ("max_wal_size", "4GB"),
+        // Log that is needed no more is removed, and not kept under another name.
+        ("wal_recycle", "off"),
         ("log_min_messages", "log"),
         // Who came to a copy is read there.
         ("log_connections", "on"),

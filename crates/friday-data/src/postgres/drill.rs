@@ -8,7 +8,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use friday_wire::data::{
-    Check, DataPhase, DrillReport, DrillTarget, Invariant, Position, ScratchFacts,
+    Check, DataPhase, DrillReport, DrillTarget, Invariant, Mask, Position, ScratchFacts,
 };
 
 use super::base::Base;
@@ -20,6 +20,7 @@ use super::feed::{Feed, Source};
 use super::judge::judge;
 use super::live::described;
 use super::lsn::{Lsn, Segment};
+use super::mask;
 use super::moment;
 use super::newest;
 use super::programs::{Programs, Running};
@@ -79,9 +80,11 @@ pub struct Arrived {
 
 /// What becomes of the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum After {
+pub enum After<'a> {
     /// It stays: the next drill fetches only what differs.
     Keep,
+    /// The same, without personal data: what that changed differs, too.
+    KeepMasked(&'a Mask),
     /// It goes.
     Remove,
 }
@@ -93,14 +96,20 @@ pub enum After {
 pub fn drill(
     setting: &Setting<'_>,
     wanted: Wanted<'_>,
-    after: After,
+    after: After<'_>,
 ) -> Result<DrillReport, PostgresError> {
     // The directory is made here so that one that cannot be used is said first.
     let dir = setting.place.scratch().map_err(Failure::from)?.to_owned();
     let began = Scratch::again(&dir)?;
     let ended = copy(setting, wanted, began, LockKind::Drill);
+    let masked = ended.and_then(|mut arrived| {
+        let After::KeepMasked(mask) = after else { return Ok(arrived) };
+        let masked = mask::of_a_drill(setting, &arrived, mask);
+        arrived.report.masked = Some(masked.inspect_err(|_| quit(&mut arrived.running))?);
+        Ok(arrived)
+    });
     let Arrived { mut report, scratch, mut running, sockets, feed, .. } =
-        ended.inspect_err(|_| {
+        masked.inspect_err(|_| {
             // The reason counts; what stays is put away by the next, or by `Clean`.
             let _ = super::scratch::put_away(&dir);
         })?;
@@ -108,7 +117,7 @@ pub fn drill(
     quit(&mut running);
     drop((sockets, feed));
     match after {
-        After::Keep => report.scratch.kept = true,
+        After::Keep | After::KeepMasked(_) => report.scratch.kept = true,
         After::Remove => scratch.end()?,
     }
     report.phases = setting.course.phases();
@@ -186,6 +195,7 @@ pub fn copy(
             warm_bytes,
             kept: false,
         },
+        masked: None,
     };
     Ok(Arrived { report, scratch, running, sockets, feed, base, programs })
 }

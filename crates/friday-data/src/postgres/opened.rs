@@ -8,7 +8,7 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use friday_wire::data::{CopyAddress, CopySeen, DrillTarget, Invariant, Judged, OpenedCopy};
+use friday_wire::data::{CopyAddress, CopySeen, DrillTarget, Invariant, Judged, Mask, OpenedCopy};
 
 use super::address::Address;
 use super::configuration::of_a_rehearsal;
@@ -17,6 +17,7 @@ use super::error::PostgresError;
 use super::judge;
 use super::live::described;
 use super::locks::{Locks, Looked};
+use super::mask;
 use super::programs::{Programs, Running};
 use super::restore::end_recovery;
 use super::schema;
@@ -68,10 +69,11 @@ impl PostgresCopy {
     /// Why not; nothing runs then, and nothing is left.
     pub fn open(
         target: &DrillTarget,
+        mask: Option<&Mask>,
         setting: &Setting<'_>,
     ) -> Result<(Self, OpenedCopy), Failure> {
         let dir = setting.place.rehearsal_path();
-        let made = Self::make(target, &dir, setting);
+        let made = Self::make((target, mask), &dir, setting);
         made.map_err(|error| {
             // The reason counts; what stays is put away by the next, or by `Clean`.
             let _ = put_away(&dir);
@@ -80,7 +82,7 @@ impl PostgresCopy {
     }
 
     fn make(
-        target: &DrillTarget,
+        (target, mask): (&DrillTarget, Option<&Mask>),
         dir: &Path,
         setting: &Setting<'_>,
     ) -> Result<(Self, OpenedCopy), PostgresError> {
@@ -97,12 +99,18 @@ impl PostgresCopy {
         let opening = || {
             let server = Server::connect(&ours, watch)?;
             end_recovery(&server, &watch.within(PROMOTE_LIMIT))?;
-            settle(&server, &scratch, watch)?;
             let role = owner(&server, watch)?;
+            let owner = sockets.address(&role, &database).named(&name);
+            let masked = match mask {
+                Some(mask) => Some(mask::mask((&ours, &owner), mask, setting.course)?),
+                None => None,
+            };
+            settle(&server, &scratch, watch)?;
             libraries(&server, &programs, watch)?;
-            Ok((role, marks(&server, watch)?))
+            Ok((role, masked, marks(&server, watch)?))
         };
-        let (role, marks) = opening().inspect_err(|_: &PostgresError| quit(&mut running))?;
+        let (role, masked, marks) =
+            opening().inspect_err(|_: &PostgresError| quit(&mut running))?;
         drop(feed);
         let address = CopyAddress::Postgres {
             directory: sockets.dir().display().to_string(),
@@ -115,6 +123,7 @@ impl PostgresCopy {
             reached: report.reached,
             address,
             bytes: report.scratch.bytes,
+            masked,
         };
         let looked = Looked { address: ours.clone(), pid: running.child.id(), dir: dir.to_owned() };
         let locks = Locks::begin(looked);
@@ -226,7 +235,10 @@ fn settle(server: &Server, scratch: &Scratch, watch: &Watch) -> Result<(), Postg
 }
 
 /// The role that the database belongs to. One that may not log in, as a group may not, may do so on the copy.
-fn owner(server: &Server, watch: &Watch) -> Result<String, PostgresError> {
+///
+/// # Errors
+/// PostgreSQL's.
+pub(super) fn owner(server: &Server, watch: &Watch) -> Result<String, PostgresError> {
     let doing = "asking whose database it is";
     let [role, quoted, logs_in] = server.row(
         watch,

@@ -6,13 +6,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use friday_wire::data::{
-    Check, DataPhase, DrillReport, DrillTarget, Invariant, Judged, Position, RestoreStep,
+    Check, DataPhase, DrillReport, DrillTarget, Invariant, Judged, Mask, Position, RestoreStep,
     ScratchFacts,
 };
 use friday_wire::{BackupId, Digest};
 use serde::{Deserialize, Serialize};
 
-use super::{OBJECT, SqliteError, check, judge, steps};
+use super::{OBJECT, SqliteError, check, judge, mask, steps};
 use crate::course::Course;
 use crate::failure::Failure;
 use crate::lock::{self, LockKind};
@@ -36,9 +36,11 @@ pub struct Aim<'a> {
 
 /// What becomes of the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum After {
+pub enum After<'a> {
     /// It stays for the next drill.
     Keep,
+    /// It stays for people to look at, without personal data. The next drill fetches all of it again.
+    KeepMasked(&'a Mask),
     /// It goes.
     Remove,
 }
@@ -53,12 +55,18 @@ struct Kept {
 struct Scratch {
     dir: PathBuf,
     file: PathBuf,
-    after: After,
+    stays: Stays,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stays {
+    Yes,
+    No,
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.after == After::Remove {
+        if self.stays == Stays::No {
             // What stays is put away by the next drill. Only the copy goes: a person's directory is theirs.
             let _ = fs::remove_file(&self.file);
         }
@@ -69,7 +77,7 @@ impl Drop for Scratch {
 pub fn drill(
     _live: &Path,
     aim: Aim<'_>,
-    after: After,
+    after: After<'_>,
     setting: &Setting<'_>,
 ) -> Result<DrillReport, Failure> {
     let _held = lock::take(setting.place, LockKind::Drill)?;
@@ -80,16 +88,27 @@ pub fn drill(
     }
     // From now on what lies there is nobody's, until it is proven again.
     let _ = fs::remove_file(dir.join(KEPT_FILE));
-    let mut scratch = Scratch { file: dir.join(OBJECT), dir, after: After::Remove };
+    let mut scratch = Scratch { file: dir.join(OBJECT), dir, stays: Stays::No };
     let proven = prove(aim, &scratch, warm, setting)?;
+    let masked = match after {
+        After::Keep | After::Remove => None,
+        After::KeepMasked(mask) => {
+            let masked = mask::mask(&scratch.file, mask, setting.course);
+            // Not a part of it stays that was not masked.
+            Some(masked.inspect_err(|_| drop(empty(&scratch.dir)))?)
+        }
+    };
     setting.course.enter(DataPhase::Clean);
-    if after == After::Keep {
-        keep(&scratch.dir, &proven.manifest)?;
-    } else {
-        empty(&scratch.dir).map_err(|error| file(&scratch.dir, error))?;
-    }
-    scratch.after = after;
-    Ok(proven.report(&scratch.dir, after, setting.course))
+    let kept = match after {
+        After::Keep => keep(&scratch.dir, &proven.manifest).map(|()| Stays::Yes)?,
+        After::KeepMasked(_) => Stays::Yes,
+        After::Remove => {
+            empty(&scratch.dir).map_err(|error| file(&scratch.dir, error))?;
+            Stays::No
+        }
+    };
+    scratch.stays = kept;
+    Ok(DrillReport { masked, ..proven.report(&scratch.dir, kept, setting.course) })
 }
 
 /// Restores a backup into a directory that a person names, and proves it there.
@@ -103,13 +122,13 @@ pub fn restore(
     let dir = place::from_home(directory);
     let made = Made::begin(&dir)?;
     let name = live.file_name().map_or_else(|| OBJECT.into(), std::ffi::OsStr::to_owned);
-    let mut scratch = Scratch { file: dir.join(name), dir: dir.clone(), after: After::Remove };
+    let mut scratch = Scratch { file: dir.join(name), dir: dir.clone(), stays: Stays::No };
     let proven = prove(aim, &scratch, None, setting)?;
-    scratch.after = After::Keep;
+    scratch.stays = Stays::Yes;
     made.stay();
     setting.course.enter(DataPhase::Clean);
     let steps = steps::with_copy(live, &scratch.file, clock::now_ms());
-    Ok((proven.report(&dir, After::Keep, setting.course), steps))
+    Ok((proven.report(&dir, Stays::Yes, setting.course), steps))
 }
 
 /// A restored copy that was proven to be what was meant.
@@ -124,7 +143,7 @@ struct Proven {
 }
 
 impl Proven {
-    fn report(self, dir: &Path, after: After, course: &Course) -> DrillReport {
+    fn report(self, dir: &Path, stays: Stays, course: &Course) -> DrillReport {
         let backup = self.manifest.backup;
         DrillReport {
             backup: backup.id,
@@ -140,8 +159,9 @@ impl Proven {
                 path: dir.display().to_string(),
                 bytes: backup.bytes,
                 warm_bytes: self.warm_bytes,
-                kept: after == After::Keep,
+                kept: stays == Stays::Yes,
             },
+            masked: None,
         }
     }
 }

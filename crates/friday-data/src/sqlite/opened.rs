@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use friday_wire::data::{
-    CopyAddress, CopySeen, DataPhase, DrillTarget, Invariant, Judged, OpenedCopy,
+    CopyAddress, CopySeen, DataPhase, DrillTarget, Invariant, Judged, Mask, OpenedCopy,
 };
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -16,7 +16,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::drill::{fetch, meant};
 use super::live::waiting;
 use super::watching::Watching;
-use super::{LOCK_PATIENCE, OBJECT, SqliteError, check, judge, schema};
+use super::{LOCK_PATIENCE, OBJECT, SqliteError, check, judge, mask, schema};
 use crate::course::Course;
 use crate::failure::Failure;
 use crate::place;
@@ -73,6 +73,7 @@ impl SqliteCopy {
     pub fn open(
         live: &str,
         target: &DrillTarget,
+        mask: Option<&Mask>,
         setting: &Setting<'_>,
     ) -> Result<(Self, OpenedCopy), Failure> {
         let path = setting.place.rehearsal_path();
@@ -87,6 +88,7 @@ impl SqliteCopy {
         room::ask(&dir.0, object.plain_bytes)?;
         setting.course.enter(DataPhase::Fetch);
         fetch(&repository, &manifest, &object, &file, setting.course)?;
+        let masked = mask.map(|mask| mask::mask(&file, mask, setting.course)).transpose()?;
         let watching = Watching::begin(&file).map_err(|error| failed(&file, error))?;
         let copy = Self { watching, shape: Shape::of(&file), file, dir };
         // A file that is no database is said now.
@@ -96,6 +98,7 @@ impl SqliteCopy {
             reached: manifest.backup.position,
             address: CopyAddress::Sqlite { path: copy.file.display().to_string() },
             bytes: object.plain_bytes,
+            masked,
         };
         Ok((copy, told))
     }

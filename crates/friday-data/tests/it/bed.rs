@@ -296,6 +296,7 @@ pub fn drill(database: Guarded, invariants: Vec<Invariant>) -> DataRequest {
         invariants,
         keep_scratch: false,
         timeout_ms: 120_000,
+        mask: None,
     }
 }
 

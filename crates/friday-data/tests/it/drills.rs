@@ -50,8 +50,14 @@ fn a_kept_scratch_is_used_again_where_it_is_still_the_same() {
         else {
             panic!("a drill")
         };
-        let request =
-            DataRequest::Drill { database, target, invariants, keep_scratch: true, timeout_ms };
+        let request = DataRequest::Drill {
+            database,
+            target,
+            invariants,
+            keep_scratch: true,
+            timeout_ms,
+            mask: None,
+        };
         match program.ask(request) {
             DataAnswer::Drilled { report } => report.scratch,
             other => panic!("{other:?}"),
@@ -183,6 +189,7 @@ fn a_target_that_the_backup_does_not_hold_is_not_reached() {
             invariants: vec![],
             keep_scratch: false,
             timeout_ms: 60_000,
+            mask: None,
         }))
     };
     let (_, why, _) = ask(Position::Sqlite { digest: Digest([7; 32]) }, backup.id.clone());

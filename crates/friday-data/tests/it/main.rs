@@ -4,6 +4,7 @@
 mod bed;
 mod buckets;
 mod drills;
+mod masks;
 mod postgres;
 mod rehearsals;
 mod saves;

@@ -3,6 +3,7 @@
 mod beside;
 mod bucket;
 mod cluster;
+mod masks;
 mod rehearsals;
 mod warm;
 
@@ -73,6 +74,7 @@ fn request(database: &Guarded, target: DrillTarget) -> DataRequest {
         invariants: money(),
         keep_scratch: false,
         timeout_ms: LIMIT_MS,
+        mask: None,
     }
 }
 
@@ -213,6 +215,7 @@ fn what_is_newest_can_be_had_when_the_server_is_gone() {
         invariants: asked,
         keep_scratch: false,
         timeout_ms: LIMIT_MS,
+        mask: None,
     };
     let answer = beside.ask(request);
     let DataAnswer::Drilled { report } = answer else { panic!("{answer:?}") };
@@ -429,6 +432,7 @@ fn a_drill_that_is_broken_off_leaves_nothing_running() {
         invariants: slow.clone(),
         keep_scratch: false,
         timeout_ms: LIMIT_MS,
+        mask: None,
     };
     // Hung up while the copy's server runs.
     let mut line = beside.connect();

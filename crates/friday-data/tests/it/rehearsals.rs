@@ -12,7 +12,7 @@ use crate::bed::{Bed, Program, failed, listed, money, until};
 
 fn request(bed: &Bed) -> DataRequest {
     let target = DrillTarget::Newest;
-    DataRequest::Open { database: bed.guarded(), target, timeout_ms: 60_000 }
+    DataRequest::Open { database: bed.guarded(), target, timeout_ms: 60_000, mask: None }
 }
 
 fn open(program: &mut Program, bed: &Bed) -> OpenedCopy {
@@ -124,6 +124,7 @@ fn a_rehearsal_that_is_broken_off_leaves_nothing_and_the_drills_copy_stays() {
         invariants: vec![],
         keep_scratch: true,
         timeout_ms: 60_000,
+        mask: None,
     };
     assert!(matches!(program.ask(drill.clone()), DataAnswer::Drilled { .. }));
     let scratch = bed.place().join("scratch");

@@ -219,6 +219,7 @@ fn a_drill_that_takes_too_long_is_ended() {
         invariants: vec![endless()],
         keep_scratch: true,
         timeout_ms: 3_000,
+        mask: None,
     };
     let (phase, why, _) = failed(program.ask(request));
     assert_eq!(phase, DataPhase::Invariants);

@@ -45,6 +45,8 @@ pub struct DataSetup {
 /// A connection to the program beside a database.
 pub struct DataLink {
     calls: Calls,
+    /// The version that both speak.
+    wire: u32,
 }
 
 /// A call without an answer. The live database is as it was, in each case.
@@ -97,8 +99,15 @@ impl DataLink {
         let known = Opening::default();
         let (program, progress) = (&setup.program, &setup.progress);
         let wanted = Wanted { program, conversation, host, known: &known, progress };
-        let mut link = Self { calls: Calls::open(&command, wanted).await? };
-        link.hello(setup).await.map(|()| link)
+        let mut link =
+            Self { calls: Calls::open(&command, wanted).await?, wire: DATA_WIRE_VERSION_MIN };
+        link.wire = link.hello(setup).await?;
+        Ok(link)
+    }
+
+    /// The version that both sides speak.
+    pub fn wire(&self) -> u32 {
+        self.wire
     }
 
     /// Asks, and waits for the answer. `watch` hears how far it is.
@@ -121,7 +130,7 @@ impl DataLink {
         Ok(self.calls.ask(request, deadline, takes).await?)
     }
 
-    async fn hello(&mut self, setup: &DataSetup) -> Result<(), ConnectError> {
+    async fn hello(&mut self, setup: &DataSetup) -> Result<u32, ConnectError> {
         let request = DataRequest::Hello {
             wire: DATA_WIRE_VERSION,
             wire_min: DATA_WIRE_VERSION_MIN,
@@ -132,7 +141,7 @@ impl DataLink {
             DataAnswer::Hello { wire, .. }
                 if (DATA_WIRE_VERSION_MIN..=DATA_WIRE_VERSION).contains(&wire) =>
             {
-                Ok(())
+                Ok(wire)
             }
             DataAnswer::Hello { wire, version } => {
                 let ours = format!("{DATA_WIRE_VERSION_MIN} to {DATA_WIRE_VERSION}");

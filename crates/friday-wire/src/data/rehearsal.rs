@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::mask::Masked;
 use super::report::Position;
 use crate::id::{BackupId, Digest, ReleaseId};
 
@@ -22,6 +23,9 @@ pub struct OpenedCopy {
     pub address: CopyAddress,
     /// Its size, bytes.
     pub bytes: u64,
+    /// What was done so that it holds no personal data; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked: Option<Masked>,
 }
 
 /// Where a copy is found. Only the login user gets there.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::invariant::Judged;
+use super::mask::Masked;
 use crate::id::{BackupId, Digest};
 
 /// A place in a database's history that can be returned to and checked.
@@ -94,6 +95,8 @@ pub enum DataPhase {
     Check,
     /// Running the invariants.
     Invariants,
+    /// Taking personal data out of the copy.
+    Mask,
     /// Putting away.
     Clean,
 }
@@ -109,6 +112,7 @@ impl fmt::Display for DataPhase {
             Self::Replay => "replaying",
             Self::Check => "checking",
             Self::Invariants => "invariants",
+            Self::Mask => "masking",
             Self::Clean => "cleaning up",
         })
     }
@@ -159,6 +163,9 @@ pub struct DrillReport {
     pub invariants: Vec<Judged>,
     /// The copy.
     pub scratch: ScratchFacts,
+    /// What was done so that the copy that stays holds no personal data; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked: Option<Masked>,
 }
 
 /// Older programs wrote the largest number for what they did not know.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guarded::{Guarded, Hidden};
 use super::invariant::{Invariant, Judged};
+use super::mask::Mask;
 use super::rehearsal::{CopySeen, OpenedCopy};
 use super::report::{
     Backup, DataPhase, DrillReport, Finding, Position, RestorePoint, RestoreStep, VerifyReport,
@@ -68,6 +69,9 @@ pub enum DataRequest {
         keep_scratch: bool,
         /// How long it may take, milliseconds.
         timeout_ms: u64,
+        /// What is run on a copy that is kept, once it was proven; where it fails, the copy goes. Since version 2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mask: Option<Mask>,
     },
     /// Asks the live database. Answer: `Judged`.
     Judge {
@@ -100,6 +104,9 @@ pub enum DataRequest {
         target: DrillTarget,
         /// How long it may take, milliseconds.
         timeout_ms: u64,
+        /// What is run on the copy before anybody else sees it. Since version 2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mask: Option<Mask>,
     },
     /// What was seen of the opened copy since the last look. Answer: `Seen`.
     Watched {
@@ -129,6 +136,16 @@ pub enum DataRequest {
         /// Which database.
         database: Guarded,
     },
+}
+
+impl DataRequest {
+    /// The version that must be spoken for it: an older program would take it for something else.
+    pub fn needs_version(&self) -> u32 {
+        match self {
+            Self::Drill { mask: Some(_), .. } | Self::Open { mask: Some(_), .. } => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// Where a drill is to arrive.

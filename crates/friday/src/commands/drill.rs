@@ -8,7 +8,7 @@ use friday_core::database::DataAct;
 use friday_core::view::words::{count, duration, size};
 use friday_wire::DatabaseName;
 use friday_wire::data::{
-    DataAnswer, DataRequest, DrillReport, DrillTarget, InvariantResult, Judged,
+    DataAnswer, DataRequest, DrillReport, DrillTarget, InvariantResult, Judged, Masked,
 };
 use serde::Serialize;
 
@@ -77,6 +77,7 @@ fn drill(
     settings: &DatabaseSettings,
 ) -> Result<Box<DrillReport>, CommandError> {
     let limit = Duration::from_millis(settings.drill.timeout_ms);
+    let mask = work.mask(&settings.name)?;
     let answer =
         work.journalled(&settings.name, DataAct::Drill, limit, |database| DataRequest::Drill {
             database,
@@ -84,6 +85,7 @@ fn drill(
             invariants: settings.invariants.clone(),
             keep_scratch: settings.drill.keep_scratch,
             timeout_ms: settings.drill.timeout_ms,
+            mask,
         })?;
     match answer {
         DataAnswer::Drilled { report } => Ok(report),
@@ -123,17 +125,39 @@ fn draw(ui: &Ui, database: &DatabaseName, report: &DrillReport) {
         );
     }
     report.invariants.iter().for_each(|judged| invariant(ui, judged));
+    if let Some(masked) = &report.masked {
+        let says = format!(" {}", masked_says(masked));
+        ui.data(Text::new().plain("    ").ink(Ink::Good, "✓").plain(&says));
+    }
+    for line in place_says(report) {
+        ui.data(Text::new().ink(Ink::Faint, &format!("    {line}")));
+    }
+}
+
+/// That a copy was masked.
+pub fn masked_says(masked: &Masked) -> String {
+    let statements = usize::try_from(masked.statements).unwrap_or(usize::MAX);
+    format!("masked by {} in {}", count(statements, "statement"), duration(masked.ms))
+}
+
+/// Where the copy lies, who can read it, and when it goes.
+fn place_says(report: &DrillReport) -> Vec<String> {
     let scratch = &report.scratch;
-    let place = if scratch.kept {
+    if !scratch.kept {
+        return vec!["the copy was removed".to_owned()];
+    }
+    let holds = match report.masked {
+        Some(_) => "it is masked",
+        None => "it holds people's data as the database does; `mask` under `drill` takes that out",
+    };
+    vec![
         format!(
-            "    the copy stays in {} ({}), for the login user alone",
+            "the copy stays in {} ({}), for that login alone (0700)",
             scratch.path,
             size(scratch.bytes)
-        )
-    } else {
-        "    the copy was removed".to_owned()
-    };
-    ui.data(Text::new().ink(Ink::Faint, &place));
+        ),
+        format!("it goes with the next drill or `friday drill --clean`; {holds}"),
+    ]
 }
 
 fn invariant(ui: &Ui, judged: &Judged) {

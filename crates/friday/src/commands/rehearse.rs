@@ -16,13 +16,16 @@ use friday_edge::rehearsal::{self, Audience, RehearsalError, Script, Stage};
 use friday_edge::secrets::SecretStore;
 use friday_edge::ship::{ShipError, ShipFrom, Shipment, ship};
 use friday_edge::stock::Stock;
-use friday_wire::data::{CopyAddress, DataPhase, RehearsalReport, RehearsedStep, StepResult};
+use friday_wire::data::{
+    CopyAddress, DataPhase, Masked, RehearsalReport, RehearsedStep, StepResult,
+};
 use friday_wire::trial::TrialEnvironment;
 use friday_wire::{DatabaseName, HostName, ReleaseId};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::cli::Global;
+use crate::commands::drill;
 use crate::context::Context;
 use crate::data_work::{DataWork, complaint, outcome_of_error};
 use crate::driver;
@@ -256,6 +259,8 @@ async fn show(
     audience: &mut Screen<'_>,
 ) -> Result<RehearsalReport, Failed> {
     let fleet = sight::fleet(context, ProgressSender::nobody());
+    let mask = work.databases().mask(&database.name).await;
+    let mask = mask.map_err(|error| Failed::Rehearsal(error.into()))?;
     audience.begins("putting the releases on the host");
     put(context, &fleet, host, (plan, script)).await?;
     let session = work.databases().session(&database.name).await;
@@ -267,7 +272,8 @@ async fn show(
             .insert(rehearse.variable.clone(), rehearse.value_for(&rehearsal::place_of(address)));
         TrialEnvironment { secrets: plan.secrets.clone(), instead }
     };
-    let rehearsed = rehearsal::rehearse(Stage { copy, trial }, script, surroundings, audience);
+    let rehearsed =
+        rehearsal::rehearse(Stage { copy, trial, mask }, script, surroundings, audience);
     rehearsed.await.map_err(Failed::Rehearsal)
 }
 
@@ -309,6 +315,13 @@ struct Screen<'a> {
 }
 
 impl Audience for Screen<'_> {
+    fn masked(&mut self, masked: &Masked) {
+        if !self.ui.is_json() {
+            let says = format!(" {}", drill::masked_says(masked));
+            self.ui.data(Text::new().ink(Ink::Good, "✓").plain(&says));
+        }
+    }
+
     fn begins(&mut self, step: &str) {
         self.waiting.on(step);
     }

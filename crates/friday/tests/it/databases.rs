@@ -105,6 +105,60 @@ fn a_drill_says_what_is_broken_in_what_it_restored() {
     assert_eq!(sandbox.friday(&["push"]).exit, 4, "a broken copy proves nothing");
 }
 
+/// Whether a file below a directory has these words in it.
+fn says(directory: &Path, words: &str) -> bool {
+    let mut grep = std::process::Command::new("grep");
+    let found = grep.args(["-rqaF", "--", words]).arg(directory).status();
+    found.expect("grep runs").success()
+}
+
+#[test]
+fn personal_data_is_taken_out_of_the_copy_that_a_drill_leaves() {
+    let sandbox = guarded();
+    run(
+        &sandbox,
+        "alter table orders add column mail text; update orders set mail = 'alice@example.com'",
+    );
+    assert_eq!(sandbox.friday(&["backup"]).exit, 0);
+    let place = |all: &str| {
+        let line = all.lines().find(|line| line.contains("the copy stays in")).expect("where");
+        let path = line.trim().trim_start_matches("the copy stays in ").split(" (").next();
+        PathBuf::from(path.expect("a path"))
+    };
+    let plain = sandbox.friday(&["drill"]);
+    assert!(plain.stdout.contains("it holds people's data"), "{}", plain.all());
+    let copy = place(&plain.stdout);
+    assert!(says(&copy, "alice@example.com"));
+    sandbox.write("friday.toml", &config_with_mask(&sandbox));
+
+    let missing = sandbox.friday(&["drill"]);
+    assert_eq!(missing.exit, 3, "{}", missing.all());
+    assert!(missing.stderr.contains("db/mask.sql"), "{}", missing.all());
+
+    sandbox
+        .write("db/mask.sql", "update orders set mail = 'nobody';\ndelete from order where 1;\n");
+    let failed = sandbox.friday(&["drill"]);
+    assert_eq!(failed.exit, 6, "{}", failed.all());
+    assert!(failed.stderr.contains("masking failed"), "{}", failed.all());
+    assert!(failed.stderr.contains("statement 2"), "{}", failed.all());
+    assert!(!says(&copy, "alice@example.com"), "what could not be masked was put away");
+
+    sandbox.write("db/mask.sql", "update orders set mail = 'nobody';\n");
+    let masked = sandbox.friday(&["drill"]);
+    assert_eq!(masked.exit, 0, "{}", masked.all());
+    assert!(masked.stdout.contains("masked by 1 statement"), "{}", masked.all());
+    assert!(masked.stdout.contains("it is masked"), "{}", masked.all());
+    let copy = place(&masked.stdout);
+    assert!(says(&copy, "nobody") && !says(&copy, "alice@example.com"));
+    assert_eq!(sandbox.friday(&["push"]).exit, 0, "a masked drill proves as much");
+}
+
+fn config_with_mask(sandbox: &Sandbox) -> String {
+    let before = fs::read_to_string(sandbox.path().join("friday.toml")).expect("a configuration");
+    let mask = "sqlite = \"data/orders.db\"\ndrill = { mask = \"db/mask.sql\" }";
+    before.replacen("sqlite = \"data/orders.db\"", mask, 1)
+}
+
 #[test]
 fn damage_in_a_backup_fails_its_drill_and_is_found_by_verify() {
     let sandbox = guarded();

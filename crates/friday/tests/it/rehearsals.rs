@@ -174,3 +174,24 @@ fn what_was_rehearsed_as_one_way_holds_when_it_fails_and_a_word_changes_nothing_
     let verified = sandbox.friday(&["log", "verify"]);
     assert_eq!(verified.exit, 0, "{}", verified.all());
 }
+
+#[test]
+fn releases_are_tried_on_a_copy_without_personal_data() {
+    let sandbox = fleet("alter table orders add column note text", "select note from orders", "DB");
+    let before = std::fs::read_to_string(sandbox.path().join("friday.toml")).expect("it is there");
+    // The release itself looks: the masked amount is the only one.
+    let starts = "test \"$(sqlite3 $DB 'select group_concat(distinct amount) from orders')\" = 7 || exit 3\nexec sleep 600";
+    sandbox.release("v2", starts);
+    let unmasked = sandbox.friday(&["rehearse", "v2"]);
+    assert!(unmasked.stdout.contains("orders: fails"), "{}", unmasked.all());
+    sandbox.write("db/mask.sql", "update orders set amount = 7;");
+    let mask = "sqlite = \"data/orders.db\"\ndrill = { mask = \"db/mask.sql\" }";
+    sandbox.write("friday.toml", &before.replacen("sqlite = \"data/orders.db\"", mask, 1));
+    let rehearsed = sandbox.friday(&["rehearse", "v2"]);
+    assert!(rehearsed.stdout.contains("masked by 1 statement"), "{}", rehearsed.all());
+    assert!(rehearsed.stdout.contains("✓ the new release's health"), "{}", rehearsed.all());
+    sandbox.write("db/mask.sql", "update orders set amount = 7; rollback;");
+    let failed = sandbox.friday(&["rehearse", "v2"]);
+    assert_eq!(failed.exit, 6, "{}", failed.all());
+    assert!(failed.stderr.contains("the mask failed: statement 2"), "{}", failed.all());
+}

@@ -175,6 +175,13 @@ pub(super) static KEYS: &[Key] = &[
         "A drill that takes longer is ended and has failed.",
     ),
     key(
+        "database.drill.mask",
+        Kind::Path,
+        None,
+        "\"db/mask.sql\"",
+        "A file of SQL, absolute or beside the configuration, that takes personal data out of copies: out of a drill's once it is proven, and out of a rehearsal's before a release sees it. One transaction, as the database's owner. Where it fails, the drill or rehearsal has failed and the copy is removed. What `friday restore` makes is not masked.",
+    ),
+    key(
         "database.rehearse.variable",
         Kind::Text,
         None,

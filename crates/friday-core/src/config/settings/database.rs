@@ -123,7 +123,7 @@ pub enum RepositoryPlaceSettings {
 }
 
 /// About drills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillSettings {
     /// The oldest that the last one may be, milliseconds.
     pub max_age_ms: u64,
@@ -131,6 +131,9 @@ pub struct DrillSettings {
     pub keep_scratch: bool,
     /// How long one may take, milliseconds.
     pub timeout_ms: u64,
+    /// A file of this machine, from the configuration on: statements that take personal data out of copies; `None`:
+    /// copies are as the database is.
+    pub mask: Option<String>,
 }
 
 /// About rehearsals.

@@ -82,6 +82,7 @@ impl Settler<'_> {
                 max_age_ms: self.ms("database.drill.max_age"),
                 keep_scratch: self.flag("database.drill.keep_scratch"),
                 timeout_ms: self.ms("database.drill.timeout"),
+                mask: self.text("database.drill.mask"),
             },
             drill_host,
             rehearse,

@@ -25,7 +25,7 @@ host = "postgres@db-1.example.com:2200"
 postgres = { url = { env = "DB" }, replica = { env = "REPLICA" }, programs = "/opt/pg/bin" }
 backups = { directory = "backups", keep = 30, key = { command = "pass show key" } }
 scratch = "/scratch"
-drill = { max_age = "1d", keep_scratch = false, timeout = "8h" }
+drill = { max_age = "1d", keep_scratch = false, timeout = "8h", mask = "db/mask.sql" }
 recovery_time = "15m"
 point_timeout = "5s"
 invariants_every = "2s"
@@ -112,6 +112,7 @@ fn everything_that_can_be_said_is_read() {
             max_age_ms: 86_400_000,
             keep_scratch: false,
             timeout_ms: 28_800_000,
+            mask: Some("db/mask.sql".to_owned()),
         },
         drill_host: None,
         rehearse: None,
@@ -167,7 +168,12 @@ fn little_is_needed_where_hosts_are_directories() {
     assert_eq!((shop.invariants_every_ms, shop.invariants.len()), (30_000, 0));
     assert_eq!(
         shop.drill,
-        DrillSettings { max_age_ms: 604_800_000, keep_scratch: true, timeout_ms: 7_200_000 }
+        DrillSettings {
+            max_age_ms: 604_800_000,
+            keep_scratch: true,
+            timeout_ms: 7_200_000,
+            mask: None
+        }
     );
     assert!(good(SMALL, None).databases.is_empty());
 }

@@ -15,7 +15,7 @@ use super::cluster::{Cluster, as_user, programs};
 use super::{LIMIT_MS, back_up, money, nothing_runs, point, to_point};
 
 fn request(database: &Guarded, target: DrillTarget) -> DataRequest {
-    DataRequest::Open { database: database.clone(), target, timeout_ms: LIMIT_MS }
+    DataRequest::Open { database: database.clone(), target, timeout_ms: LIMIT_MS, mask: None }
 }
 
 fn open(line: &mut Line, database: &Guarded, target: DrillTarget) -> OpenedCopy {
@@ -190,6 +190,7 @@ fn a_rehearsal_that_is_broken_off_leaves_nothing_and_the_drills_copy_stays() {
         invariants: money(),
         keep_scratch: true,
         timeout_ms: LIMIT_MS,
+        mask: None,
     };
     let DataAnswer::Drilled { .. } = beside.ask(drill.clone()) else { panic!("no drill") };
     let scratch = beside.place().join("scratch");

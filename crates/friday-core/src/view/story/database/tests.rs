@@ -43,6 +43,7 @@ fn drilled(invariants: Vec<(&str, InvariantResult)>) -> DataOutcome {
             checks: Vec::new(),
             invariants: invariants.into_iter().map(judged).collect(),
             scratch: ScratchFacts { path: "s".to_owned(), bytes: 1, warm_bytes: 0, kept: false },
+            masked: None,
         }),
     }
 }

@@ -367,6 +367,7 @@ pub fn drilled() -> DataOutcome {
             warm_bytes: 0,
             kept: true,
         },
+        masked: None,
     };
     DataOutcome::Drilled { report: Box::new(report) }
 }
