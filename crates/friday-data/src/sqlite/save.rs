@@ -8,7 +8,7 @@ use std::time::Instant;
 use friday_wire::BackupId;
 use friday_wire::data::{Backup, DataPhase, Position, RestorePoint};
 
-use super::live::Live;
+use super::live::{Live, look};
 use super::{OBJECT, SqliteError, check, copy};
 use crate::failure::Failure;
 use crate::lock::{self, LockKind};
@@ -59,8 +59,10 @@ fn save(
 ) -> Result<Manifest, SqliteError> {
     let course = setting.course;
     let work = setting.place.work(kind)?;
-    let live = Live::open(path, course)?;
+    // A file that is not there is looked for in vain; to wait for its lock belongs to the mark.
+    look(path)?;
     course.enter(DataPhase::Mark);
+    let live = Live::open(path, course)?;
     let (holds_ms, held) = (live.at_ms, Instant::now());
     match repository.disk() {
         Some(dir) => {
