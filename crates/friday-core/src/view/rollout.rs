@@ -141,6 +141,32 @@ pub struct JudgedView {
     pub invariants: Vec<Judged>,
 }
 
+/// What an intent says of its release, the release's label and the reason, and whether nobody asked for it.
+fn said(intent: &Intent) -> (Option<ReleaseId>, Option<String>, Option<String>, bool) {
+    match intent {
+        Intent::Push { plan } => (Some(plan.release), Some(plan.label.clone()), None, false),
+        Intent::Rollback { to, reason, automatic, .. } => {
+            let release = match to {
+                BackTo::LastStable => None,
+                BackTo::Release { release } => Some(*release),
+            };
+            (release, None, Some(reason.clone()), *automatic)
+        }
+        Intent::Lock { lock, .. } => {
+            (None, None, lock.as_ref().map(|lock| lock.reason.clone()), false)
+        }
+        Intent::Quarantine { release, reason, .. } => {
+            (Some(*release), None, Some(reason.clone()), false)
+        }
+        Intent::Sweep { .. }
+        | Intent::Keeper { .. }
+        | Intent::Once { .. }
+        | Intent::Upgrade { .. }
+        | Intent::Look { .. }
+        | Intent::Members { .. } => (None, None, None, false),
+    }
+}
+
 impl RolloutView {
     /// From its first event.
     pub fn begun(
@@ -167,28 +193,7 @@ impl RolloutView {
             since: at,
             log: Vec::new(),
         });
-        let (release, label, reason, automatic) = match intent {
-            Intent::Push { plan } => (Some(plan.release), Some(plan.label.clone()), None, false),
-            Intent::Rollback { to, reason, automatic, .. } => {
-                let release = match to {
-                    BackTo::LastStable => None,
-                    BackTo::Release { release } => Some(*release),
-                };
-                (release, None, Some(reason.clone()), *automatic)
-            }
-            Intent::Lock { lock, .. } => {
-                (None, None, lock.as_ref().map(|lock| lock.reason.clone()), false)
-            }
-            Intent::Quarantine { release, reason, .. } => {
-                (Some(*release), None, Some(reason.clone()), false)
-            }
-            Intent::Sweep { .. }
-            | Intent::Keeper { .. }
-            | Intent::Once { .. }
-            | Intent::Upgrade { .. }
-            | Intent::Look { .. }
-            | Intent::Members { .. } => (None, None, None, false),
-        };
+        let (release, label, reason, automatic) = said(intent);
         Self {
             rollout,
             word: RolloutWord::of(intent),

@@ -148,17 +148,7 @@ pub fn copy(
         size: base.segment,
     };
     let _reading = repository.reading(&manifest).map_err(Failure::from)?;
-    let lsn = match wanted.target {
-        DrillTarget::Newest => {
-            let work = setting.place.work(kind).map_err(Failure::from)?;
-            newest::newest(&base, &source, &programs, work.dir(), course)?
-        }
-        DrillTarget::Point { position, .. } => place_of(position, &base, &source)?,
-        DrillTarget::Time { at_ms } => {
-            let work = setting.place.work(kind).map_err(Failure::from)?;
-            moment::last_before(*at_ms, &base, &source, (&programs, work.dir()), course)?
-        }
-    };
+    let lsn = aim(setting, wanted.target, (&base, &source, &programs), kind)?;
     let rpo_ms = rpo::rpo_ms(setting, &source);
     let bytes = manifest.backup.bytes;
     // What lies there is written over.
@@ -198,6 +188,25 @@ pub fn copy(
         masked: None,
     };
     Ok(Arrived { report, scratch, running, sockets, feed, base, programs })
+}
+
+/// The place that a copy is to arrive at.
+fn aim(
+    setting: &Setting<'_>,
+    target: &DrillTarget,
+    (base, source, programs): (&Base, &Source, &Programs),
+    kind: LockKind,
+) -> Result<Lsn, PostgresError> {
+    let work = || setting.place.work(kind).map_err(Failure::from);
+    match target {
+        DrillTarget::Newest => {
+            newest::newest(base, source, programs, work()?.dir(), setting.course)
+        }
+        DrillTarget::Point { position, .. } => place_of(position, base, source),
+        DrillTarget::Time { at_ms } => {
+            moment::last_before(*at_ms, base, source, (programs, work()?.dir()), setting.course)
+        }
+    }
 }
 
 /// Why it did not arrive, and ends its server: a segment that could not be given, else the server's own last words.
