@@ -15,6 +15,7 @@
 //! It must not judge what a report means, nor touch a data directory that it did not make.
 
 pub mod address;
+mod ahead;
 mod backup;
 pub mod base;
 pub mod chain;
@@ -30,6 +31,7 @@ pub mod judge;
 pub mod keep;
 mod known_bugs;
 pub mod layout;
+mod listed;
 pub mod live;
 mod locks;
 pub mod lsn;

@@ -28,7 +28,7 @@ use super::received::Received;
 use super::rpo;
 use super::scratch::{Scratch, Sockets, quit};
 use super::server::Server;
-use super::unpack::unpack;
+use super::unpack::{Unpacked, unpack};
 use crate::course::{Course, ms};
 use crate::failure::Failure;
 use crate::lock::LockKind;
@@ -38,7 +38,7 @@ use crate::request::Setting;
 use crate::room;
 
 /// How often the copy is asked how far it is.
-const LOOK: Duration = Duration::from_millis(40);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What is wanted of a copy.
 #[derive(Debug, Clone, Copy)]
@@ -156,15 +156,21 @@ pub fn copy(
     room::ask(&scratch.data(), lacks + 4 * base.segment.bytes()).map_err(Failure::from)?;
 
     course.enter(DataPhase::Fetch);
-    let warm_bytes = unpack(&repository, &manifest, &scratch.data(), course)?;
-    course.enter(DataPhase::Check);
-    let mut checks = verify(&programs, &scratch.data(), course)?;
+    let Unpacked { warm_bytes, proof } = unpack(&repository, &manifest, &scratch.data(), course)?;
+    let mut checks = match proof {
+        Some(proof) => vec![proof],
+        None => {
+            course.enter(DataPhase::Check);
+            verify(&programs, &scratch.data(), course)?
+        }
+    };
 
     course.enter(DataPhase::Replay);
     let sockets = scratch.sockets()?;
     let program = std::env::current_exe().map_err(PostgresError::file("finding this program"))?;
     let target = Target { lsn, feed: sockets.dir().join("feed"), program };
-    let feed = Feed::start(&target.feed, source, &scratch.data(), course.watch())?;
+    let last = Segment::holding(base.timeline, lsn, base.segment);
+    let feed = Feed::start(&target.feed, (source, last), &scratch.data(), course.watch())?;
     let mut running = scratch.start(&programs, &base, &target, sockets.dir())?;
     let arrived = replay(&sockets, &base, &target, &mut running, course);
     let reached = arrived.map_err(|error| cause(error, &mut running, &feed, &scratch))?;
@@ -315,7 +321,8 @@ fn place_of(position: &Position, base: &Base, source: &Source) -> Result<Lsn, Po
     }
 }
 
-/// Each file's hash against the list that PostgreSQL made, where its program for that is there.
+/// Each file's hash against the list that PostgreSQL made, where its program for that is there: for a backup that an
+/// older program stored in one piece.
 fn verify(programs: &Programs, data: &Path, course: &Course) -> Result<Vec<Check>, PostgresError> {
     if !programs.has("pg_verifybackup") {
         return Ok(Vec::new());

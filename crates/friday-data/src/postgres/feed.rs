@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::ahead::Ahead;
 use super::error::PostgresError;
 use super::lsn::{Segment, SegmentSize, is_history};
 use super::received::Received;
@@ -56,13 +57,13 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Begins to feed the data directory `data`, over a socket at `socket`.
+    /// Begins to feed a scratch's data directory `data` up to the segment `last`, over a socket at `socket`.
     ///
     /// # Errors
     /// The system's.
     pub fn start(
         socket: &Path,
-        source: Source,
+        (source, last): (Source, Segment),
         data: &Path,
         watch: &Watch,
     ) -> Result<Self, PostgresError> {
@@ -71,8 +72,12 @@ impl Feed {
         listener.set_nonblocking(true).map_err(PostgresError::file(doing))?;
         let end = Arc::new(AtomicBool::new(false));
         let (trouble, bytes) = (Arc::default(), Arc::default());
+        // Beside the data directory, so that a segment is moved there and not copied.
+        let ahead = data.with_file_name("ahead");
+        let ahead = Ahead::start(source.wal.clone(), (source.size, last), &ahead, watch)?;
         let server = Serving {
             source,
+            ahead,
             data: data.to_owned(),
             watch: watch.clone(),
             trouble: Arc::clone(&trouble),
@@ -114,6 +119,7 @@ impl Drop for Feed {
 
 struct Serving {
     source: Source,
+    ahead: Ahead,
     data: PathBuf,
     watch: Watch,
     trouble: Arc<Mutex<Option<Failure>>>,
@@ -152,6 +158,12 @@ impl Serving {
     fn give(&self, name: &str, segment: Option<Segment>, target: &Path) -> Result<bool, Failure> {
         let writing =
             |error: io::Error| PostgresError::file("giving WAL to the scratch server")(error);
+        if let Some(segment) = segment
+            && self.ahead.take(segment, target).map_err(writing)?
+        {
+            self.bytes.fetch_add(self.source.size.bytes(), Ordering::Relaxed);
+            return Ok(true);
+        }
         if self.source.wal.has(name) {
             let course = Course::new(self.watch.within(FETCH_LIMIT), Teller::quiet());
             let mut file = File::create(target).map_err(writing)?;

@@ -2,7 +2,8 @@
 //! its hashes, is not fetched.
 //!
 //! What lies there is believed for its bytes only. Files that are not in the backup go, so that the directory is the
-//! backup's in the end, and nothing else.
+//! backup's in the end, and nothing else. Whatever was written is read back: in the end every byte of the directory was
+//! read once, and is what was stored, by our hashes, and what PostgreSQL read, by its own list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -11,11 +12,15 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use friday_wire::data::Check;
 
 use super::error::PostgresError;
 use super::layout::{Layout, Piece, part_name};
-use crate::course::{Course, Watch};
+use super::listed::{self, Sum};
+use super::unpack::Unpacked;
+use crate::course::{Course, Watch, ms};
 use crate::failure::Failure;
 use crate::progress::Teller;
 use crate::repository::Repository;
@@ -28,20 +33,23 @@ const WORKERS: usize = 2;
 /// How often is said how far it is.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What that proof is called in a report.
+const CHECK: &str = "files";
+
 /// Read at a time, and so often it is asked whether to stop.
 const BLOCK: usize = 1 << 20;
 
-/// Fills it; bytes that needed no fetching.
+/// Fills it, and proves what lies there then.
 ///
 /// # Errors
-/// The repository's, and the system's.
+/// The repository's, and the system's; [`PostgresError::Damaged`].
 pub fn unpack(
     repository: &Repository,
     manifest: &Manifest,
     layout: &Layout,
     data: &Path,
     course: &Course,
-) -> Result<u64, PostgresError> {
+) -> Result<Unpacked, PostgresError> {
     let failed = || PostgresError::file("preparing the copy's data directory");
     let warm = fs::read_dir(data).map_err(failed())?.next().is_some();
     clear(data, Path::new(""), &Names::of(layout)).map_err(failed())?;
@@ -71,9 +79,33 @@ pub fn unpack(
         ended: AtomicBool::new(false),
         fetched: AtomicU64::new(0),
         found: AtomicU64::new(0),
+        reading: AtomicU64::new(0),
+        sums: Mutex::new(vec![Vec::new(); layout.parts.len()]),
         failure: Mutex::new(None),
     };
     work.run(course)
+}
+
+/// What every file is made of, by its pieces, against PostgreSQL's own list.
+fn prove(layout: &Layout, data: &Path, sums: &[Vec<Sum>]) -> Result<String, PostgresError> {
+    let mut files = vec![Sum::EMPTY; layout.entries.len()];
+    for (piece, sum) in layout.parts.iter().flatten().zip(sums.iter().flatten()) {
+        if let Some(file) = files.get_mut(piece.entry) {
+            *file = file.then(*sum);
+        }
+    }
+    let list = fs::read(data.join(listed::FILE))
+        .map_err(PostgresError::file("reading the server's list of the backup's files"))?;
+    let named = layout.entries.iter().zip(files).filter(|(entry, _)| entry.bytes.is_some());
+    let there = named.map(|(entry, sum)| (&*entry.path, sum)).collect();
+    let agree = listed::compare(&list, &there).map_err(damaged)?;
+    Ok(format!(
+        "{agree} read to their last byte, against what was stored and the server's own list"
+    ))
+}
+
+fn damaged(says: String) -> PostgresError {
+    PostgresError::Damaged { check: CHECK.to_owned(), says }
 }
 
 struct Work<'a> {
@@ -90,11 +122,15 @@ struct Work<'a> {
     ended: AtomicBool,
     fetched: AtomicU64,
     found: AtomicU64,
+    /// What reading took all workers, milliseconds.
+    reading: AtomicU64,
+    /// For each part that was read, the sums of its pieces.
+    sums: Mutex<Vec<Vec<Sum>>>,
     failure: Mutex<Option<PostgresError>>,
 }
 
 impl Work<'_> {
-    fn run(self, course: &Course) -> Result<u64, PostgresError> {
+    fn run(self, course: &Course) -> Result<Unpacked, PostgresError> {
         let of = self.layout.bytes();
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| self.work())).collect();
@@ -114,10 +150,15 @@ impl Work<'_> {
             }
         });
         course.poll()?;
-        match self.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(failure) => Err(failure),
-            None => Ok(self.found.into_inner()),
+        if let Some(failure) = self.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(failure);
         }
+        let began = Instant::now();
+        let sums = self.sums.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let says = prove(self.layout, self.data, &sums)?;
+        let took = ms(began.elapsed()) + self.reading.into_inner() / WORKERS as u64;
+        let proof = Check { name: CHECK.to_owned(), says, ms: took };
+        Ok(Unpacked { warm_bytes: self.found.into_inner(), proof: Some(proof) })
     }
 
     fn work(&self) {
@@ -129,7 +170,13 @@ impl Work<'_> {
                 return;
             };
             let Some(object) = object else { continue };
-            if let Err(error) = self.part(object, pieces) {
+            let done = self.part(object, pieces).map(|sums| {
+                let mut all = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(part) = all.get_mut(number) {
+                    *part = sums;
+                }
+            });
+            if let Err(error) = done {
                 self.ended.store(true, Ordering::Relaxed);
                 let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
                 failure.get_or_insert(error);
@@ -138,46 +185,71 @@ impl Work<'_> {
         }
     }
 
-    fn part(&self, object: &Object, pieces: &[Piece]) -> Result<(), PostgresError> {
+    /// Sees to it that a part lies there; the sums of its pieces, as they were read.
+    fn part(&self, object: &Object, pieces: &[Piece]) -> Result<Vec<Sum>, PostgresError> {
         self.watch.poll()?;
-        let mut open = Open { data: self.data, layout: self.layout, file: None };
         if pieces.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        if self.warm && self.is_there(pieces, &mut open)? {
+        let mut open = Open { data: self.data, layout: self.layout, file: None };
+        if self.warm
+            && let Some(sums) = self.read(pieces, &mut open)?
+        {
             let bytes = pieces.iter().map(|piece| piece.bytes).sum();
             self.found.fetch_add(bytes, Ordering::Relaxed);
-            return Ok(());
+            return Ok(sums);
         }
         let mut target = Target { pieces, open, at: 0, fetched: &self.fetched };
         let course = Course::new(self.watch.clone(), Teller::quiet());
         let fetched = self.repository.fetch(self.manifest, object, &mut target, &course);
-        fetched.map_err(|error| Failure::from(error).into())
+        fetched.map_err(Failure::from)?;
+        let mut open = target.open;
+        self.read(pieces, &mut open)?
+            .ok_or_else(|| damaged(format!("`{}` is not read back as it was written", object.name)))
     }
 
-    fn is_there(&self, pieces: &[Piece], open: &mut Open<'_>) -> Result<bool, PostgresError> {
+    /// Reads a part where it lies; `None`: it is not what was stored.
+    fn read(
+        &self,
+        pieces: &[Piece],
+        open: &mut Open<'_>,
+    ) -> Result<Option<Vec<Sum>>, PostgresError> {
+        let began = Instant::now();
         let mut block = vec![0_u8; BLOCK];
+        let mut sums = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let file =
                 open.file(piece.entry).map_err(PostgresError::file("reading the scratch"))?;
-            let mut hash = blake3::Hasher::new();
-            let (mut at, end) = (piece.at, piece.at + piece.bytes);
-            while at < end {
-                self.watch.poll()?;
-                let now = usize::try_from(end - at).unwrap_or(BLOCK).min(BLOCK);
-                let Some(block) = block.get_mut(..now) else { return Ok(false) };
-                // What cannot be read is fetched.
-                if file.read_exact_at(block, at).is_err() {
-                    return Ok(false);
-                }
-                hash.update(block);
-                at += now as u64;
-            }
-            if hash.finalize().as_bytes() != &piece.hash.0 {
-                return Ok(false);
-            }
+            let Some(sum) = self.piece(piece, file, &mut block)? else { return Ok(None) };
+            sums.push(sum);
         }
-        Ok(true)
+        self.reading.fetch_add(ms(began.elapsed()), Ordering::Relaxed);
+        Ok(Some(sums))
+    }
+
+    fn piece(
+        &self,
+        piece: &Piece,
+        file: &File,
+        block: &mut [u8],
+    ) -> Result<Option<Sum>, PostgresError> {
+        let mut hash = blake3::Hasher::new();
+        let mut crc = 0;
+        let (mut at, end) = (piece.at, piece.at + piece.bytes);
+        while at < end {
+            self.watch.poll()?;
+            let now = usize::try_from(end - at).unwrap_or(BLOCK).min(BLOCK);
+            let Some(block) = block.get_mut(..now) else { return Ok(None) };
+            // What cannot be read is fetched.
+            if file.read_exact_at(block, at).is_err() {
+                return Ok(None);
+            }
+            hash.update(block);
+            crc = crc32c::crc32c_append(crc, block);
+            at += now as u64;
+        }
+        let same = hash.finalize().as_bytes() == &piece.hash.0;
+        Ok(same.then_some(Sum { bytes: piece.bytes, crc }))
     }
 }
 

@@ -70,7 +70,9 @@ impl Scratch {
         }
         end_server(&scratch.data())?;
         let failed = || PostgresError::file(format!("using `{}` again", dir.display()));
-        place::remove(&dir.join("s")).map_err(failed())?;
+        for left in ["s", "ahead"] {
+            place::remove(&dir.join(left)).map_err(failed())?;
+        }
         match fs::remove_file(scratch.log()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed()(error)),
             _ => Ok(scratch),

@@ -1,9 +1,12 @@
 //! From the repository into a data directory.
 //!
-//! It proves that the bytes are those that were stored; whether they are a good copy is not known here.
+//! It proves that the bytes are those that were stored, and where they are stored in parts, that they are those that
+//! PostgreSQL read; whether they are a good copy is not known here.
 
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::Path;
+
+use friday_wire::data::Check;
 
 use super::base::OBJECT;
 use super::error::PostgresError;
@@ -18,7 +21,15 @@ use crate::repository::manifest::{Manifest, Object};
 /// Blocks of a stream between two threads.
 const BLOCK: usize = 256 * 1024;
 
-/// Fills a data directory; bytes that were there already, and are the same.
+/// A data directory that was filled.
+pub struct Unpacked {
+    /// Bytes that were there already, and are the same.
+    pub warm_bytes: u64,
+    /// What was proven of its files; `None`: it was stored in one piece, and nobody has read them.
+    pub proof: Option<Check>,
+}
+
+/// Fills a data directory.
 ///
 /// # Errors
 /// The repository's, and the system's.
@@ -27,7 +38,7 @@ pub fn unpack(
     manifest: &Manifest,
     data: &Path,
     course: &Course,
-) -> Result<u64, PostgresError> {
+) -> Result<Unpacked, PostgresError> {
     if let Some(list) = manifest.object(layout::OBJECT) {
         let mut text = Vec::new();
         repository.fetch(manifest, list, &mut text, course).map_err(Failure::from)?;
@@ -41,7 +52,7 @@ pub fn unpack(
     })?;
     empty(data).map_err(PostgresError::file("emptying the scratch"))?;
     whole(repository, manifest, object, data, course)?;
-    Ok(0)
+    Ok(Unpacked { warm_bytes: 0, proof: None })
 }
 
 /// What lies there can only be used part by part.

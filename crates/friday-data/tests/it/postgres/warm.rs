@@ -21,7 +21,12 @@ fn drill(beside: &Beside, database: &Guarded, target: DrillTarget) -> DrillRepor
         DataAnswer::Drilled { report } => {
             assert!(report.scratch.kept);
             assert!(report.invariants.iter().all(|one| one.holds()), "{:?}", lines(&report));
-            assert!(report.checks.iter().any(|check| check.name == "pg_verifybackup"));
+            assert!(
+                report
+                    .checks
+                    .iter()
+                    .any(|check| ["files", "pg_verifybackup"].contains(&&*check.name))
+            );
             nothing_runs(beside);
             *report
         }
@@ -119,9 +124,80 @@ fn a_backup_in_one_piece_as_older_programs_made_it_is_still_restored() {
     // Also where a newer one was drilled before.
     let report = drill(&beside, &database, to_point(&made));
     assert_eq!((report.scratch.warm_bytes, &report.backup), (0, &made.backup));
+    assert!(report.checks.iter().any(|check| check.name == "pg_verifybackup"), "{report:?}");
     let verify = DataRequest::Verify { database, backup: None };
     let DataAnswer::Verified { report } = beside.ask(verify) else { panic!("no look") };
     assert!(report.damage.is_empty(), "{report:?}");
+}
+
+#[test]
+fn bytes_that_changed_before_they_were_stored_are_told_by_the_servers_own_list() {
+    let cluster = Cluster::start("");
+    cluster.fill();
+    let beside = Beside::new(&cluster);
+    let database = guarded(&cluster, None);
+    back_up(&beside, &database);
+    let made = point(&beside, &database, "shop-1");
+    drill(&beside, &database, to_point(&made));
+    changed_on_the_way(&beside);
+    // On what an earlier drill left, and on nothing.
+    for _ in 0..2 {
+        let (phase, why) = super::failed(&beside, &database, to_point(&made));
+        assert_eq!(phase, DataPhase::Fetch);
+        assert!(
+            why.starts_with("files found damage: `")
+                && why.ends_with("is not what the server read"),
+            "{why}"
+        );
+        assert!(beside.files(&["scratch/"]).is_empty());
+    }
+    let verify = DataRequest::Verify { database, backup: None };
+    let DataAnswer::Verified { report } = beside.ask(verify) else { panic!("no look") };
+    assert!(report.damage.is_empty(), "by our own hashes it is whole: {report:?}");
+}
+
+/// Flips a bit of a stored file as if it had come so from the server: every hash of ours is of the changed bytes.
+fn changed_on_the_way(beside: &Beside) {
+    let path = beside.files(&["repository/backups", "manifest.json"]).pop().expect("a backup");
+    let dir = path.parent().expect("its directory");
+    let read = |name: &str| {
+        let stored = fs::read(dir.join(format!("{name}.zst"))).expect("it is stored");
+        zstd::decode_all(&stored[..]).expect("it can be unpacked")
+    };
+    let mut part = read("base.tar.00000");
+    let mut layout: Value = serde_json::from_slice(&read("base.layout")).expect("it is a list");
+    let entries = layout["entries"].clone();
+    let pieces = layout["parts"][0].as_array_mut().expect("pieces");
+    let of_a_table = |piece: &&mut Value| {
+        let entry = &entries[piece["entry"].as_u64().expect("a number") as usize];
+        entry["path"].as_str().expect("a path").starts_with("base/")
+            && piece["bytes"].as_u64() > Some(8_000)
+    };
+    let piece = pieces.iter_mut().find(of_a_table).expect("a table's file");
+    let number = |key: &str| piece[key].as_u64().expect("a number") as usize;
+    let (from, bytes) = (number("from"), number("bytes"));
+    part[from + bytes / 2] ^= 1;
+    piece["hash"] = json!(Digest(*blake3::hash(&part[from..from + bytes]).as_bytes()));
+    let layout = layout.to_string().into_bytes();
+    let mut sealed: Value =
+        serde_json::from_slice(&fs::read(&path).expect("it is there")).expect("it is a manifest");
+    for (name, plain) in [("base.tar.00000", &part), ("base.layout", &layout)] {
+        let stored = zstd::encode_all(&plain[..], 1).expect("it can be packed");
+        fs::write(dir.join(format!("{name}.zst")), &stored).expect("it can be written");
+        let objects = sealed["body"]["objects"].as_array_mut().expect("objects");
+        let object = objects.iter_mut().find(|object| object["name"] == name).expect("it");
+        for (key, bytes) in [("plain", &plain[..]), ("stored", &stored[..])] {
+            object[key] = json!(Digest(*blake3::hash(bytes).as_bytes()));
+            object[format!("{key}_bytes")] = json!(bytes.len());
+        }
+    }
+    seal(&path, sealed);
+}
+
+fn seal(path: &Path, mut sealed: Value) {
+    let body = sealed["body"].to_string();
+    sealed["digest"] = json!(Digest(*blake3::hash(body.as_bytes()).as_bytes()));
+    fs::write(path, sealed.to_string()).expect("it can be done");
 }
 
 /// Makes one `base.tar` of a backup's parts.
@@ -149,7 +225,5 @@ fn as_of_before(beside: &Beside) {
         "plain_bytes": plain.len(), "plain": digest(&plain),
         "stored_bytes": stored.len(), "stored": digest(&stored),
     }]);
-    let body = sealed["body"].to_string();
-    sealed["digest"] = json!(digest(body.as_bytes()));
-    fs::write(&path, sealed.to_string()).expect("it can be done");
+    seal(&path, sealed);
 }
