@@ -159,10 +159,7 @@ pub fn copy(
     let Unpacked { warm_bytes, proof } = unpack(&repository, &manifest, &scratch.data(), course)?;
     let mut checks = match proof {
         Some(proof) => vec![proof],
-        None => {
-            course.enter(DataPhase::Check);
-            verify(&programs, &scratch.data(), course)?
-        }
+        None => verify(&programs, &scratch.data(), course)?,
     };
 
     course.enter(DataPhase::Replay);
@@ -324,6 +321,7 @@ fn place_of(position: &Position, base: &Base, source: &Source) -> Result<Lsn, Po
 /// Each file's hash against the list that PostgreSQL made, where its program for that is there: for a backup that an
 /// older program stored in one piece.
 fn verify(programs: &Programs, data: &Path, course: &Course) -> Result<Vec<Check>, PostgresError> {
+    course.enter(DataPhase::Check);
     if !programs.has("pg_verifybackup") {
         return Ok(Vec::new());
     }
