@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::workspace;
 
 /// A program that tests need, and the Debian package that has it.
-const NEEDED: [(&str, &str); 13] = [
+const NEEDED: [(&str, &str); 14] = [
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
     ("ip", "iproute2"),
@@ -26,6 +26,7 @@ const NEEDED: [(&str, &str); 13] = [
     ("sudo", "sudo"),
     // Guarded databases: tests make servers of their own, and leave the package's alone.
     ("pg_createcluster", "postgresql"),
+    ("pgbackrest", "pgbackrest"),
     // What a person is told to do with a restored copy.
     ("sqlite3", "sqlite3"),
 ];

@@ -12,10 +12,13 @@
 //! restore point. It needs no restart of it. A slot keeps WAL for a receiver that does not come: the server's
 //! `max_slot_wal_keep_size` bounds that, and [`examine`] says so.
 //!
+//! Where the team has a stanza of pgBackRest, [`pgbackrest`] keeps backups and log, and nothing is received here.
+//!
 //! It must not judge what a report means, nor touch a data directory that it did not make.
 
 pub mod address;
 mod ahead;
+mod archiver;
 mod backup;
 pub mod base;
 pub mod chain;
@@ -34,12 +37,15 @@ pub mod layout;
 mod listed;
 pub mod live;
 mod locks;
+mod log;
 pub mod lsn;
 mod mask;
 mod moment;
 mod newest;
 mod opened;
+mod origin;
 mod parts;
+mod pgbackrest;
 mod point;
 pub mod programs;
 pub mod received;
@@ -63,6 +69,7 @@ use drill::{After, Proof, Wanted};
 use error::PostgresError;
 use live::described;
 pub use opened::PostgresCopy;
+use pgbackrest::Stanza;
 use server::Server;
 
 /// Does what is asked of this engine.
@@ -107,15 +114,31 @@ pub fn ask(request: &DataRequest, setting: &Setting<'_>) -> Result<DataAnswer, F
             forget::forget(setting)?;
             Ok(DataAnswer::Ok)
         }
+        DataRequest::List { .. } => {
+            let backups = of_a_stanza(setting)?.backups(setting)?;
+            Ok(DataAnswer::Backups { backups: backups.into_iter().map(|one| one.backup).collect() })
+        }
+        DataRequest::Verify { backup, .. } => {
+            setting.course.enter(DataPhase::Fetch);
+            let report = pgbackrest::verify(&of_a_stanza(setting)?, backup.as_ref(), setting)?;
+            Ok(DataAnswer::Verified { report })
+        }
         DataRequest::Hello { .. }
-        | DataRequest::List { .. }
-        | DataRequest::Verify { .. }
         | DataRequest::Open { .. }
         | DataRequest::Watched { .. }
         | DataRequest::JudgeOpen { .. }
         | DataRequest::Shut { .. }
         | DataRequest::Clean { .. } => Err(Failure::new("this is not asked of an engine")),
     }
+}
+
+/// Whether backups lie elsewhere than in friday's own repository, so that this engine is asked for them.
+pub fn keeps_elsewhere(setting: &Setting<'_>) -> bool {
+    Stanza::of(setting).is_some()
+}
+
+fn of_a_stanza(setting: &Setting<'_>) -> Result<Stanza, Failure> {
+    Stanza::of(setting).ok_or_else(|| Failure::new("this is not asked of an engine"))
 }
 
 /// Ends what drills left running, and puts it away. Whoever asks holds [`LockKind::Drill`].

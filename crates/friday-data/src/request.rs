@@ -122,6 +122,11 @@ pub fn perform(
     give_way(request);
     let place = Place::open(&beside.base, &beside.fleet, database)?;
     let setting = Setting { fleet: &beside.fleet, database, place: &place, course };
+    if postgres::keeps_elsewhere(&setting)
+        && matches!(request, DataRequest::List { .. } | DataRequest::Verify { .. })
+    {
+        return postgres::ask(request, &setting);
+    }
     match request {
         DataRequest::List { .. } => {
             let backups = repository::told(setting.repository()?.list()?);

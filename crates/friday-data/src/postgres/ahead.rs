@@ -12,12 +12,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::error::PostgresError;
+use super::log::Log;
 use super::lsn::{Segment, SegmentSize};
 use crate::course::{Course, Watch};
 use crate::failure::Failure;
 use crate::place;
 use crate::progress::Teller;
-use crate::repository::wal::Wal;
 
 /// So many at most: each is a whole segment on the scratch's disk.
 pub const DEPTH: usize = 2;
@@ -35,7 +35,7 @@ pub struct Ahead {
 }
 
 struct Shared {
-    wal: Wal,
+    log: Log,
     size: SegmentSize,
     dir: PathBuf,
     watch: Watch,
@@ -59,7 +59,7 @@ impl Ahead {
     /// # Errors
     /// The system's.
     pub fn start(
-        wal: Wal,
+        log: Log,
         (size, last): (SegmentSize, Segment),
         dir: &Path,
         watch: &Watch,
@@ -75,7 +75,7 @@ impl Ahead {
             end: false,
         };
         let shared = Arc::new(Shared {
-            wal,
+            log,
             size,
             dir: dir.to_owned(),
             watch: watch.clone(),
@@ -155,14 +155,22 @@ impl Shared {
 
     fn fetch(&self, segment: Segment) -> bool {
         let name = segment.name(self.size);
-        if !self.wal.has(&name) {
+        if !self.log.has(&name) {
             return false;
         }
+        let wal = match &self.log {
+            Log::Repository(wal) => wal,
+            // One that is being fetched is waited for: it is one program, and soon done.
+            Log::Stanza(archive) => {
+                let watch = self.watch.within(FETCH_LIMIT);
+                return archive.fetch(&name, &self.path(segment), &watch).is_ok();
+            }
+        };
         let mut options = OpenOptions::new();
         let options = options.write(true).create(true).truncate(true).mode(0o600);
         let Ok(file) = options.open(self.path(segment)) else { return false };
         let course = Course::new(self.watch.within(FETCH_LIMIT), Teller::quiet());
-        self.wal.fetch(&name, &mut UntilEnd { inner: file, shared: self }, &course).is_ok()
+        wal.fetch(&name, &mut UntilEnd { inner: file, shared: self }, &course).is_ok()
     }
 }
 

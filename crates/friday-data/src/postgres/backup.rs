@@ -13,7 +13,9 @@ use super::chain;
 use super::error::PostgresError;
 use super::layout::{self, part_bytes, part_name};
 use super::live::Live;
+use super::log::Log;
 use super::lsn::{Segment, is_history};
+use super::pgbackrest::{self, Stanza};
 use super::programs::Running;
 use super::tar_scan::TarScan;
 use crate::clock;
@@ -34,6 +36,9 @@ const END_LIMIT: Duration = Duration::from_secs(60);
 /// # Errors
 /// Why not. What was begun is put away.
 pub fn back_up(setting: &Setting<'_>) -> Result<(Backup, Vec<BackupId>), PostgresError> {
+    if let Some(stanza) = Stanza::of(setting) {
+        return pgbackrest::back_up(&stanza, setting);
+    }
     let course = setting.course;
     let live = Live::open(setting)?;
     if live.cluster.tablespaces > 0 {
@@ -47,7 +52,7 @@ pub fn back_up(setting: &Setting<'_>) -> Result<(Backup, Vec<BackupId>), Postgre
     repository.ask_room(live.cluster.bytes).map_err(Failure::from)?;
     live.begin_anew_if_lost(setting)?;
     live.receive(setting)?;
-    let wal = repository.wal(&live.cluster.system).map_err(Failure::from)?;
+    let log = Log::Repository(repository.wal(&live.cluster.system).map_err(Failure::from)?);
 
     course.enter(DataPhase::Copy);
     let mut draft = repository.begin().map_err(Failure::from)?;
@@ -81,7 +86,8 @@ pub fn back_up(setting: &Setting<'_>) -> Result<(Backup, Vec<BackupId>), Postgre
 
     course.enter(DataPhase::Mark);
     let watch = course.watch().within(WAL_LIMIT);
-    chain::wait(&wal, (base.first(), base.last()), base.segment, setting.place, &watch)?;
+    let how = |segment: &str| live.how_it_comes(segment, &log, setting);
+    chain::wait(&log, (base.first(), base.last()), base.segment, how, &watch)?;
     let finished = Finished {
         position: base.position(),
         engine_version: format!("PostgreSQL {}", live.cluster.version),

@@ -59,6 +59,28 @@ struct WalRange {
     end: String,
 }
 
+/// What a backup that somebody else's program makes notes of its cluster: [`Base::facts`] without where it begins and
+/// ends, which that program knows.
+pub fn noted(cluster: &Cluster) -> BTreeMap<String, String> {
+    let nowhere = Base {
+        system: cluster.system.clone(),
+        timeline: 0,
+        start: Lsn(0),
+        end: Lsn(0),
+        segment: cluster.segment,
+        major: cluster.major,
+        bootstrap: cluster.bootstrap.clone(),
+        role: cluster.role.clone(),
+        database: cluster.database.clone(),
+        preload: cluster.preload.clone(),
+        timezone: cluster.timezone.clone(),
+        at_least: cluster.at_least.clone(),
+    };
+    let mut facts = nowhere.facts();
+    facts.retain(|key, _| !["timeline", "start", "end"].contains(&key.as_str()));
+    facts
+}
+
 impl Base {
     /// From what `pg_basebackup` said about its backup, and from the cluster.
     ///

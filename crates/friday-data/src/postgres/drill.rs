@@ -23,17 +23,16 @@ use super::lsn::{Lsn, Segment};
 use super::mask;
 use super::moment;
 use super::newest;
+use super::origin::Origin;
 use super::programs::{Programs, Running};
 use super::received::Received;
 use super::rpo;
 use super::scratch::{Scratch, Sockets, quit};
 use super::server::Server;
-use super::unpack::{Unpacked, unpack};
+use super::unpack::Unpacked;
 use crate::course::{Course, ms};
 use crate::failure::Failure;
 use crate::lock::LockKind;
-use crate::repository::Repository;
-use crate::repository::manifest::Manifest;
 use crate::request::Setting;
 use crate::room;
 
@@ -136,19 +135,22 @@ pub fn copy(
 ) -> Result<Arrived, PostgresError> {
     let course = setting.course;
     refuse_root()?;
-    let repository = setting.repository().map_err(Failure::from)?;
-    let (manifest, base) = chosen(&repository, wanted.target)?;
+    let origin = Origin::open(setting)?;
+    let (manifest, base) = origin.chosen(wanted.target)?;
     let programs = Programs::find(described(setting)?.programs, base.major, None)?;
     for program in ["postgres", "pg_waldump"] {
         programs.version(program)?;
     }
     let source = Source {
-        wal: repository.wal(&base.system).map_err(Failure::from)?,
+        log: origin.log(&base.system, &scratch.data())?,
         received: Received::new(setting.place.dir(), &base.system),
         size: base.segment,
     };
-    let _reading = repository.reading(&manifest).map_err(Failure::from)?;
-    let lsn = aim(setting, wanted.target, (&base, &source, &programs), kind)?;
+    let _reading = origin.reading(&manifest)?;
+    let aim = || aim(setting, wanted.target, (&base, &source, &programs), kind);
+    // To look into the log takes a copy of the cluster with some; that a place can be reached is known before.
+    let looks = !matches!(wanted.target, DrillTarget::Point { .. });
+    let early = (!looks || !source.log.asks_for_a_copy()).then(aim).transpose()?;
     let rpo_ms = rpo::rpo_ms(setting, &source);
     let bytes = manifest.backup.bytes;
     // What lies there is written over.
@@ -156,7 +158,8 @@ pub fn copy(
     room::ask(&scratch.data(), lacks + 4 * base.segment.bytes()).map_err(Failure::from)?;
 
     course.enter(DataPhase::Fetch);
-    let Unpacked { warm_bytes, proof } = unpack(&repository, &manifest, &scratch.data(), course)?;
+    let Unpacked { warm_bytes, proof } = origin.fetch(&manifest, &scratch.data(), course)?;
+    let lsn = early.map_or_else(aim, Ok)?;
     let mut checks = match proof {
         Some(proof) => vec![proof],
         None => verify(&programs, &scratch.data(), course)?,
@@ -262,20 +265,6 @@ fn refuse_root() -> Result<(), PostgresError> {
     })
 }
 
-fn chosen(
-    repository: &Repository,
-    target: &DrillTarget,
-) -> Result<(Manifest, Base), PostgresError> {
-    let manifest = match target {
-        DrillTarget::Newest => repository.newest(),
-        DrillTarget::Point { backup, .. } => repository.find(backup),
-        DrillTarget::Time { at_ms } => repository.before(*at_ms),
-    };
-    let manifest = manifest.map_err(Failure::from)?;
-    let base = Base::of(&manifest)?;
-    Ok((manifest, base))
-}
-
 /// A restore point's place, if the backup and the WAL lead there.
 fn place_of(position: &Position, base: &Base, source: &Source) -> Result<Lsn, PostgresError> {
     let Position::Postgres { system, timeline, lsn } = position else {
@@ -296,13 +285,13 @@ fn place_of(position: &Position, base: &Base, source: &Source) -> Result<Lsn, Po
         return not(format!("the backup begins at {}, after the place", base.end));
     }
     let to = Segment::holding(*timeline, lsn, base.segment);
-    let missing = chain::gap(&source.wal, base.first(), to, base.segment);
+    let missing = chain::gap(&source.log, base.first(), to, base.segment);
     // The last ones may still lie where they were received.
     let missing = missing.filter(|segment| {
         let near = |segment: &Segment| source.received.path(*segment, source.size).exists();
         let mut rest = *segment;
         while rest.number <= to.number {
-            if !near(&rest) && !source.wal.has(&rest.name(source.size)) {
+            if !near(&rest) && !source.log.has(&rest.name(source.size)) {
                 return true;
             }
             rest = rest.next();

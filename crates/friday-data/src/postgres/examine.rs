@@ -6,6 +6,7 @@ use super::error::PostgresError;
 use super::keep;
 use super::live::{Live, described};
 use super::lsn::Lsn;
+use super::pgbackrest::{self, Stanza};
 use super::scratch::bytes_below;
 use super::server::Server;
 use super::{facts, known_bugs};
@@ -28,12 +29,16 @@ pub fn examine(setting: &Setting<'_>) -> Result<Vec<Finding>, PostgresError> {
     let described = described(setting)?;
     let watch = setting.course.watch();
     let mut findings = vec![user()];
+    let stanza = Stanza::of(setting);
     let server = match Server::connect(&described.address, watch) {
         Ok(server) => server,
         Err(error @ PostgresError::Stopped(_)) => return Err(error),
         Err(error) => {
             let failure = Failure::from(error);
             findings.push(bad("server", failure.why, failure.help));
+            if let Some(stanza) = &stanza {
+                findings.extend(pgbackrest::examine(stanza, None, setting)?);
+            }
             return Ok(findings);
         }
     };
@@ -43,19 +48,24 @@ pub fn examine(setting: &Setting<'_>) -> Result<Vec<Finding>, PostgresError> {
             findings.push(version(&live));
             let bugs = known_bugs::known(&live.cluster.version);
             findings.extend(bugs.map(|(says, help)| warn("version", says, &help)));
-            findings.extend(privileges(&server, watch)?);
-            findings.push(receiving(&live, setting)?);
-            findings.push(tablespaces(&live));
+            findings.extend(privileges(&server, stanza.is_none(), watch)?);
+            match &stanza {
+                Some(stanza) => findings.extend(pgbackrest::examine(stanza, Some(&live), setting)?),
+                None => {
+                    findings.push(receiving(&live, setting)?);
+                    findings.push(tablespaces(&live));
+                }
+            }
             findings.extend(space(&live, setting));
         }
         Err(error @ PostgresError::Stopped(_)) => return Err(error),
         Err(error) => {
             let failure = Failure::from(error);
             findings.push(bad("server", failure.why, failure.help));
-            findings.extend(privileges(&server, watch)?);
+            findings.extend(privileges(&server, stanza.is_none(), watch)?);
         }
     }
-    findings.extend(settings(&server, watch)?);
+    findings.extend(settings(&server, stanza.is_none(), watch)?);
     findings.extend(tables(&server, watch)?);
     Ok(findings)
 }
@@ -108,7 +118,11 @@ fn version(live: &Live) -> Finding {
     good("programs", format!("PostgreSQL {disk} in `{there}`"))
 }
 
-fn privileges(server: &Server, watch: &Watch) -> Result<Vec<Finding>, PostgresError> {
+fn privileges(
+    server: &Server,
+    streams: bool,
+    watch: &Watch,
+) -> Result<Vec<Finding>, PostgresError> {
     let [role, replicates, superuser, names, switches, settings] = server.row(
         watch,
         "asking what the role may do",
@@ -118,7 +132,9 @@ fn privileges(server: &Server, watch: &Watch) -> Result<Vec<Finding>, PostgresEr
          pg_has_role('pg_read_all_settings', 'USAGE') FROM pg_roles WHERE rolname = current_user",
     )?;
     let mut findings = Vec::new();
-    if replicates == "t" {
+    if !streams {
+        // pgBackRest connects as somebody else.
+    } else if replicates == "t" {
         findings.push(good("replication", format!("role `{role}` may replicate")));
     } else {
         let help = format!("ALTER ROLE \"{role}\" REPLICATION");
@@ -213,8 +229,12 @@ fn tablespaces(live: &Live) -> Finding {
 
 fn space(live: &Live, setting: &Setting<'_>) -> Vec<Finding> {
     let bytes = live.cluster.bytes;
-    let mut findings = Vec::from_iter(crate::repository::reach::finding(setting));
-    if let Ok(repository) = setting.repository()
+    let mut findings = Vec::new();
+    if Stanza::of(setting).is_none() {
+        findings.extend(crate::repository::reach::finding(setting));
+    }
+    if Stanza::of(setting).is_none()
+        && let Ok(repository) = setting.repository()
         && let Some(dir) = repository.disk()
     {
         findings.push(fits("room for a backup", dir, repository.forecast(bytes)));
@@ -239,7 +259,7 @@ fn fits(subject: &str, place: &std::path::Path, need: u64) -> Finding {
     }
 }
 
-fn settings(server: &Server, watch: &Watch) -> Result<Vec<Finding>, PostgresError> {
+fn settings(server: &Server, streams: bool, watch: &Watch) -> Result<Vec<Finding>, PostgresError> {
     let [level, senders, slots, keeps, sums, archive] = server.row(
         watch,
         "asking the server's settings",
@@ -258,9 +278,28 @@ fn settings(server: &Server, watch: &Watch) -> Result<Vec<Finding>, PostgresErro
     } else {
         findings.push(good("wal_level", level));
     }
+    if streams {
+        findings.extend(for_receiving(&senders, &slots, keeps));
+        let says = format!("{archive}; friday needs none and leaves it alone");
+        findings.push(good("archive_mode", says));
+    }
+    if sums == "on" {
+        findings.push(good("data_checksums", "on"));
+    } else {
+        findings.push(warn(
+            "data_checksums",
+            "off: a page that a disk damaged is backed up as it is",
+            "pg_checksums --enable, with the server stopped",
+        ));
+    }
+    Ok(findings)
+}
+
+/// What a backup and the receiver need at the same time.
+fn for_receiving(senders: &str, slots: &str, keeps: String) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for (name, value) in [("max_wal_senders", senders), ("max_replication_slots", slots)] {
         let count: u32 = value.parse().unwrap_or(0);
-        // A backup and the receiver at the same time.
         if count < 2 {
             let help = format!("{name} = 10, and one restart");
             findings.push(bad(name, format!("{value}, and friday needs 2"), Some(help)));
@@ -275,18 +314,7 @@ fn settings(server: &Server, watch: &Watch) -> Result<Vec<Finding>, PostgresErro
     } else {
         findings.push(good("max_slot_wal_keep_size", keeps));
     }
-    if sums == "on" {
-        findings.push(good("data_checksums", "on"));
-    } else {
-        findings.push(warn(
-            "data_checksums",
-            "off: a page that a disk damaged is backed up as it is",
-            "pg_checksums --enable, with the server stopped",
-        ));
-    }
     findings
-        .push(good("archive_mode", format!("{archive}; friday needs none and leaves it alone")));
-    Ok(findings)
 }
 
 fn tables(server: &Server, watch: &Watch) -> Result<Vec<Finding>, PostgresError> {

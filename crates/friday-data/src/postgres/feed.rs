@@ -3,7 +3,7 @@
 //! So a key of the repository is in no file and no environment, and a scratch server whose drill was killed gets
 //! nothing more and ends. Only files of the write-ahead log are given, and only into the scratch's `pg_wal`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use super::ahead::Ahead;
 use super::error::PostgresError;
+use super::log::Log;
 use super::lsn::{Segment, SegmentSize, is_history};
 use super::received::Received;
 use crate::course::{Course, Watch};
 use crate::failure::Failure;
 use crate::progress::Teller;
-use crate::repository::wal::Wal;
 
 /// How long one segment may take to be fetched.
 const FETCH_LIMIT: Duration = Duration::from_secs(600);
@@ -39,9 +39,9 @@ const GIVE_UP: u8 = 200;
 /// Where WAL comes from.
 #[derive(Clone)]
 pub struct Source {
-    /// The repository.
-    pub wal: Wal,
-    /// What was received and is not in it yet.
+    /// Where it is kept.
+    pub log: Log,
+    /// What was received and is not there yet.
     pub received: Received,
     /// Of its files.
     pub size: SegmentSize,
@@ -74,7 +74,7 @@ impl Feed {
         let (trouble, bytes) = (Arc::default(), Arc::default());
         // Beside the data directory, so that a segment is moved there and not copied.
         let ahead = data.with_file_name("ahead");
-        let ahead = Ahead::start(source.wal.clone(), (source.size, last), &ahead, watch)?;
+        let ahead = Ahead::start(source.log.clone(), (source.size, last), &ahead, watch)?;
         let server = Serving {
             source,
             ahead,
@@ -164,11 +164,11 @@ impl Serving {
             self.bytes.fetch_add(self.source.size.bytes(), Ordering::Relaxed);
             return Ok(true);
         }
-        if self.source.wal.has(name) {
+        if self.source.log.has(name) {
             let course = Course::new(self.watch.within(FETCH_LIMIT), Teller::quiet());
-            let mut file = File::create(target).map_err(writing)?;
-            self.source.wal.fetch(name, &mut file, &course)?;
-            self.bytes.fetch_add(file.metadata().map_or(0, |meta| meta.len()), Ordering::Relaxed);
+            self.source.log.fetch(name, target, &course)?;
+            self.bytes
+                .fetch_add(fs::metadata(target).map_or(0, |meta| meta.len()), Ordering::Relaxed);
             return Ok(true);
         }
         let Some(segment) = segment else { return Ok(false) };
@@ -186,7 +186,7 @@ impl Serving {
             }
         }
         // It may have become whole, and gone to the repository, between the looks.
-        if self.source.wal.has(name) { self.give(name, None, target) } else { Ok(false) }
+        if self.source.log.has(name) { self.give(name, None, target) } else { Ok(false) }
     }
 }
 

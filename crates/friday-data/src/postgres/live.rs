@@ -5,12 +5,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use friday_wire::data::{Engine, PostgresBackup};
+use friday_wire::data::Engine;
 
 use super::address::Address;
+use super::archiver;
 use super::error::PostgresError;
 use super::facts::{self, Cluster};
 use super::keep::{self, Job, Status};
+use super::log::Log;
 use super::programs::{OLDEST_MAJOR, Programs};
 use super::received::Received;
 use super::server::Server;
@@ -50,17 +52,9 @@ pub struct Described<'a> {
 /// # Errors
 /// When it is none that this engine can work with.
 pub fn described<'a>(setting: &Setting<'a>) -> Result<Described<'a>, PostgresError> {
-    let Engine::Postgres { url, backup, programs } = &setting.database.engine else {
+    let Engine::Postgres { url, programs, .. } = &setting.database.engine else {
         return Err(PostgresError::Url("it is none of PostgreSQL's".to_owned()));
     };
-    if let PostgresBackup::PgBackRest { .. } = backup {
-        return Err(PostgresError::Refused {
-            why: "pgBackRest is not driven by this version of friday".to_owned(),
-            help: Some(
-                "leave `pgbackrest` out of the configuration: friday then makes backups itself, without a restart".to_owned(),
-            ),
-        });
-    }
     Ok(Described { address: Address::parse(url)?, programs: programs.as_deref() })
 }
 
@@ -168,6 +162,22 @@ impl Live {
         let partial = received.partial(size)?.map(|(segment, _)| segment);
         let newest = received.whole(size)?.into_iter().chain(partial).max();
         Ok(newest.is_some_and(|newest| newest.timeline < timeline))
+    }
+
+    /// How a segment comes to where it is kept, for who waited for it in vain.
+    pub fn how_it_comes(&self, segment: &str, log: &Log, setting: &Setting<'_>) -> String {
+        if let Log::Stanza(_) = log {
+            return archiver::how(&self.server, segment, setting.course.watch());
+        }
+        let how = match keep::status(setting.place.dir()) {
+            None => "the process that receives WAL does not run",
+            Some(Status { trouble: Some(trouble), .. }) => {
+                return format!("receiving WAL has trouble: {trouble}");
+            }
+            Some(Status { receives: true, .. }) => "it is still being received",
+            Some(_) => "pg_receivewal does not run yet",
+        };
+        how.to_owned()
     }
 
     /// Removes friday's slot, if there is one.

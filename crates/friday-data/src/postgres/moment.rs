@@ -1,7 +1,8 @@
-//! A time as a place in the write-ahead log: the last record before the first transaction that was committed later.
+//! A time as a place in the write-ahead log: the last commit up to then.
 //!
 //! What PostgreSQL itself would do with a time as its target, but known beforehand, as a place that the copy can be
-//! asked for when it has arrived.
+//! asked for when it has arrived. It is no later than it must be: a copy that stops in the midst of what was committed
+//! later, a `DROP TABLE` above all, holds its locks, and nobody could look at the table that is to be saved.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -24,7 +25,9 @@ const LINES: u32 = 1_000;
 /// What a look through some of the log found.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
-    /// The last record before it.
+    /// The first record that may be stopped at.
+    first: Option<Lsn>,
+    /// The last commit up to the time.
     last: Option<Lsn>,
     /// Whether a transaction was committed after the time.
     later: bool,
@@ -43,7 +46,7 @@ pub fn last_before(
 ) -> Result<Lsn, PostgresError> {
     let at = timestamp(at_ms);
     let mut segment = base.first();
-    let mut found = None;
+    let (mut first, mut found) = (None, None);
     let mut laid = lay(segment, source, work, course)?;
     loop {
         course.poll()?;
@@ -51,14 +54,15 @@ pub fn last_before(
         let next = segment.next();
         let beside =
             is_there(source, next)?.then(|| lay(next, source, work, course)).transpose()?;
-        let seen = look(&segment.name(source.size), &at, (programs, work), course)?;
-        // What ends where the copy becomes consistent begins before that.
-        found = seen.last.filter(|lsn| *lsn >= base.end).or(found);
+        let seen = look(&segment.name(source.size), (&at, base.end), (programs, work), course)?;
+        found = seen.last.or(found);
+        first = first.or(seen.first);
         let Some(beside) = beside.filter(|_| !seen.later) else { break };
         fs::remove_file(&laid).map_err(PostgresError::file("looking for a time in the WAL"))?;
         (segment, laid) = (next, beside);
     }
-    found.ok_or_else(|| {
+    // Nobody committed anything: any place shows the same.
+    found.or(first).ok_or_else(|| {
         PostgresError::NotReached(format!(
             "nothing was written between the backup and {}",
             clock::shown(at_ms)
@@ -68,7 +72,7 @@ pub fn last_before(
 
 fn look(
     from: &str,
-    at: &str,
+    (at, end): (&str, Lsn),
     (programs, work): (&Programs, &Path),
     course: &Course,
 ) -> Result<Seen, PostgresError> {
@@ -82,11 +86,17 @@ fn look(
     // Where the log ends it ends badly: what it said before that counts.
     for (number, line) in (0_u32..).zip(BufReader::new(pipe).lines()) {
         let line = line.map_err(PostgresError::file("reading what pg_waldump says"))?;
-        if committed(&line).is_some_and(|committed| committed > at) {
+        let committed = committed(&line);
+        if committed.is_some_and(|committed| committed > at) {
             seen.later = true;
             break;
         }
-        seen.last = begins(&line).or(seen.last);
+        // What ends where the copy becomes consistent begins before that.
+        let begins = begins(&line).filter(|lsn| *lsn >= end);
+        seen.first = seen.first.or(begins);
+        if committed.is_some() {
+            seen.last = begins.or(seen.last);
+        }
         if number % LINES == 0 {
             course.poll()?;
         }

@@ -1,6 +1,6 @@
 //! The newest place that can be returned to, without asking the live server: it may be gone.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::SystemTime;
@@ -11,7 +11,6 @@ use super::feed::Source;
 use super::lsn::{Lsn, Segment};
 use super::programs::Programs;
 use crate::course::{Course, Watch, ms};
-use crate::failure::Failure;
 
 /// In complaints.
 const LOOKING: &str = "looking into the newest WAL";
@@ -71,13 +70,13 @@ pub fn age_ms(source: &Source) -> Option<u64> {
 pub fn is_there(source: &Source, segment: Segment) -> Result<bool, PostgresError> {
     let received = &source.received;
     let size = source.size;
-    if source.wal.has(&segment.name(size)) || received.path(segment, size).exists() {
+    if source.log.has(&segment.name(size)) || received.path(segment, size).exists() {
         return Ok(true);
     }
     let partial = received.partial(size)?;
     // It may become whole in this moment, and is then in one of the other places.
     let found = partial.is_some_and(|(one, _)| one == segment);
-    Ok(found || source.wal.has(&segment.name(size)) || received.path(segment, size).exists())
+    Ok(found || source.log.has(&segment.name(size)) || received.path(segment, size).exists())
 }
 
 /// Where the last complete record begins that begins in a segment.
@@ -112,9 +111,8 @@ pub fn lay(
     let near = [received.path(segment, size), received.partial_path(segment, size)];
     let copied = near.iter().find_map(|path| fs::copy(path, &copy).ok());
     if copied.is_none() {
-        let mut file = File::create(&copy).map_err(PostgresError::file(LOOKING))?;
         // What is damaged in the repository is found here, too.
-        source.wal.fetch(&name, &mut file, course).map_err(Failure::from)?;
+        source.log.fetch(&name, &copy, course)?;
     }
     Ok(copy)
 }

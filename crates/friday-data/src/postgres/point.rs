@@ -18,10 +18,9 @@ use super::error::PostgresError;
 use super::facts;
 use super::live::Live;
 use super::lsn::{Lsn, Segment};
+use super::origin::Origin;
 use crate::clock;
 use crate::course::{Watch, ms};
-use crate::failure::Failure;
-use crate::repository::Repository;
 use crate::request::Setting;
 
 /// Points that are remembered: many more than backups keep reachable.
@@ -41,20 +40,22 @@ const HEADER: u64 = 40;
 /// # Errors
 /// Why not. What PostgreSQL wrote into its log stays there and does no harm.
 pub fn point(setting: &Setting<'_>, name: &str) -> Result<RestorePoint, PostgresError> {
-    let repository = setting.repository().map_err(Failure::from)?;
+    let origin = Origin::open(setting)?;
     let live = Live::open(setting)?;
     if let Some(known) = remembered(setting.place.dir()).remove(name)
-        && is_reachable(&known, &live, &repository)
+        && is_reachable(&known, &live, &origin, setting.place.dir())
     {
         return Ok(known);
     }
-    let bases = bases(&repository, &live.cluster.system)?;
+    let bases = bases(&origin, &live.cluster.system)?;
     // Receiving does not begin again after a promotion, and would not say why.
     let (timeline, _) = facts::present(&live.server, setting.course.watch())?;
     if !bases.iter().any(|(_, base)| base.timeline == timeline) {
         return Err(promoted(timeline));
     }
-    live.receive(setting)?;
+    if let Origin::Repository(_) = origin {
+        live.receive(setting)?;
+    }
 
     setting.course.enter(DataPhase::Mark);
     let watch = setting.course.watch();
@@ -62,9 +63,10 @@ pub fn point(setting: &Setting<'_>, name: &str) -> Result<RestorePoint, Postgres
     let at_ms = clock::now_ms();
     let (timeline, lsn) = mark(&live, name, watch)?;
     let (backup, base) = newest(bases, timeline, lsn)?;
-    let wal = repository.wal(&live.cluster.system).map_err(Failure::from)?;
+    let log = origin.log(&live.cluster.system, setting.place.dir())?;
     let to = Segment::holding(timeline, lsn, base.segment);
-    chain::wait(&wal, (base.first(), to), base.segment, setting.place, watch)?;
+    let how = |segment: &str| live.how_it_comes(segment, &log, setting);
+    chain::wait(&log, (base.first(), to), base.segment, how, watch)?;
     let point = RestorePoint {
         name: name.to_owned(),
         at_ms,
@@ -79,10 +81,9 @@ pub fn point(setting: &Setting<'_>, name: &str) -> Result<RestorePoint, Postgres
 
 type Bases = Vec<(friday_wire::BackupId, Base)>;
 
-fn bases(repository: &Repository, system: &str) -> Result<Bases, PostgresError> {
-    let listing = repository.list().map_err(Failure::from)?;
+fn bases(origin: &Origin, system: &str) -> Result<Bases, PostgresError> {
     let mut found = Vec::new();
-    for manifest in &listing.backups {
+    for manifest in &origin.usable()? {
         let base = Base::of(manifest)?;
         if base.system == system {
             found.push((manifest.backup.id.clone(), base));
@@ -153,17 +154,17 @@ fn quoted(name: &str) -> String {
     format!("'{text}'")
 }
 
-fn is_reachable(point: &RestorePoint, live: &Live, repository: &Repository) -> bool {
+fn is_reachable(point: &RestorePoint, live: &Live, origin: &Origin, place: &Path) -> bool {
     let Position::Postgres { system, timeline, lsn } = &point.position else { return false };
     let Ok(lsn) = Lsn::from_str(lsn) else { return false };
     let Ok(base) =
-        repository.find(&point.backup).map_err(|_| ()).and_then(|m| Base::of(&m).map_err(|_| ()))
+        origin.find(&point.backup).map_err(|_| ()).and_then(|m| Base::of(&m).map_err(|_| ()))
     else {
         return false;
     };
-    let Ok(wal) = repository.wal(system) else { return false };
+    let Ok(log) = origin.log(system, place) else { return false };
     let to = Segment::holding(*timeline, lsn, base.segment);
-    *system == live.cluster.system && chain::gap(&wal, base.first(), to, base.segment).is_none()
+    *system == live.cluster.system && chain::gap(&log, base.first(), to, base.segment).is_none()
 }
 
 /// All points that are remembered. A file that cannot be read is none: the point is made anew.

@@ -1,8 +1,10 @@
 //! How much of the newest history would be lost now.
 
+use super::archiver;
 use super::facts;
 use super::feed::Source;
 use super::live::Live;
+use super::log::Log;
 use super::lsn::Lsn;
 use super::newest::age_ms;
 use crate::course::ms;
@@ -20,6 +22,11 @@ const ASK_LIMIT: Duration = Duration::from_secs(5);
 /// Milliseconds: 0 where everything was received, else the age of the newest that was. `None`: nothing was, and the
 /// age of the place in the repository is not known.
 pub fn rpo_ms(setting: &Setting<'_>, source: &Source) -> Option<u64> {
+    if let Log::Stanza(_) = source.log {
+        let watch = setting.course.watch().within(ASK_LIMIT);
+        let live = Live::open(setting).ok()?;
+        return archiver::age_ms(&live.server, (source.size, IDLE), &watch).ok()?;
+    }
     let began = Instant::now();
     match behind(setting) {
         Some(behind) if behind <= IDLE => Some(ms(began.elapsed())),

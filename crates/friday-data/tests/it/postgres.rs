@@ -4,6 +4,7 @@ mod beside;
 mod bucket;
 mod cluster;
 mod masks;
+mod pgbackrest;
 mod rehearsals;
 mod warm;
 
