@@ -67,7 +67,7 @@ pub(super) static KEYS: &[Key] = &[
         Kind::Text,
         None,
         "\"main\"",
-        "The stanza of pgBackRest that makes the backups. Not in this version: whatever asks for a backup refuses it. Without it, friday makes them itself.",
+        "The stanza of pgBackRest (2.41 or newer) that keeps backups and log. friday asks it for backups, reads what it has, and drills it. Without it, friday makes backups itself.",
     ),
     key(
         "database.postgres.pgbackrest_config",
