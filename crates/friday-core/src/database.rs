@@ -217,7 +217,9 @@ impl DatabaseKnown {
         let (bytes, ms) = fetch.fold((0_u64, 0_u64), |(bytes, ms), time| {
             (bytes.saturating_add(time.bytes), ms.saturating_add(time.ms))
         });
-        if bytes > 0 && ms > 0 {
+        // A small part of it tells how long it takes to look, not how fast all of it would come.
+        let much = bytes >= report.scratch.warm_bytes;
+        if bytes > 0 && ms > 0 && (much || self.fetched.is_none()) {
             self.fetched = Some(Fetched { bytes, ms });
         }
         let broken = report.invariants.iter().find(|judged| !judged.holds());

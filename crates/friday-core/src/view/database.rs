@@ -1,4 +1,4 @@
-//! A guarded database before a push: whether its recovery is proven, and how long one would take.
+//! A guarded database, before a push or at any time: whether its recovery is proven, and how long one would take.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::words::duration;
 use crate::database::{DatabaseKnown, Demand, Forecast, Proof};
-use crate::rollout::plan::Plan;
+use crate::rollout::plan::{Plan, PlannedDatabase};
 use crate::time::Timestamp;
 
 /// One guarded database.
@@ -36,27 +36,34 @@ impl DatabaseView {
         known: &BTreeMap<DatabaseName, DatabaseKnown>,
         now: Timestamp,
     ) -> Vec<Self> {
-        let views = plan.databases.iter().map(|database| {
-            let of_it = known.get(&database.name);
-            let proof = Proof::judge(of_it, Demand::from(database), now);
-            let unproven = proof.as_ref().err().map(ToString::to_string);
-            let says = match (&proof, database.recovery_time_ms) {
-                (Ok(proof), Some(most)) => {
-                    format!("{}; it may take {}", proof.says(), duration(most))
-                }
-                (Ok(proof), None) => proof.says(),
-                (Err(why), _) => format!("not proven: {why}"),
-            };
-            Self {
-                database: database.name.clone(),
-                drilled: of_it.and_then(|known| Some(known.drilled.as_ref()?.at)),
-                drill_max_age_ms: database.drill_max_age_ms,
-                forecast: of_it.and_then(Forecast::of),
-                recovery_time_ms: database.recovery_time_ms,
-                unproven,
-                says,
+        let of = |database| Self::of(database, known, now);
+        plan.databases.iter().map(of).collect()
+    }
+
+    /// One of them.
+    pub fn of(
+        database: &PlannedDatabase,
+        known: &BTreeMap<DatabaseName, DatabaseKnown>,
+        now: Timestamp,
+    ) -> Self {
+        let of_it = known.get(&database.name);
+        let proof = Proof::judge(of_it, Demand::from(database), now);
+        let unproven = proof.as_ref().err().map(ToString::to_string);
+        let says = match (&proof, database.recovery_time_ms) {
+            (Ok(proof), Some(most)) => {
+                format!("{}; it may take {}", proof.says(), duration(most))
             }
-        });
-        views.collect()
+            (Ok(proof), None) => proof.says(),
+            (Err(why), _) => format!("not proven: {why}"),
+        };
+        Self {
+            database: database.name.clone(),
+            drilled: of_it.and_then(|known| Some(known.drilled.as_ref()?.at)),
+            drill_max_age_ms: database.drill_max_age_ms,
+            forecast: of_it.and_then(Forecast::of),
+            recovery_time_ms: database.recovery_time_ms,
+            unproven,
+            says,
+        }
     }
 }

@@ -164,9 +164,12 @@ fn privileges(
         findings.push(warn(
             "role",
             format!("role `{role}` may everything, and friday needs much less"),
-            "CREATE ROLE friday LOGIN REPLICATION; GRANT pg_read_all_settings TO friday; GRANT EXECUTE ON FUNCTION \
+            &format!(
+                "CREATE ROLE friday LOGIN{}; GRANT pg_read_all_settings TO friday; GRANT EXECUTE ON FUNCTION \
              pg_switch_wal(), pg_create_restore_point(text) TO friday, in the database it connects to; and SELECT \
              where invariants look",
+                if streams { " REPLICATION" } else { "" },
+            ),
         ));
     }
     Ok(findings)

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use friday_core::config::DatabaseSettings;
 use friday_core::reason::Reason;
 use friday_core::view::chronicle::{ForeignView, ReleaseView, RequestView};
 use friday_core::view::words::{count, names};
-use friday_core::view::{Chronicle, HostView, RolloutView};
+use friday_core::view::{Chronicle, DatabaseView, HostView, RolloutView};
 use friday_edge::driver_lock::driver_here;
 use friday_wire::{HostName, Lock, ReleaseId};
 use serde::Serialize;
@@ -48,6 +49,7 @@ struct StatusView<'a> {
     owed: Vec<&'a HostName>,
     apart: &'a BTreeMap<HostName, ReleaseId>,
     unnamed: Vec<String>,
+    databases: Vec<DatabaseView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hosts: Option<&'a [HostView]>,
 }
@@ -86,6 +88,10 @@ pub fn run(ui: &Ui, global: &Global, args: &StatusArgs) -> Result<Exit, CommandE
         owed: chronicle.owed.iter().collect(),
         apart: &chronicle.apart,
         unnamed: super::members::unnamed(&context, chronicle),
+        databases: {
+            let guarded = context.settings.databases.iter().map(DatabaseSettings::planned);
+            guarded.map(|one| DatabaseView::of(&one, &chronicle.databases, now())).collect()
+        },
         hosts: hosts.as_deref(),
     };
     if ui.is_json() {
@@ -163,6 +169,11 @@ fn draw(ui: &Ui, chronicle: &Chronicle, view: &StatusView<'_>) {
     }
     for says in &view.unnamed {
         ui.data(Text::new().plain("  ").ink(Ink::Warn, says));
+    }
+    for database in &view.databases {
+        let ink = if database.unproven.is_some() { Ink::Warn } else { Ink::Plain };
+        let line = Text::new().plain(&format!("  database {}: ", database.database));
+        ui.data(line.ink(ink, &database.says));
     }
     if let Some(hosts) = view.hosts {
         hosts::short_table(ui, chronicle, hosts);

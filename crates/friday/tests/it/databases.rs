@@ -77,6 +77,12 @@ fn no_push_begins_without_a_proven_way_back_for_the_data() {
     let refused = sandbox.friday(&["push"]);
     assert_eq!(refused.exit, 4, "{}", refused.all());
     assert!(refused.stderr.contains("friday drill"), "{}", refused.all());
+    let status = sandbox.friday(&["status"]);
+    assert!(
+        status.stdout.contains("database orders: not proven: no drill has proved"),
+        "{}",
+        status.all()
+    );
     assert_eq!(sandbox.runs(), ["nothing", "nothing", "nothing"]);
 
     let backup = sandbox.friday(&["backup"]);
@@ -84,6 +90,8 @@ fn no_push_begins_without_a_proven_way_back_for_the_data() {
     let drill = sandbox.friday(&["drill"]);
     assert_eq!(drill.exit, 0, "{}", drill.all());
     assert!(drill.stdout.contains("no order is without an amount: holds"), "{}", drill.all());
+    let status = sandbox.friday(&["status"]);
+    assert!(status.stdout.contains("database orders: drilled"), "{}", status.all());
 
     let push = sandbox.friday(&["push"]);
     assert_eq!(push.exit, 0, "{}", push.all());

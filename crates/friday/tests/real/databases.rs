@@ -74,6 +74,32 @@ impl Bank {
         ));
     }
 
+    /// Its backups are pgBackRest's from now on, in a stanza that has none yet.
+    fn keep_in_a_stanza(&self) {
+        let path = self.laptop.path("friday.toml");
+        let text = std::fs::read_to_string(&path).expect("it was written");
+        let ours =
+            "user=deploy dbname=bank'\" } }\nbackups = { directory = \"backups\", keep = 3 }\n";
+        let stanza = "user=deploy dbname=bank'\" }, pgbackrest = \"main\", pgbackrest_config = \"/home/deploy/pgbackrest.conf\" }\n";
+        assert!(text.contains(ours), "{text}");
+        std::fs::write(&path, text.replacen(ours, stanza, 1)).expect("our own file");
+        self.as_deploy(
+            "mkdir stanza stanza/log stanza/lock && printf '%s\\n' '[global]' repo1-path=/home/deploy/stanza \
+             log-path=/home/deploy/stanza/log lock-path=/home/deploy/stanza/lock start-fast=y repo1-retention-full=9 '[main]' \
+             pg1-path=/home/deploy/live pg1-socket-path=/home/deploy/sockets >pgbackrest.conf && \
+             printf '%s\\n' 'archive_mode = on' \
+             \"archive_command = 'pgbackrest --config=/home/deploy/pgbackrest.conf --stanza=main archive-push %p'\" >>live/postgresql.conf",
+        );
+        self.as_deploy(&format!(
+            "{}/pg_ctl -D /home/deploy/live -m fast -w stop >/dev/null",
+            programs()
+        ));
+        self.start_server();
+        self.as_deploy(
+            "pgbackrest --config=/home/deploy/pgbackrest.conf --stanza=main stanza-create",
+        );
+    }
+
     /// A release whose start asks the database this.
     fn release(&self, label: &str, asks: &str) {
         let tree = self.laptop.release(label, Quality::Good);
@@ -187,6 +213,42 @@ fn find<'a>(told: &'a serde_json::Value, key: &str) -> Option<&'a serde_json::Va
         serde_json::Value::Array(list) => list.iter().find_map(|value| find(value, key)),
         _ => None,
     }
+}
+
+/// The same way through a stanza of pgBackRest, which the team had before it had friday.
+#[test]
+fn a_bank_with_a_stanza_of_its_own_is_pushed_and_had_back_through_it() {
+    let bank = Bank::open(1);
+    bank.keep_in_a_stanza();
+    bank.release("v1", "SELECT abalance FROM pgbench_accounts LIMIT 1");
+    let examined = describe(&bank.laptop.run(&bank.bed, &["doctor"]));
+    assert!(
+        examined.contains("`bank`, backups: none was made through friday")
+            && !examined.contains("receiving WAL"),
+        "{examined}"
+    );
+    bank.ends_with(4, &["push", "v1"]);
+    bank.load(600);
+    bank.as_deploy("pgbackrest --config=/home/deploy/pgbackrest.conf --stanza=main backup");
+    let refused = bank.ends_with(6, &["drill"]);
+    assert!(refused.contains("was not made through friday"), "{refused}");
+    bank.ends_with(0, &["backup"]);
+    let drilled = bank.ends_with(0, &["drill"]);
+    assert!(drilled.contains("no money comes or goes: holds: 0"), "{drilled}");
+    bank.ends_with(0, &["push", "v1"]);
+    all_run(&bank.bed, &names(1), "v1");
+    let pushed = newest_rollout(&bank);
+
+    bank.psql("UPDATE pgbench_accounts SET abalance = abalance - 1 WHERE aid <= 100");
+    bank.ends_with(0, &["restore", "--rollout", &pushed, "--to", "back"]);
+    bank.as_deploy(&format!("{}/pg_ctl -D back/data -l back/log -w start >/dev/null", programs()));
+    let sums = bank.as_deploy(
+        "psql -qXAt -h /home/deploy/back bank -c 'SELECT (SELECT sum(abalance) FROM pgbench_accounts) - (SELECT sum(bbalance) FROM pgbench_branches)'",
+    );
+    assert_eq!(sums.trim(), "0", "the copy is from before the damage");
+    bank.as_deploy(&format!("{}/pg_ctl -D back/data -m fast stop >/dev/null", programs()));
+    bank.ends_with(0, &["backup", "verify"]);
+    assert_eq!(bank.servers(), 1, "only the live one runs");
 }
 
 #[test]

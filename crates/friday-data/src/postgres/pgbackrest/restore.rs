@@ -57,6 +57,7 @@ pub fn restore(
     place::remove(&lock).map_err(failed())?;
     done?;
     let warm_bytes = older(data, mark).min(bytes);
+    course.moved(bytes - warm_bytes, Some(bytes))?;
     let says = "every file against the checksum that pgBackRest keeps of it".to_owned();
     let proof = Check { name: "pgbackrest restore".to_owned(), says, ms: ms(began.elapsed()) };
     Ok(Unpacked { warm_bytes, proof: Some(proof) })
