@@ -89,6 +89,8 @@ fn a_migration_beside_which_the_old_release_does_not_start_is_one_way() {
     assert_eq!(rehearsed.exit, 0, "{}", rehearsed.all());
     assert!(rehearsed.stdout.contains("orders: one-way"), "{}", rehearsed.all());
     assert!(rehearsed.stdout.contains("no such column: amount"), "{}", rehearsed.all());
+    let planned = sandbox.friday(&["plan", "v2"]);
+    assert!(planned.stdout.contains("after it the push is held"), "{}", planned.all());
     let log = sandbox.friday(&["log", "--all"]);
     assert!(!log.stdout.contains("no such column"), "what releases print is in no journal");
 }
@@ -128,6 +130,7 @@ fn a_push_that_migrates_waits_for_its_rehearsal_and_says_what_it_came_to() {
     assert!(planned.stdout.contains("reversible: the old release is healthy"), "{}", planned.all());
     assert!(planned.stdout.contains("the migration took"), "{}", planned.all());
     assert!(!planned.stdout.contains("is one-way"), "{}", planned.all());
+    assert!(planned.stdout.contains("A failure returns to `v1`"), "{}", planned.all());
     let told = sandbox.friday(&["plan", "v2", "--json"]).json();
     assert_eq!(told[0]["rehearsals"][0]["judgement"]["verdict"], "reversible", "{told:?}");
     let pushed = sandbox.friday(&["push", "v2"]);

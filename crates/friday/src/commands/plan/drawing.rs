@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use friday_core::rollout::plan::MigrationBack;
 use friday_core::view::difference::{FileChange, SettingChange};
 use friday_core::view::host::Sight;
 use friday_core::view::words::{count, duration, names, size};
@@ -27,11 +28,7 @@ pub(super) fn draw(ui: &Ui, chronicle: &Chronicle, view: &PlanView<'_>) {
     );
     changes(ui, chronicle, view);
     hosts(ui, chronicle, view);
-    ui.data(match &view.returns_to {
-        Some(back) if *back == view.release => "It is the stable release already.".to_owned(),
-        Some(back) => format!("A failure returns to {}.", chronicle.release_says(back)),
-        None => "A failure returns to nothing: the release is stopped and removed.".to_owned(),
-    });
+    ui.data(returns(chronicle, view));
     waves(ui, view);
     ui.data(takes(&view.estimate));
     for job in &view.jobs {
@@ -53,6 +50,22 @@ pub(super) fn draw(ui: &Ui, chronicle: &Chronicle, view: &PlanView<'_>) {
     }
     for against in &view.against {
         ui.data(Text::new().ink(Ink::Bad, "Refused:").plain(" ").plain(against));
+    }
+}
+
+/// What a failure does.
+fn returns(chronicle: &Chronicle, view: &PlanView<'_>) -> String {
+    let rehearsed = view.rehearsals.iter().find_map(|rehearsal| rehearsal.way_back.as_ref());
+    let declared = view.plan.migration.as_ref().map(|migration| &migration.back);
+    let one_way = rehearsed.or(declared) == Some(&MigrationBack::OneWay);
+    match &view.returns_to {
+        Some(back) if *back == view.release => "It is the stable release already.".to_owned(),
+        Some(back) if one_way => format!(
+            "A failure before the migration returns to {}; after it the push is held, and nothing goes back by itself.",
+            chronicle.release_says(back)
+        ),
+        Some(back) => format!("A failure returns to {}.", chronicle.release_says(back)),
+        None => "A failure returns to nothing: the release is stopped and removed.".to_owned(),
     }
 }
 
