@@ -47,6 +47,7 @@ pub fn examine(
     }
     if let Some(live) = live {
         findings.extend(archiving(name, live, setting)?);
+        findings.extend(left(live, setting)?);
     }
     Ok(findings)
 }
@@ -89,6 +90,16 @@ fn archiving(
         findings.push(good("archiving", "the server's last try went well".to_owned()));
     }
     Ok(findings)
+}
+
+/// What friday's own backups, before the stanza was named, left running.
+fn left(live: &Live, setting: &Setting<'_>) -> Result<Option<Finding>, PostgresError> {
+    let slot = live.slot_state(setting.course.watch())?;
+    Ok(slot.map(|_| {
+        let says = format!("replication slot `{}` is left of friday's own backups", live.slot());
+        let help = format!("friday backup --forget {}", setting.database.name);
+        warn("receiving WAL", says, &help)
+    }))
 }
 
 /// What does not work is a finding; that time is over is none.

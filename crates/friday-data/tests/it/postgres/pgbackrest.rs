@@ -228,6 +228,21 @@ fn a_restore_point_is_none_before_the_stanza_has_it() {
 }
 
 #[test]
+fn what_friday_s_own_backups_left_running_is_told_and_forgotten() {
+    let bed = Bed::new();
+    let mut before = bed.database.clone();
+    if let Engine::Postgres { backup, .. } = &mut before.engine {
+        *backup = PostgresBackup::Stream;
+    }
+    back_up(&bed.beside, &before);
+    assert!(says(&bed, "receiving WAL", FindingState::Warn).contains("replication slot"));
+    let forgotten = bed.beside.ask(DataRequest::Forget { database: bed.database.clone() });
+    assert!(matches!(forgotten, DataAnswer::Ok), "{forgotten:?}");
+    assert!(!findings(&bed).iter().any(|one| one.0 == "receiving WAL"));
+    assert_eq!(bed.cluster.number("SELECT count(*) FROM pg_replication_slots"), 0);
+}
+
+#[test]
 fn what_is_not_there_is_told_before_anything_is_done() {
     let mut bed = Bed::new();
     assert!(says(&bed, "stanza", FindingState::Good).contains("has 0 backups"));
