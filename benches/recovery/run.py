@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """friday-data beside pgBackRest and pg_dump, on one PostgreSQL server of its own, in one run.
 
-usage: run.py FRIDAY_DATA DIRECTORY [SCALE]      as root; DIRECTORY is new and on the disk to be measured
+usage: run.py FRIDAY_DATA DIRECTORY [SCALE [XTASK]]      as root; DIRECTORY is new and on the disk to be measured
 
-SCALE is pgbench's: 60 is about 0.9 GB. What is measured is one line of JSON each. The server does wait for the
+SCALE is pgbench's: 60 is about 0.9 GB. XTASK is the program that forecasts; without it nothing is forecast. What is measured is one line of JSON each. The server does wait for the
 disk (fsync is on), archives by pgBackRest, and ends with this program."""
-import json, os, re, shutil, signal, subprocess, sys, time
+import itertools, json, os, re, shutil, signal, subprocess, sys, time
 
 PROGRAM, ROOT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 SCALE = int(sys.argv[3]) if len(sys.argv) > 3 else 60
+XTASK = os.path.abspath(sys.argv[4]) if len(sys.argv) > 4 else None
 BIN = sorted(os.listdir("/usr/lib/postgresql"), key=int)[-1]
 BIN = f"/usr/lib/postgresql/{BIN}/bin/"
 USER = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
 LIVE, SOCKETS = f"{ROOT}/live", f"{ROOT}/s"
 CONF = f"{ROOT}/pgbackrest.conf"
+NUMBERS = itertools.count(1)
 URL = f"host={SOCKETS} user=postgres dbname=postgres"
 
 
@@ -26,7 +28,14 @@ def tell(what, **facts):
     print(json.dumps({"what": what, **facts}), flush=True)
 
 
+def calm():
+    """What was written before is on the disk: each measurement begins with the same."""
+    os.sync()
+    time.sleep(1)
+
+
 def timed(what, words, bytes_=None):
+    calm()
     before, begin = os.times(), time.monotonic()
     run(words)
     took, after = time.monotonic() - begin, os.times()
@@ -74,6 +83,7 @@ GUARDED = {
 
 
 def drill(friday, what, keep):
+    calm()
     report = friday.ask({"request": "drill", "database": GUARDED, "target": {"target": "newest"}, "invariants": [],
                          "keep_scratch": keep, "timeout_ms": 600000})["report"]
     phases = {}
@@ -85,22 +95,34 @@ def drill(friday, what, keep):
 
 
 def point(friday, name):
-    answer = friday.ask({"request": "point", "database": GUARDED, "name": name, "timeout_ms": 60000})
-    return answer["point"]["durable_ms"]
+    return friday.ask({"request": "point", "database": GUARDED, "name": name, "timeout_ms": 60000})["point"]
+
+
+def forecast(what, friday, outcomes, points):
+    """What friday forecasts of a recovery into nothing, beside a drill that does it."""
+    told = json.dumps({"outcomes": outcomes, "points": points})
+    words = [XTASK, "bench", "forecast"]
+    expected = int(subprocess.run(words, input=told, check=True, capture_output=True, text=True).stdout)
+    friday.ask({"request": "clean", "database": GUARDED})
+    report = drill(friday, "drill: friday, " + what, True)
+    outcomes.append({"outcome": "drilled", "report": report})
+    tell("forecast: " + what, forecast_ms=expected, measured_ms=report["rto_ms"],
+         error_percent=round((expected / report["rto_ms"] - 1) * 100, 1))
 
 
 class Load:
     """pgbench at a fixed rate, so that a pause is seen in its latencies."""
 
-    def __init__(self, name, seconds):
-        self.prefix = f"{ROOT}/log-{name}/pgbench"
+    def __init__(self, what, seconds):
+        self.what = what
+        self.prefix = f"{ROOT}/log-{next(NUMBERS)}/pgbench"
         os.mkdir(os.path.dirname(self.prefix))
         shutil.chown(os.path.dirname(self.prefix), "postgres", "postgres")
         words = [BIN + "pgbench", "-h", SOCKETS, "-U", "postgres", "-n", "-c", "8", "-j", "1", "-R", "60",
                  "-T", str(seconds), "-l", f"--log-prefix={self.prefix}", "postgres"]
         self.child = subprocess.Popen(USER + words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
 
-    def done(self, what):
+    def done(self):
         self.child.wait()
         found = []
         directory = os.path.dirname(self.prefix)
@@ -109,7 +131,7 @@ class Load:
                 found += [int(line.split()[2]) / 1000 for line in lines]
         found.sort()
         at = lambda share: round(found[min(len(found) - 1, int(len(found) * share))], 2)
-        tell(what, transactions=len(found), p50_ms=at(0.5), p99_ms=at(0.99), worst_ms=round(found[-1], 1))
+        tell(self.what, transactions=len(found), p50_ms=at(0.5), p99_ms=at(0.99), worst_ms=round(found[-1], 1))
         return at(0.99)
 
 
@@ -150,6 +172,7 @@ def main():
         os.remove(f"{ROOT}/dump/disk")
         friday = Friday()
         for turn in ["1", "2"]:
+            calm()
             begin = time.monotonic()
             backup = friday.ask({"request": "backup", "database": GUARDED})["backup"]
             took = time.monotonic() - begin
@@ -160,13 +183,27 @@ def main():
         durable = []
         for number in range(12):
             sql("UPDATE pgbench_branches SET bbalance = bbalance + 1")
-            durable.append(point(friday, f"P-{number}"))
+            durable.append(point(friday, f"P-{number}")["durable_ms"])
         durable.sort()
         tell("restore point durable", ms=durable, median_ms=durable[6], worst_ms=durable[-1])
-        cold = drill(friday, "drill: friday, full", True)
-        warm = drill(friday, "drill: friday, warm", True)
-        again = drill(friday, "drill: friday, warm again", True)
-        tell("warm beside full", times=round(cold["rto_ms"] / warm["rto_ms"], 2), again=round(cold["rto_ms"] / again["rto_ms"], 2))
+        drills = {"full": [], "warm": []}
+        for _ in range(3):
+            friday.ask({"request": "clean", "database": GUARDED})
+            for what in drills:
+                drills[what].append(drill(friday, "drill: friday, " + what, True))
+        middle = {what: sorted(report["rto_ms"] for report in reports)[1] for what, reports in drills.items()}
+        tell("warm beside full, medians of three", **middle, times=round(middle["full"] / middle["warm"], 2))
+        outcomes = [{"outcome": "backed_up", "backup": backup, "pruned": []}]
+        outcomes += [{"outcome": "drilled", "report": report} for report in drills["warm"] + drills["full"]]
+        if XTASK:
+            forecast("full, nothing written since", friday, outcomes, [])
+            for turn in ["20,000", "40,000", "60,000"]:
+                run([BIN + "pgbench", "-h", SOCKETS, "-U", "postgres", "-n", "-c", "8", "-t", "2500", "postgres"])
+                forecast(f"full, {turn} transactions later", friday, outcomes, [point(friday, "F-" + turn)])
+            sql(f"INSERT INTO noise SELECT n, md5(random()::text) FROM generate_series(1, {SCALE * 8000}) n")
+            backup = friday.ask({"request": "backup", "database": GUARDED})["backup"]
+            outcomes.append({"outcome": "backed_up", "backup": backup, "pruned": []})
+            forecast("full, a larger backup", friday, outcomes, [point(friday, "F-larger")])
         for turn, more in [("full", []), ("delta, nothing changed", ["--delta"])]:
             timed("restore: pgBackRest, " + turn, backrest + [f"--pg1-path={ROOT}/copy", "--archive-mode=off", "--type=immediate"]
                   + more + ["restore"], size)
@@ -176,18 +213,23 @@ def main():
         run([BIN + "dropdb", "-h", SOCKETS, "-U", "postgres", "copy"])
         shutil.rmtree(f"{ROOT}/copy")
         sql("CHECKPOINT")
-        calm = Load("calm", 20).done("load: undisturbed")
-        load = Load("point", 20)
-        time.sleep(2)
-        for number in range(8):
-            point(friday, f"L-{number}")
-            time.sleep(1.5)
-        beside = load.done("load: a restore point each 1.5 s")
-        load = Load("drill", 25)
-        time.sleep(2)
-        drill(friday, "drill: friday, warm, under load", True)
-        drilled = load.done("load: a drill meanwhile")
-        tell("p99 beside undisturbed", points=round(beside / calm, 2), drill=round(drilled / calm, 2))
+        found = {"undisturbed": [], "points": [], "drill": []}
+        for _ in range(3):
+            calm()
+            found["undisturbed"].append(Load("load: undisturbed", 20).done())
+            load = Load("load: a restore point each 1.5 s", 20)
+            time.sleep(2)
+            for _ in range(8):
+                point(friday, f"L-{next(NUMBERS)}")
+                time.sleep(1.5)
+            found["points"].append(load.done())
+            load = Load("load: a warm drill meanwhile", 20)
+            time.sleep(1)
+            drill(friday, "drill: friday, warm, under load", True)
+            found["drill"].append(load.done())
+        middle = {what: sorted(ones)[1] for what, ones in found.items()}
+        tell("p99, medians of three", **middle, **{f"{what}_beside": round(middle[what] / middle["undisturbed"], 2)
+                                                  for what in ["points", "drill"]})
         friday.ask({"request": "clean", "database": GUARDED})
         friday.child.stdin.close()
         friday.child.wait()

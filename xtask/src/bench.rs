@@ -10,6 +10,7 @@ mod account;
 mod controller;
 mod delay;
 mod floor;
+mod forecast;
 mod ground;
 mod options;
 mod payload;
@@ -25,6 +26,7 @@ pub fn run(words: &[&str]) -> Result<(), String> {
     match words {
         ["controller", sizes @ ..] => controller::run(sizes),
         ["recovery", rest @ ..] => recovery::run(rest),
+        ["forecast"] => forecast::run(),
         ["table", files @ ..] if !files.is_empty() => table::print_files(files),
         [what @ ("peers" | "floor" | "warm"), rest @ ..] => {
             let options = Options::parse(rest)?;

@@ -189,6 +189,11 @@ impl DatabaseKnown {
     /// An act ended. Its beginning may be unknown: then its end is taken all the same.
     pub(crate) fn ends(&mut self, at: Timestamp, act: &DataActId, outcome: &DataOutcome) {
         let what = self.begun.remove(act).map(|begun| begun.what);
+        self.learns(at, what, outcome);
+    }
+
+    /// Takes in how an act ended. `what`: unknown where nobody wrote down that it began.
+    pub fn learns(&mut self, at: Timestamp, what: Option<DataAct>, outcome: &DataOutcome) {
         match outcome {
             DataOutcome::BackedUp { backup, pruned } => {
                 pruned.iter().for_each(|id| drop(self.backups.remove(id)));

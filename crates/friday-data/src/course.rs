@@ -124,15 +124,23 @@ impl Course {
 
     /// Goes on to a phase.
     pub fn enter(&self, phase: DataPhase) {
-        if phase == self.phase.get() {
-            return;
+        if phase != self.phase.get() {
+            self.begin(phase);
+            self.teller.tell(phase, 0, None);
         }
+    }
+
+    /// Goes on to another part of the same phase, with a time and a count of its own.
+    pub fn enter_again(&self) {
+        self.begin(self.phase.get());
+    }
+
+    fn begin(&self, phase: DataPhase) {
         let now = Instant::now();
         self.past.borrow_mut().push(self.present(now));
         self.phase.set(phase);
         self.since.set(now);
         self.moved.set(0);
-        self.teller.tell(phase, 0, None);
     }
 
     /// At which it is.
@@ -202,9 +210,12 @@ mod tests {
         course.moved(10, None).unwrap();
         course.moved(5, None).unwrap();
         course.enter(DataPhase::Fetch);
+        course.enter_again();
+        course.moved(3, None).unwrap();
         course.enter(DataPhase::Check);
         let phases: Vec<_> = course.phases().iter().map(|time| (time.phase, time.bytes)).collect();
-        assert_eq!(phases, [(DataPhase::Find, 0), (DataPhase::Fetch, 15), (DataPhase::Check, 0)]);
+        let fetch = |bytes| (DataPhase::Fetch, bytes);
+        assert_eq!(phases, [(DataPhase::Find, 0), fetch(15), fetch(3), (DataPhase::Check, 0)]);
     }
 
     #[test]

@@ -29,5 +29,8 @@ pub fn run(words: &[&str]) -> Result<(), String> {
         .map_or_else(|| workspace::root().join("target"), std::path::PathBuf::from);
     let program = target.join(&triple).join("host/friday-data");
     let script = workspace::root().join("benches/recovery/run.py");
-    workspace::run(Command::new("python3").arg(script).arg(program).arg(directory).arg(scale))
+    let own = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
+    let mut measuring = Command::new("python3");
+    measuring.arg(script).arg(program).arg(directory).arg(scale).arg(own);
+    workspace::run(&mut measuring)
 }

@@ -1,6 +1,6 @@
 //! How long a recovery would take now: what the last drill measured, scaled to the newest backup.
 
-use friday_wire::data::DataPhase;
+use friday_wire::data::{DataPhase, DrillReport, Position};
 use serde::Serialize;
 
 use super::DatabaseKnown;
@@ -28,8 +28,9 @@ impl Forecast {
     /// From the last drill that ended well. `None`: there is none.
     ///
     /// Fetching and checking grow with the database. A drill on a warm scratch fetched only a part; a
-    /// recovery may have to fetch all, at the rate that was measured last. Everything else counts as the
-    /// drill measured it.
+    /// recovery may have to fetch all, at the rate that was measured last. Replaying grows and
+    /// shrinks with the log between the newest backup and the newest place that is known. Everything else counts
+    /// as the drill measured it.
     pub fn of(known: &DatabaseKnown) -> Option<Self> {
         let report = &known.drilled.as_ref()?.report;
         let took = |phase: DataPhase| {
@@ -60,7 +61,9 @@ impl Forecast {
             None => add("fetching".to_owned(), scaled(fetch_ms, newest, restored)),
         }
         add("checking".to_owned(), scaled(check_ms, newest, restored));
+        let (replayed_ms, replay_ms) = replay_ms(known, report);
         let rest = report.rto_ms.saturating_sub(fetch_ms).saturating_sub(check_ms);
+        let rest = rest.saturating_sub(replayed_ms).saturating_add(replay_ms);
         add("replaying and all else".to_owned(), rest);
         let ms = terms.iter().fold(0_u64, |sum, term| sum.saturating_add(term.ms));
         Some(Self { ms, terms })
@@ -75,6 +78,41 @@ impl Forecast {
         }
         format!("{}: {}", duration(self.ms), terms.join(", "))
     }
+}
+
+/// Less log than this says little about how fast it is replayed: a server looks only so often, and switches to a new
+/// file of this size before one is full.
+const TELLING: u64 = 16 << 20;
+
+/// How long replaying the log takes that lies between the newest backup and the newest place. What did not replay,
+/// but waited for a server to start, is no part of it.
+fn replay_ms(known: &DatabaseKnown, report: &DrillReport) -> (u64, u64) {
+    let replay = report.phases.iter().filter(|time| time.phase == DataPhase::Replay);
+    let (ms, bytes) =
+        replay.filter(|time| time.bytes > 0).fold((0_u64, 0_u64), |(ms, bytes), time| {
+            (ms.saturating_add(time.ms), bytes.saturating_add(time.bytes))
+        });
+    let to_replay = log_to_replay(known, report).unwrap_or(bytes);
+    (ms, if bytes == 0 { 0 } else { scaled(ms, to_replay, bytes.max(TELLING)) })
+}
+
+/// Bytes of log between the newest backup and the newest place that is known: a restore point's, or the drill's.
+/// `None`: no log leads there.
+fn log_to_replay(known: &DatabaseKnown, report: &DrillReport) -> Option<u64> {
+    let (cluster, from) = place(&known.newest_backup()?.position)?;
+    let points = known.points.values().map(|point| &point.position);
+    let places = points.chain([&report.reached]).filter_map(place);
+    let newest = places.filter(|(of, _)| *of == cluster).map(|(_, to)| to).max()?;
+    newest.checked_sub(from)
+}
+
+/// A place in a log as its timeline's name and bytes from that log's beginning. PostgreSQL prints it as two halves
+/// in hexadecimal.
+fn place(position: &Position) -> Option<((&str, u32), u64)> {
+    let Position::Postgres { system, timeline, lsn } = position else { return None };
+    let (high, low) = lsn.split_once('/')?;
+    let half = |text: &str| u32::from_str_radix(text, 16).ok().map(u64::from);
+    Some(((system.as_str(), *timeline), half(high)? << 32 | half(low)?))
 }
 
 /// `what * to / from`, without an overflow; as it is where `from` says nothing.

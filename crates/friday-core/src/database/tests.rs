@@ -2,9 +2,10 @@
 
 use friday_wire::data::{
     Backup, DataPhase, DrillReport, InvariantResult, Judged, PhaseTime, Position, RehearsalReport,
-    RehearsalStep, RehearsedStep, SchemaChange, ScratchFacts, StepResult, VerifyReport,
+    RehearsalStep, RehearsedStep, RestorePoint, SchemaChange, ScratchFacts, StepResult,
+    VerifyReport,
 };
-use friday_wire::{BackupId, DataActId, Digest, ReleaseId};
+use friday_wire::{BackupId, DataActId, Digest, ReleaseId, RolloutId};
 
 use super::{ActBegun, DataAct, DataOutcome, DatabaseKnown, Demand, Forecast, Proof};
 use crate::time::Timestamp;
@@ -163,6 +164,47 @@ fn a_drill_that_fetched_little_does_not_tell_how_fast_all_would_come() {
     // 1 MB in a second, most of which it looked at what lay there.
     desk.drill(1, report(MB, 49 * MB));
     assert_eq!(Forecast::of(&desk.known).expect("a forecast").ms, 1_700);
+}
+
+/// In the log of a cluster, so many bytes from its beginning.
+fn at_lsn(bytes: u64) -> Position {
+    let lsn = format!("{:X}/{:X}", bytes >> 32, bytes & 0xffff_ffff);
+    Position::Postgres { system: "7".to_owned(), timeline: 1, lsn }
+}
+
+#[test]
+fn a_forecast_grows_with_the_log_that_is_to_be_replayed() {
+    let mut desk = Desk::new();
+    // Across a boundary of the two halves in which a place is printed.
+    let start = 0xffff_0000;
+    let first = Backup { position: at_lsn(start), ..backup("b", 100 * MB) };
+    desk.act(DataAct::Backup, 0, &DataOutcome::BackedUp { backup: first, pruned: Vec::new() });
+    let mut drilled = report(50 * MB, 0);
+    drilled.reached = at_lsn(start + 100 * MB);
+    // 100 ms for a server to start, then the log.
+    let replay = PhaseTime { phase: DataPhase::Replay, ms: 1_000, bytes: 100 * MB };
+    drilled.phases.insert(3, replay);
+    drilled.rto_ms += 1_000;
+    desk.drill(1, drilled);
+    let took = |desk: &Desk| Forecast::of(&desk.known).expect("a forecast").ms;
+    assert_eq!(took(&desk), 2_700);
+    let mut point = |name: &str, at| {
+        let point = RestorePoint {
+            name: name.to_owned(),
+            at_ms: 0,
+            position: at,
+            backup: BackupId::new("b"),
+            durable_ms: 1,
+        };
+        desk.known.points.insert(RolloutId::new(name), point);
+        took(&desk)
+    };
+    assert_eq!(point("R-1", at_lsn(start + 500 * MB)), 6_700);
+    let other = Position::Postgres { system: "8".to_owned(), timeline: 1, lsn: "FF/0".to_owned() };
+    assert_eq!(point("R-2", other), 6_700, "a place of another cluster says nothing");
+    let newer = Backup { position: at_lsn(start + 490 * MB), ..backup("bb", 100 * MB) };
+    desk.act(DataAct::Backup, 2, &DataOutcome::BackedUp { backup: newer, pruned: Vec::new() });
+    assert_eq!(took(&desk), 1_800, "a newer backup leaves little, and a server still has to start");
 }
 
 #[test]

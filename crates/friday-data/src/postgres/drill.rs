@@ -337,7 +337,7 @@ fn replay(
     let address = sockets.address(&base.bootstrap, "postgres");
     let fallback = sockets.address(&base.bootstrap, "template1");
     let mut server = None;
-    let mut told = 0;
+    let mut told = None;
     loop {
         if running.ended()?.is_some() {
             return Err(PostgresError::NotReached("the copy's server ended".to_owned()));
@@ -361,8 +361,12 @@ fn replay(
         let lsn =
             Lsn::from_str(&lsn).map_err(|error| PostgresError::NotReached(error.to_string()))?;
         let done = lsn.0.saturating_sub(base.start.0);
-        course.moved(done.saturating_sub(told), Some(whole))?;
-        told = told.max(done);
+        match told {
+            // Up to here a server started and became consistent: that takes its time whatever was written since.
+            None => course.enter_again(),
+            Some(before) => course.moved(done.saturating_sub(before), Some(whole))?,
+        }
+        told = told.max(Some(done));
         if recovering != "t" {
             return Err(PostgresError::NotReached("the copy left recovery by itself".to_owned()));
         }

@@ -125,7 +125,8 @@ pub struct PhaseTime {
     pub phase: DataPhase,
     /// Milliseconds.
     pub ms: u64,
-    /// Bytes that it moved: fetched, or replayed. 0 where that means nothing.
+    /// Bytes that it moved: fetched, or replayed. 0 where that means nothing, as until a copy's server is consistent:
+    /// that is a part of [`DataPhase::Replay`] of its own.
     pub bytes: u64,
 }
 
