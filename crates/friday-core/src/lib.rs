@@ -3,9 +3,11 @@
 //! Nothing here reads a clock, a file, the environment or a random number, prints or logs. In
 //! reading order: [`time`], [`release`], [`rollout::plan`], [`journal`], [`controller`], [`reason`].
 
+pub mod answer;
 pub mod audit;
 pub mod config;
 pub mod controller;
+pub mod cover;
 pub mod database;
 pub mod doctor;
 pub mod fleet;

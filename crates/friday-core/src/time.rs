@@ -20,3 +20,35 @@ impl Timestamp {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
     }
 }
+
+/// From a moment up to another, which is no part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// The first moment.
+    pub from: Timestamp,
+    /// The first moment after it.
+    pub to: Timestamp,
+}
+
+impl Span {
+    /// So many milliseconds from a moment on.
+    pub fn after(from: Timestamp, ms: u64) -> Self {
+        Self { from, to: from.plus_ms(ms) }
+    }
+
+    /// Whether a moment is in it.
+    pub fn holds(self, at: Timestamp) -> bool {
+        self.from <= at && at < self.to
+    }
+
+    /// What both have in common; `None`: nothing.
+    pub fn common(self, other: Self) -> Option<Self> {
+        let both = Self { from: self.from.max(other.from), to: self.to.min(other.to) };
+        (both.from < both.to).then_some(both)
+    }
+
+    /// Milliseconds.
+    pub fn ms(self) -> u64 {
+        self.to.since_ms(self.from)
+    }
+}
