@@ -5,8 +5,11 @@ use std::fmt;
 use friday_wire::{DatabaseName, Fault, HostName, ProcessName, ReleaseId, RolloutId, Supervisor};
 use serde::{Deserialize, Serialize};
 
+use crate::journal::finding::Gate;
 use crate::journal::moment::Moment;
+use crate::time::Timestamp;
 use crate::view::words::duration;
+use crate::zone;
 
 /// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,6 +243,20 @@ pub enum Reason {
         /// Why.
         why: String,
     },
+    /// Calendars and rotas speak against it.
+    NotNow {
+        /// Which gate.
+        gate: Gate,
+        /// What they say.
+        why: String,
+    },
+    /// No wave begins now.
+    Closed {
+        /// Why: ``the freeze `black friday` ``.
+        what: String,
+        /// Until when.
+        until: Timestamp,
+    },
     /// What must hold in a guarded database does not.
     InvariantBroken {
         /// Which database.
@@ -363,6 +380,14 @@ impl fmt::Display for Reason {
                 write!(f, "`{host}` does not take release {}{says}", release.short())
             }
             Self::Full { host, why } => write!(f, "`{host}` has no room: {why}"),
+            Self::NotNow { why, .. } => f.write_str(why),
+            Self::Closed { what, until } => {
+                write!(
+                    f,
+                    "{what} lasts until {}, and no wave begins in it",
+                    zone::show(until.0, None)
+                )
+            }
             Self::NoRestorePoint { .. }
             | Self::RecoveryUnproven { .. }
             | Self::Unrehearsed { .. }
@@ -544,6 +569,12 @@ impl Reason {
             | Self::InvariantBroken { .. }
             | Self::InvariantsUnknown { .. }
             | Self::RecoveryUnproven { .. } => self.hint_of_data(),
+            Self::NotNow { .. } => {
+                "`friday check` names the terms, what helps most and the next good hours; or `friday push --override GATE --reason …`"
+            }
+            Self::Closed { .. } => {
+                "`friday resume --forward` when it is over; `friday resume --back` goes back now, which nothing bars"
+            }
             Self::Full { .. } => {
                 "`friday hosts` shows the room; `keep` in the configuration says what is kept"
             }

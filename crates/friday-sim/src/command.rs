@@ -152,6 +152,7 @@ impl World {
             rehearsal_override: None,
             override_signature: None,
             invariants_override: self.judging.vouches.then(|| "it is known".to_owned()),
+            hour: None,
         }
     }
 

@@ -290,6 +290,7 @@ impl Settings {
             rehearsal_override: None,
             override_signature: None,
             invariants_override: None,
+            hour: None,
         }
     }
 

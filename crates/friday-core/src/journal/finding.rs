@@ -81,6 +81,12 @@ pub enum Gate {
     Recovery,
     /// The push was tried on a copy of its database, and nothing that it showed stands against it.
     Rehearsed,
+    /// Somebody can act while the push can do harm.
+    Cover,
+    /// No freeze bars it.
+    Freeze,
+    /// No maintenance window meets what it stands on while it can do harm.
+    Maintenance,
 }
 
 /// How a gate was judged. An inconclusive gate refuses, unless a person vouched and says why.

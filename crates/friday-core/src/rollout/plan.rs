@@ -9,6 +9,9 @@ use friday_wire::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::journal::finding::{Gate, GateResult};
+use crate::time::{Span, Timestamp};
+
 /// What a push ships and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -68,6 +71,9 @@ pub struct Plan {
     /// The signature under that word, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub override_signature: Option<SignedWord>,
+    /// What calendars and rotas said when the push was asked for; `None`: the configuration has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hour: Option<Box<Hour>>,
 }
 
 /// A person's word with the signature of a key that proves whose it is.
@@ -79,6 +85,45 @@ pub struct SignedWord {
     pub signature: String,
     /// The key's fingerprint, `SHA256:…`.
     pub key: String,
+}
+
+/// The hour of a push: what calendars and rotas say of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hour {
+    /// When they were asked.
+    pub asked_at: Timestamp,
+    /// What they said, each gate once.
+    pub gates: Vec<HourGate>,
+    /// Spans in which no wave begins, by their beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<Closed>,
+    /// Seconds in which harm is expected to wait for a person; what is scored later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unattended_s: Option<u64>,
+}
+
+/// What calendars and rotas said of one gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HourGate {
+    /// Which.
+    pub gate: Gate,
+    /// How it was judged.
+    pub result: GateResult,
+    /// One sentence with the evidence.
+    pub says: String,
+    /// A person's word that it may be pushed all the same (the reason).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vouched: Option<String>,
+}
+
+/// A span in which no wave begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// When.
+    #[serde(flatten)]
+    pub span: Span,
+    /// Why: ``the freeze `black friday` ``.
+    pub what: String,
 }
 
 /// A guarded database, as a push must know it.

@@ -4,6 +4,7 @@ mod apart;
 mod audits;
 mod golden;
 mod holds;
+mod hours;
 mod invariants;
 mod members;
 mod paces;

@@ -122,6 +122,7 @@ impl Scene {
             rehearsal_override: None,
             override_signature: None,
             invariants_override: None,
+            hour: None,
         }
     }
 

@@ -100,7 +100,26 @@ pub fn judge_push(view: View<'_>, plan: &Plan, truth: &Truth, raised: &Round) ->
     judged.extend(once(view, plan));
     judged.extend(recovery(view, plan));
     judged.extend(super::rehearsed::judge(view, plan, truth.stable));
+    judged.extend(hour(view, plan));
     judged
+}
+
+/// What calendars and rotas said when the push was asked for. An inconclusive gate refuses.
+fn hour(view: View<'_>, plan: &Plan) -> Vec<Judged> {
+    let gates = plan.hour.iter().flat_map(|hour| &hour.gates);
+    let judged = gates.map(|said| {
+        if let Some(before) = Judged::before(view, said.gate) {
+            return before;
+        }
+        match said.result {
+            GateResult::Pass => Judged::pass(said.gate, &said.says),
+            GateResult::Inconclusive | GateResult::Fail => {
+                let reason = Reason::NotNow { gate: said.gate, why: said.says.clone() };
+                Judged::unless(said.gate, reason, said.vouched.as_deref())
+            }
+        }
+    });
+    judged.collect()
 }
 
 /// Each guarded database can be recovered, in the time that the team gives it; nothing to judge where there

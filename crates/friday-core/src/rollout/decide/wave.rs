@@ -1,6 +1,6 @@
 //! Waves, soak and bake of a push.
 
-use friday_wire::{Fault, HealthState, HostName, Refusal, StepState};
+use friday_wire::{Fault, HealthState, HostName, Migration, Refusal, StepState};
 
 use super::push::{self, stop};
 use super::{View, judge, outcome, round};
@@ -9,7 +9,7 @@ use crate::journal::event::End;
 use crate::journal::round::{RoundAsk, StepAnswer, Work};
 use crate::reason::Reason;
 use crate::rollout::budget::failures_allowed;
-use crate::rollout::plan::Plan;
+use crate::rollout::plan::{Closed, Plan};
 use crate::rollout::run::{Drained, HookState, HostState, Phase, Rollout, Round, Soaked};
 use crate::time::Timestamp;
 
@@ -85,12 +85,32 @@ pub fn upcoming(rollout: &Rollout, plan: &Plan) -> (u32, Vec<HostName>) {
 }
 
 /// On the way to the next wave: its hook where there is one, and then the raise, which is fresh when the
-/// first host switches.
+/// first host switches. Where a freeze or a window has begun, it holds instead: a person chooses between
+/// waiting and going back.
 pub fn approach(view: View<'_>, plan: &Plan) -> Vec<Event> {
+    if let Some(closed) = closed_now(view, plan) {
+        let what = closed.what.clone();
+        let until = closed.span.to;
+        return if view.rollout.has_switched() || view.rollout.migration != Migration::NotBegun {
+            view.hold(vec![Reason::Closed { what, until }])
+        } else {
+            view.wind_up(End::NotSwitched { reasons: vec![Reason::Closed { what, until }] })
+        };
+    }
     match plan.hooks.before_wave {
         Some(_) => vec![hook(view, plan, Work::HookBeforeWave)],
         None => vec![round::begin(view, RoundAsk::RaiseWave, view.all())],
     }
+}
+
+/// The span that bars the next wave, where there is one: not where every host has switched, for what is left then is
+/// to be seen through.
+fn closed_now<'a>(view: View<'_>, plan: &'a Plan) -> Option<&'a Closed> {
+    if view.rollout.hosts.tally().done >= view.rollout.size() {
+        return None;
+    }
+    let closed = plan.hour.iter().flat_map(|hour| &hour.closed);
+    closed.filter(|closed| closed.span.holds(view.now)).max_by_key(|closed| closed.span.to)
 }
 
 fn hook(view: View<'_>, plan: &Plan, work: Work) -> Event {

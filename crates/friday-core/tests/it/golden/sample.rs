@@ -95,6 +95,7 @@ pub fn records() -> Vec<Record> {
     guarded(&mut book);
     rehearsals(&mut book);
     judged(&mut book);
+    of_an_hour(&mut book);
     book.records
 }
 
@@ -700,6 +701,24 @@ fn guarded(book: &mut Book) {
         "push-15",
         End::NotSwitched { reasons: vec![Reason::NoRestorePoint { database, why }] },
     );
+}
+
+/// Pushes that calendars and rotas speak of. Long since past, they say nothing to those that came later.
+fn of_an_hour(book: &mut Book) {
+    let mut plan = nouns::plain_plan();
+    plan.hour = Some(Box::new(nouns::hour(book.at)));
+    book.begin("push-30", Intent::Push { plan: plan.clone() }, None);
+    let gates = plan.hour.iter().flat_map(|hour| hour.gates.clone());
+    let reasons: Vec<Reason> =
+        gates.clone().map(|said| Reason::NotNow { gate: said.gate, why: said.says }).collect();
+    for said in gates {
+        let (gate, result, says) = (said.gate, said.result, said.says);
+        book.write(&Event::GateJudged { rollout: rollout("push-30"), gate, result, says });
+    }
+    book.end("push-30", End::Refused { reasons });
+    book.begin("push-31", Intent::Push { plan }, None);
+    let closed = Reason::Closed { what: "the freeze `sale`".to_owned(), until: book.at };
+    book.end("push-31", End::NotSwitched { reasons: vec![closed] });
 }
 
 /// Pushes whose databases are asked for what must hold in them.

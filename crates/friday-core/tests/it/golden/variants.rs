@@ -57,7 +57,7 @@ lists! {
     StepAnswer: Report Refused Unknown NotSent;
     Fact: Stable OpenRollout Superseded Quarantine Lock Keeper Apart;
     Gate: Reachable Unlocked Lease Quarantine NothingOpen WayBack Room Apart Supervisor Once
-        Recovery Rehearsed;
+        Recovery Rehearsed Cover Freeze Maintenance;
     GateResult: Pass Inconclusive Fail;
     Watcher: Host Outside;
     End: Stable TakenBack NotSwitched Converged Owed Refused Unreachable Fenced TakenOver Done
@@ -70,7 +70,7 @@ lists! {
         StoodStill Asked DriverGone SweepOwed NothingToDo NotHeld Full HeldBy RunsApart
         HostProgramOld IsKeeper NotToldStable Supervisor Once Unsigned TwoKeepers
         NoRestorePoint RecoveryUnproven Unrehearsed WayBackBarred InvariantBroken
-        InvariantsUnknown;
+        InvariantsUnknown NotNow Closed;
     Refusal: Fenced Leased LeaseLost Keeper NotOpen RollbackOpen Quarantined Stale Busy OneWay
         NotHeld Locked NotStopped Unsigned;
     StepState: Running AwaitingConfirm Done Failed Lost Undone Ended Sealed NeverSeen;

@@ -1,10 +1,12 @@
 //! The nouns in the golden journal's events, each with every field filled in somewhere.
 
 use friday_core::database::DataOutcome;
+use friday_core::journal::finding::{Gate, GateResult};
 use friday_core::rollout::plan::{
-    FleetPlan, Hooks, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedDatabase,
-    PlannedHost,
+    Closed, FleetPlan, Hooks, Hour, HourGate, MigrationBack, MigrationPlan, OutsideProbe, Plan,
+    PlannedDatabase, PlannedHost,
 };
+use friday_core::time::{Span, Timestamp};
 use friday_wire::data::{
     Backup, Blocked, Check, DataPhase, DrillReport, Invariant, InvariantResult, Judged, LockSeen,
     PhaseTime, Position, RehearsalReport, RehearsalStep, RehearsedStep, RestorePoint, Rule,
@@ -223,6 +225,7 @@ pub fn plan() -> Plan {
         rehearsal_override: None,
         override_signature: None,
         invariants_override: None,
+        hour: None,
     }
 }
 
@@ -414,4 +417,32 @@ pub fn rehearsed(schema: SchemaChange) -> DataOutcome {
         ],
     };
     DataOutcome::Rehearsed { report: Box::new(report) }
+}
+
+/// What calendars and rotas said of a push.
+pub fn hour(asked_at: Timestamp) -> Hour {
+    let said = |gate, result, says: &str, vouched: Option<&str>| HourGate {
+        gate,
+        result,
+        says: says.to_owned(),
+        vouched: vouched.map(str::to_owned),
+    };
+    Hour {
+        asked_at,
+        gates: vec![
+            said(Gate::Cover, GateResult::Fail, "nobody can act from 18:00 on", None),
+            said(Gate::Freeze, GateResult::Pass, "no freeze bars it", None),
+            said(
+                Gate::Maintenance,
+                GateResult::Inconclusive,
+                "a feed is stale",
+                Some("it is mine"),
+            ),
+        ],
+        closed: vec![Closed {
+            span: Span::after(asked_at, 3_600_000),
+            what: "the freeze `sale`".to_owned(),
+        }],
+        unattended_s: Some(1_386),
+    }
 }
