@@ -1,5 +1,8 @@
 //! Why not, or why not yet: a value with evidence, never a bare boolean.
 
+mod data;
+mod hour;
+
 use std::fmt;
 
 use friday_wire::{DatabaseName, Fault, HostName, ProcessName, ReleaseId, RolloutId, Supervisor};
@@ -8,8 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::journal::finding::Gate;
 use crate::journal::moment::Moment;
 use crate::time::Timestamp;
-use crate::view::words::duration;
-use crate::zone;
 
 /// One reason, shown by `friday why`. Renders as one sentence; the hint says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -371,23 +372,14 @@ impl fmt::Display for Reason {
             Self::RunsApart { .. }
             | Self::HostProgramOld { .. }
             | Self::IsKeeper { .. }
+            | Self::Supervisor { .. }
             | Self::TwoKeepers { .. } => self.fmt_of_members(f),
-            Self::Supervisor { host, supervisor, why } => {
-                write!(f, "`{host}` cannot run it as {supervisor}: {why}")
-            }
             Self::Unsigned { host, release, signing } => {
                 let says = unsigned(&signing.signers, signing.key.as_deref(), &signing.why);
                 write!(f, "`{host}` does not take release {}{says}", release.short())
             }
             Self::Full { host, why } => write!(f, "`{host}` has no room: {why}"),
-            Self::NotNow { why, .. } => f.write_str(why),
-            Self::Closed { what, until } => {
-                write!(
-                    f,
-                    "{what} lasts until {}, and no wave begins in it",
-                    zone::show(until.0, None)
-                )
-            }
+            Self::NotNow { .. } | Self::Closed { .. } => self.fmt_of_the_hour(f),
             Self::NoRestorePoint { .. }
             | Self::RecoveryUnproven { .. }
             | Self::Unrehearsed { .. }
@@ -416,26 +408,6 @@ fn host_failed(
     }
 }
 
-/// The verdict, and what each choice costs.
-fn way_back_barred(
-    f: &mut fmt::Formatter<'_>,
-    database: &DatabaseName,
-    says: &str,
-    recovery_ms: Option<u64>,
-) -> fmt::Result {
-    let recovery = match recovery_ms {
-        Some(ms) => format!("about {}", duration(ms)),
-        None => "a time that no drill has told".to_owned(),
-    };
-    write!(
-        f,
-        "the rehearsal on a copy of `{database}` showed it {says}. Going on loses nothing and keeps the \
-         new release's faults; going back runs the old release on data that it was not seen to work \
-         with, until that is put right; returning `{database}` to its restore point takes {recovery}, \
-         and loses what was written since"
-    )
-}
-
 /// What a person can do about a failure that is a host's own.
 pub const MEND_THE_HOST: &str =
     "the release is not quarantined: mend the host (free the port, make room), and push again";
@@ -451,45 +423,11 @@ impl Reason {
                 write!(f, "the friday-host that runs on `{host}` is too old for that")
             }
             Self::IsKeeper { host } => write!(f, "`{host}` keeps the lease of pushes"),
+            Self::Supervisor { host, supervisor, why } => {
+                write!(f, "`{host}` cannot run it as {supervisor}: {why}")
+            }
             Self::TwoKeepers { one, other } => {
                 write!(f, "some hosts' keeper is `{one}`, others' is `{other}`")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Those about guarded databases.
-    fn fmt_of_data(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRestorePoint { database, why } => {
-                write!(f, "the database `{database}` got no restore point: {why}")
-            }
-            Self::RecoveryUnproven { database, why } => {
-                write!(f, "the recovery of the database `{database}` is not proven: {why}")
-            }
-            Self::Unrehearsed { database, why } => {
-                write!(f, "the rehearsal on the database `{database}` does not let it pass: {why}")
-            }
-            Self::WayBackBarred { database, says, recovery_ms } => {
-                way_back_barred(f, database, says, *recovery_ms)
-            }
-            Self::InvariantBroken { database, name, moment: Moment::Before, evidence } => {
-                write!(
-                    f,
-                    "the invariant `{name}` of the database `{database}` was broken before this push: {evidence}"
-                )
-            }
-            Self::InvariantBroken { database, name, moment, evidence } => {
-                write!(
-                    f,
-                    "the invariant `{name}` of the database `{database}` is broken {moment}: {evidence}"
-                )
-            }
-            Self::InvariantsUnknown { database, moment, why } => {
-                write!(
-                    f,
-                    "the invariants of the database `{database}` could not be asked {moment}: {why}"
-                )
             }
             _ => Ok(()),
         }
@@ -569,47 +507,10 @@ impl Reason {
             | Self::InvariantBroken { .. }
             | Self::InvariantsUnknown { .. }
             | Self::RecoveryUnproven { .. } => self.hint_of_data(),
-            Self::NotNow { .. } => {
-                "`friday check` names the terms, what helps most and the next good hours; or `friday push --override GATE --reason …`"
-            }
-            Self::Closed { .. } => {
-                "`friday resume --forward` when it is over; `friday resume --back` goes back now, which nothing bars"
-            }
+            Self::NotNow { .. } | Self::Closed { .. } => self.hint_of_the_hour(),
             Self::Full { .. } => {
                 "`friday hosts` shows the room; `keep` in the configuration says what is kept"
             }
-        }
-    }
-
-    /// As above, of those about guarded databases.
-    fn hint_of_data(&self) -> &'static str {
-        match self {
-            Self::OneWay => {
-                "`friday resume --forward`, or `friday rollback RELEASE` when the data is put right"
-            }
-            Self::MigrationUnknown => {
-                "look at the database, then `friday resume --forward` or `--back`"
-            }
-            Self::NoRestorePoint { .. } => "mend it and push again: nothing was switched",
-            Self::Unrehearsed { .. } => {
-                "`friday rehearse` tries it on a copy; or mend the migration, declare what was seen as `migrate_back`, or `friday push --override rehearsal --reason …`"
-            }
-            Self::WayBackBarred { .. } => {
-                "`friday resume --forward`, `friday rollback RELEASE`, or `friday restore` beside the live database first"
-            }
-            Self::RecoveryUnproven { .. } => {
-                "`friday drill` proves it, or says what stands in the way"
-            }
-            Self::InvariantBroken { moment: Moment::Before, .. } => {
-                "nothing was switched: put the rows right, or `friday push --override invariants --reason …`"
-            }
-            Self::InvariantBroken { .. } => {
-                "a rollback takes the code back, not the data: put the rows right, or see the restore point in `friday log`"
-            }
-            Self::InvariantsUnknown { .. } => {
-                "see `friday doctor`; nothing is held against the release: mend it and push again"
-            }
-            _ => "",
         }
     }
 }
