@@ -1,0 +1,7 @@
+//! friday-time's tests from outside: one binary.
+
+mod clocks;
+mod every_zone;
+mod oracle;
+mod rules;
+mod texts;
