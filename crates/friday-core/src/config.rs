@@ -33,9 +33,10 @@ pub use problem::Problem;
 pub use reference::reference_markdown;
 pub use schema::json_schema;
 pub use settings::{
-    Address, DatabaseSettings, DrillSettings, EngineSettings, HostSettings, LoginSettings,
-    MigrationSettings, OutsideSettings, RehearseSettings, ReleaseFacts, RepositoryPlaceSettings,
-    RepositorySettings, SecretSource, Settings,
+    AbsenceSettings, Address, CalendarSettings, DatabaseSettings, DrillSettings, EngineSettings,
+    FreezeSettings, HolidaySettings, HostSettings, LoginSettings, MigrationSettings,
+    OutsideSettings, OverrideSettings, RehearseSettings, ReleaseFacts, RepositoryPlaceSettings,
+    RepositorySettings, RotaSettings, SecretSource, Settings, WindowEffect, WindowSettings,
 };
 pub(crate) use suggest::nearest;
 pub use value::Kind;

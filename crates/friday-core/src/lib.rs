@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod audit;
+pub mod calendar;
 pub mod config;
 pub mod controller;
 pub mod cover;

@@ -2,8 +2,9 @@
 //! table, and the reference for people is written from it.
 //!
 //! Long because it is one table: a key, its kind, its default and its sentence stand together. Those of
-//! guarded databases are in `database`.
+//! guarded databases are in `database`, those of calendars and rotas in `calendar`.
 
+mod calendar;
 mod database;
 
 use std::fmt::Write as _;
@@ -35,7 +36,7 @@ pub struct Key {
 }
 
 /// Sections in the order in which people read them.
-pub const SECTIONS: [Section; 18] = [
+pub const SECTIONS: [Section; 25] = [
     Section { path: "", meaning: "At the top of the file." },
     Section { path: "release", meaning: "What is shipped and how it runs." },
     Section { path: "release.sign", meaning: "Signatures, where servers want them." },
@@ -96,10 +97,41 @@ pub const SECTIONS: [Section; 18] = [
         path: "database.invariant",
         meaning: "What must hold in the database. Without `between` and `change` the statement must give no rows.",
     },
+    Section {
+        path: "rota",
+        meaning: "Who is there to act; there may be several. A push is judged by whether somebody can take it off while it can do harm: `friday cover` shows the weeks, `friday check` answers. Without a rota nothing is judged.",
+    },
+    Section { path: "rota.override", meaning: "Somebody takes somebody else's place for a while." },
+    Section {
+        path: "absence",
+        meaning: "Somebody is away. Where nobody takes their place, the rota has a gap from today on.",
+    },
+    Section {
+        path: "holiday",
+        meaning: "A day on which nobody is at work. It has no zone: it is that day for each rota. Who is on call stays on call.",
+    },
+    Section {
+        path: "freeze",
+        meaning: "A time in which nothing is pushed. It bars pushes that would reach into it, and holds a running one before its next wave; never a rollback.",
+    },
+    Section {
+        path: "maintenance",
+        meaning: "Planned work on what the service stands on. A push is judged against it until a day after its bake: what breaks then could not be told from the push.",
+    },
+    Section { path: "check", meaning: "What `friday check` and `friday push` ask of the hour." },
 ];
 
 /// The sections that stand once for each of something: `[[database]]`.
-const REPEATED: [&str; 2] = ["database", "database.invariant"];
+const REPEATED: [&str; 8] = [
+    "database",
+    "database.invariant",
+    "rota",
+    "rota.override",
+    "absence",
+    "holiday",
+    "freeze",
+    "maintenance",
+];
 
 const fn key(
     path: &'static str,
@@ -113,10 +145,10 @@ const fn key(
 
 /// Every key, in the order in which people read them.
 pub fn keys() -> impl Iterator<Item = &'static Key> + Clone {
-    KEYS.iter().chain(database::KEYS)
+    KEYS.iter().chain(database::KEYS).chain(calendar::KEYS)
 }
 
-/// Every key but those of guarded databases.
+/// Every key but those of guarded databases and of calendars.
 static KEYS: &[Key] = &[
     key(
         "name",
@@ -130,7 +162,7 @@ static KEYS: &[Key] = &[
         Kind::Text,
         None,
         "\"Europe/Berlin\"",
-        "The team's time zone, by its name in the zone database. Jobs that name none of their own go by it; nothing else does yet.",
+        "The team's time zone, by its name in the zone database. Jobs, rotas, freezes and windows that name none of their own go by it.",
     ),
     key(
         "release.build",
@@ -574,11 +606,9 @@ static KEYS: &[Key] = &[
 ];
 
 /// What later versions will have, and a word on it.
-pub const LATER: [(&str, &str); 6] = [
+pub const LATER: [(&str, &str); 4] = [
     ("director", "a proxy before the application that gives a new release a share of the requests"),
     ("tests", "a gate on the team's tests"),
-    ("maintenance", "planned windows that a push is judged against"),
-    ("rota", "who is there to act"),
     ("notify", "telling people before, during and after"),
     ("service", "several services in one file"),
 ];

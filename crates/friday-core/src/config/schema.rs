@@ -150,7 +150,8 @@ fn kind(kind: &Kind) -> Value {
             json!({ "oneOf": ways })
         }
         Kind::MigrateBack => json!({ "oneOf": [{ "enum": ["safe", "one-way"] }, only("command")] }),
-        Kind::Hosts | Kind::Roles => list(&text(NOT_EMPTY)),
+        Kind::When | Kind::Hours | Kind::Handoff | Kind::Repeat | Kind::Zone => text(NOT_EMPTY),
+        Kind::Hosts | Kind::Roles | Kind::Names => list(&text(NOT_EMPTY)),
         Kind::Process => json!({ "type": "object", "required": ["run", "roles"] }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Size => text("^[0-9]"),

@@ -1,5 +1,6 @@
 //! Settings: a configuration that was found to be right, and the plans made from it.
 
+mod calendar;
 mod database;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,10 @@ use crate::rollout::plan::{
 };
 use crate::rollout::wave::{WaveSize, waves};
 
+pub use calendar::{
+    AbsenceSettings, CalendarSettings, FreezeSettings, HolidaySettings, OverrideSettings,
+    RotaSettings, WindowEffect, WindowSettings,
+};
 pub use database::{
     DatabaseSettings, DrillSettings, EngineSettings, RehearseSettings, RepositoryPlaceSettings,
     RepositorySettings,
@@ -68,6 +73,8 @@ pub struct Settings {
     pub outside: Option<OutsideSettings>,
     /// Guarded databases, in the configuration's order, each name once.
     pub databases: Vec<DatabaseSettings>,
+    /// Rotas, freezes and windows.
+    pub calendar: CalendarSettings,
     /// Every host, in the configuration's order; at least one, each name and address once.
     pub hosts: Vec<HostSettings>,
     /// One of the hosts.

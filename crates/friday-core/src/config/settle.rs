@@ -3,6 +3,7 @@
 //! Each value was found to be of its kind before. What is wrong here is a combination: a port
 //! without a use, a host twice, a deadline that cannot be met.
 
+mod calendar;
 mod database;
 mod fleet;
 mod process;
@@ -46,6 +47,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
     let unit = from.unit(&hosts);
     let processes = from.processes(&hosts, &health);
     let databases = from.databases(&hosts);
+    let calendar = from.calendar(&hosts, &databases);
     let name = name?;
     let fleet = draft.env.as_ref().map_or_else(|| name.clone(), |env| format!("{name}-{env}"));
     Some(Settings {
@@ -65,6 +67,7 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
         unit,
         outside,
         databases,
+        calendar,
         hosts,
         keeper: keeper?,
         login: LoginSettings {

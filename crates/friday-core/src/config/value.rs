@@ -1,6 +1,7 @@
 //! Kinds of values: what each key takes, how it is read, and what is said when it is something else.
 
 mod amount;
+mod calendar;
 mod database;
 mod job;
 mod list;
@@ -84,6 +85,18 @@ pub enum Kind {
     Between,
     /// By how much a number may change, percent.
     Change,
+    /// People, hosts or databases by their names.
+    Names,
+    /// A date, or a date and a time.
+    When,
+    /// Hours of duty.
+    Hours,
+    /// When a rota's turns change hands.
+    Handoff,
+    /// When something is again, by RFC 5545.
+    Repeat,
+    /// A time zone.
+    Zone,
 }
 
 impl Kind {
@@ -126,6 +139,12 @@ impl Kind {
             Self::Statement => "a statement of SQL".to_owned(),
             Self::Between => "a list of two numbers, the least and the most".to_owned(),
             Self::Change => "a percentage, such as \"5%\"".to_owned(),
+            Self::Names => "a list of names".to_owned(),
+            Self::When => "a date and a time".to_owned(),
+            Self::Hours => "hours of duty".to_owned(),
+            Self::Handoff => "a day and a time".to_owned(),
+            Self::Repeat => "a rule of recurrence".to_owned(),
+            Self::Zone => "a time zone".to_owned(),
         }
     }
 
@@ -144,6 +163,12 @@ impl Kind {
             Self::Host => one(read.host(node).map(|_| ())),
             Self::Between => one(read.between(node).map(|_| ())),
             Self::Change => one(read.change(node).map(|_| ())),
+            Self::Names => read.names(node).err().unwrap_or_default(),
+            Self::When => one(read.when(node).map(|_| ())),
+            Self::Hours => one(read.hours(node).map(|_| ())),
+            Self::Handoff => one(read.handoff(node).map(|_| ())),
+            Self::Repeat => one(read.repeat(node).map(|_| ())),
+            Self::Zone => one(read.zone(node).map(|_| ())),
             Self::Variable => one(read.variable(node).map(|_| ())),
             Self::Flag => one(read.flag(node).map(|_| ())),
             Self::Count(_) | Self::Port | Self::Status => one(read.number(node).map(|_| ())),

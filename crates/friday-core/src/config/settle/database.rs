@@ -395,7 +395,7 @@ fn is_rehearsed_on(database: &DatabaseSettings) -> bool {
 }
 
 /// Each table of a section that may stand several times, as a draft in which it stands alone.
-fn parts(draft: &Draft, section: &str) -> Vec<Draft> {
+pub(super) fn parts(draft: &Draft, section: &str) -> Vec<Draft> {
     let items = match draft.entry(section).map(|entry| &entry.node.value) {
         Some(Value::List(items)) => items.as_slice(),
         Some(_) | None => &[],

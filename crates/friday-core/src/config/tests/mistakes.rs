@@ -78,7 +78,7 @@ fn syntax_errors_are_told_with_what_else_is_wrong() {
         (
             "x = 1 2\n",
             &[
-                "1:1 there is no key `x` at the top of the file | unknown key | known here: name, timezone, release, health, limits, hosts, process, rotation, rollout, hooks, database",
+                "1:1 there is no key `x` at the top of the file | unknown key | known here: name, timezone, release, health, limits, hosts, process, rotation, rollout, hooks, database, rota, absence, holiday, freeze, maintenance, check",
                 "1:5 this is not TOML: string values must be quoted, expected literal string |  | write \"1 2\"",
             ],
         ),
@@ -144,7 +144,7 @@ const NAMES: Rows = &[
         "[release]",
         "xyzzy = 1\n[release]",
         &[
-            "2:1 there is no key `xyzzy` at the top of the file | unknown key | known here: name, timezone, release, health, limits, hosts, process, rotation, rollout, hooks, database",
+            "2:1 there is no key `xyzzy` at the top of the file | unknown key | known here: name, timezone, release, health, limits, hosts, process, rotation, rollout, hooks, database, rota, absence, holiday, freeze, maintenance, check",
         ],
     ),
     (

@@ -129,7 +129,7 @@ impl Reading<'_> {
     }
 
     /// Reads each item of a list that is not empty, and tells all faults.
-    fn each<T>(
+    pub(super) fn each<T>(
         &self,
         node: &Node,
         mut read: impl FnMut(&Node) -> Result<T, Fault>,
