@@ -7,6 +7,7 @@
 mod fix;
 mod gates;
 mod harm;
+mod history;
 mod what_if;
 
 use friday_wire::HostName;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::{Frozen, Window};
 use crate::config::CalendarSettings;
 use crate::cover::{Cover, Shift, timeline};
-use crate::journal::finding::GateResult;
+use crate::journal::finding::{Gate, GateResult};
 use crate::rollout::plan::{Closed, Hour, HourGate};
 use crate::time::{Span, Timestamp};
 
@@ -34,6 +35,9 @@ const SLOTS_MAX: usize = 3;
 
 /// Terms that are named.
 const TERMS_MAX: usize = 3;
+
+/// A term that is less is none worth naming, hours: half a minute.
+const TERM_LEAST: f64 = 0.008;
 
 /// How long after a push a window is still its affair: by then nearly nine tenths of all harm has shown.
 const WINDOW_TAIL_MS: u64 = 86_400_000;
@@ -120,6 +124,7 @@ pub fn ask(question: &Question<'_>) -> Answer {
     let go = is_go(&gates);
     let fix = harm.as_ref().filter(|_| !go).and_then(|harm| world.fix(harm, &shifts, whole));
     let terms = harm.iter().flat_map(|harm| &harm.spans).take(TERMS_MAX);
+    let terms = terms.filter(|span| span.hours >= TERM_LEAST);
     Answer {
         answer: if go { GoNoGo::Go } else { GoNoGo::NoGo },
         at: question.at,
@@ -138,21 +143,18 @@ pub fn ask(question: &Question<'_>) -> Answer {
 }
 
 impl Answer {
-    /// As a push carries it. `vouched`: a person's word for a gate.
-    pub fn hour(
-        &self,
-        asked_at: Timestamp,
-        vouched: impl Fn(crate::journal::finding::Gate) -> Option<String>,
-    ) -> Hour {
-        let gates = self.gates.iter().cloned();
-        let closed = match vouched(crate::journal::finding::Gate::Freeze) {
-            Some(_) => Vec::new(),
-            None => self.closed.clone(),
-        };
+    /// Adds gates that were judged elsewhere.
+    pub fn judge(&mut self, gates: Vec<HourGate>) {
+        self.gates.extend(gates);
+        self.answer = if is_go(&self.gates) { GoNoGo::Go } else { GoNoGo::NoGo };
+    }
+
+    /// As a push carries it.
+    pub fn hour(&self, asked_at: Timestamp) -> Hour {
         Hour {
             asked_at,
-            gates: gates.map(|said| HourGate { vouched: vouched(said.gate), ..said }).collect(),
-            closed,
+            gates: self.gates.clone(),
+            closed: self.closed.clone(),
             unattended_s: self.unattended_hours.map(whole_seconds),
         }
     }
@@ -213,10 +215,19 @@ impl<'a> World<'a> {
 
     /// Spans in which no wave begins, for as long as a push may be held.
     fn closed(&self) -> Vec<Closed> {
-        let freezes = self.freezes.iter();
-        freezes
-            .map(|one| Closed { span: one.span, what: format!("the freeze `{}`", one.name) })
-            .collect()
+        let freezes = self.freezes.iter().map(|one| Closed {
+            span: one.span,
+            gate: Gate::Freeze,
+            what: format!("the freeze `{}`", one.name),
+        });
+        let windows = self.windows.iter().map(|one| Closed {
+            span: one.span,
+            gate: Gate::Maintenance,
+            what: format!("the planned work `{}`", one.name),
+        });
+        let mut closed: Vec<Closed> = freezes.chain(windows).collect();
+        closed.sort_by_key(|one| one.span);
+        closed
     }
 
     /// `Fri 27 Nov 18:00`.

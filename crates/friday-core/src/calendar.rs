@@ -2,7 +2,9 @@
 
 mod duty;
 
-use friday_time::{Interval, Timestamp as Moment, Zone};
+pub use friday_time::Unclear;
+use friday_time::zone::Fit;
+use friday_time::{Hours, Interval, Timestamp as Moment, When, Zone};
 use friday_wire::{DatabaseName, HostName};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +53,70 @@ impl CalendarSettings {
     pub fn shown_in(&self) -> Option<&'static str> {
         let zone = self.zone.as_ref().or(self.rotas.first().map(|rota| &rota.zone));
         zone.map(Zone::name)
+    }
+
+    /// A moment as RFC 3339 writes it, with the offset of the team's zone.
+    pub fn written(&self, at: Timestamp) -> String {
+        let zone = self.zone.clone().or(self.rotas.first().map(|rota| rota.zone.clone()));
+        let Ok(moment) = Moment::from_millisecond(at.0) else { return at.0.to_string() };
+        zone.unwrap_or_else(Zone::utc).zoned(moment).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    }
+
+    /// How long harm may wait, hours.
+    pub fn limit_hours(&self) -> f64 {
+        f64::from(u32::try_from(self.unattended_ms / 1_000).unwrap_or(u32::MAX)) / 3_600.0
+    }
+
+    /// A moment on the team's clock: `Fri 27 Nov 18:00 Europe/Berlin`.
+    pub fn show(&self, at: Timestamp) -> String {
+        crate::zone::show(at.0, self.shown_in())
+    }
+
+    /// A moment as somebody writes it, on the team's clock.
+    ///
+    /// # Errors
+    /// What is wrong with it; without a zone of the team's, that a time without one says nothing.
+    pub fn moment(&self, text: &str) -> Result<Timestamp, Unclear> {
+        let when = When::parse(text)?;
+        let zone = self.zone.clone().or(self.rotas.first().map(|rota| rota.zone.clone()));
+        let (moment, _) = match (when, zone) {
+            (When::Moment(moment), _) => (moment, Fit::Exact),
+            (When::Date(_) | When::Local(_), Some(zone)) => when.moment(&zone),
+            (When::Date(_) | When::Local(_), None) => {
+                return Err(Unclear {
+                    at: 0..text.len(),
+                    says: format!("`{text}` has no time zone, and the configuration names none"),
+                    hint: "write it as \"2026-11-28T06:00Z\", or `timezone` in the configuration"
+                        .to_owned(),
+                });
+            }
+        };
+        Ok(Timestamp(moment.as_millisecond()))
+    }
+
+    /// The days of the team's calendar that meet a range, each whole.
+    pub fn days(&self, range: Span) -> Vec<Span> {
+        self.days_like("daily 00:00-24:00", range)
+    }
+
+    /// Saturdays and Sundays that meet a range.
+    pub fn weekends(&self, range: Span) -> Vec<Span> {
+        self.days_like("sat-sun 00:00-24:00", range)
+    }
+
+    fn days_like(&self, hours: &str, range: Span) -> Vec<Span> {
+        let zone = self.zone.clone().or(self.rotas.first().map(|rota| rota.zone.clone()));
+        let zone = zone.unwrap_or_else(Zone::utc);
+        let (Ok(hours), Some(range)) = (Hours::parse(hours), interval(range)) else {
+            return Vec::new();
+        };
+        hours.days(&zone, range).into_iter().map(span).collect()
+    }
+
+    /// `Fri 27 Nov`: the day of a moment.
+    pub fn show_day(&self, at: Timestamp) -> String {
+        let shown = self.show(at);
+        shown.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
     }
 
     /// Every turn that meets a range.

@@ -38,6 +38,78 @@ pub enum SignError {
 /// The namespace of a person's word: a signature of something else is none of it.
 pub const WORD_NAMESPACE: &str = "friday-override";
 
+/// Why a person's word is not taken for theirs.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// ssh-keygen is not there, or the signature could not be put where it reads it.
+    #[error("the signature could not be checked: {0}")]
+    Run(#[from] std::io::Error),
+    /// The key is nobody's who is listed.
+    #[error("the key {key} is not listed in `{signers}`")]
+    Unlisted {
+        /// The key's fingerprint.
+        key: String,
+        /// The file.
+        signers: String,
+    },
+    /// It was signed by somebody listed, and does not hold.
+    #[error("the signature does not hold: {0}")]
+    Wrong(String),
+    /// It took too long.
+    #[error("ssh-keygen was not done after {} s", PROVE_LIMIT.as_secs())]
+    Late,
+}
+
+/// Checking a signature takes milliseconds.
+const PROVE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Whose word it is, by a file of allowed signers (ssh-keygen(1), ALLOWED SIGNERS). `scratch`: a private directory in
+/// which the signature is put for ssh-keygen to read.
+///
+/// # Errors
+/// See [`ProveError`].
+pub async fn prove(
+    signers: &Path,
+    word: &SignedWord,
+    scratch: &Path,
+) -> Result<String, ProveError> {
+    let path = scratch.join(format!("word-{}.sig", std::process::id()));
+    tokio::fs::write(&path, &word.signature).await?;
+    let proven = prove_from(signers, word, &path).await;
+    // It is no secret, and the next one is written over it.
+    let _ = tokio::fs::remove_file(&path).await;
+    proven
+}
+
+async fn prove_from(signers: &Path, word: &SignedWord, path: &Path) -> Result<String, ProveError> {
+    let mut find = Command::new("ssh-keygen");
+    find.args(["-Y", "find-principals", "-f"]).arg(signers).arg("-s").arg(path);
+    let (found, said, _) = asked(find, &word.text).await?;
+    let signer = said.lines().next().unwrap_or_default().split(',').next().unwrap_or_default();
+    if !found || signer.is_empty() || signer.starts_with('-') {
+        let signers = signers.display().to_string();
+        return Err(ProveError::Unlisted { key: word.key.clone(), signers });
+    }
+    let mut verify = Command::new("ssh-keygen");
+    verify.args(["-Y", "verify", "-n", WORD_NAMESPACE, "-I", signer, "-f"]).arg(signers);
+    verify.arg("-s").arg(path);
+    let (holds, _, why) = asked(verify, &word.text).await?;
+    if holds { Ok(shown(signer)) } else { Err(ProveError::Wrong(shown(why.trim()))) }
+}
+
+/// Runs it with a text on its input: whether it ended well, and what it said.
+async fn asked(mut command: Command, text: &str) -> Result<(bool, String, String), ProveError> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(text.as_bytes()).await;
+    }
+    let output =
+        timeout(PROVE_LIMIT, child.wait_with_output()).await.map_err(|_| ProveError::Late)??;
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((output.status.success(), said(&output.stdout), said(&output.stderr)))
+}
+
 /// Signs a release for a fleet.
 ///
 /// # Errors

@@ -56,8 +56,13 @@ impl Hours {
         Ok(Self(parts))
     }
 
-    /// Those of a zone that meet a range, each whole.
+    /// Those of a zone that meet a range; what touches is one.
     pub fn intervals(&self, zone: &Zone, range: Interval) -> Intervals {
+        Intervals::of(self.days(zone, range))
+    }
+
+    /// The same, each day's apart.
+    pub fn days(&self, zone: &Zone, range: Interval) -> Vec<Interval> {
         let mut found = Vec::new();
         let last = zone.civil(range.end).date();
         // A night's shift of the day before may reach into the range.
@@ -68,7 +73,7 @@ impl Hours {
             day = next;
         }
         found.retain(|interval| interval.common(&range).is_some());
-        Intervals::of(found)
+        found
     }
 }
 

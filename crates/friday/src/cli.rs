@@ -6,9 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 
 use crate::commands::{
-    abort, adopt, backup, completions, doctor, drill, history, hosts, init, lock, log, logs, man,
-    plan, push, quarantine, rehearse, restore, resume, rollback, schema, status, sweep, unlock,
-    why,
+    abort, adopt, backup, check, completions, cover, doctor, drill, history, hosts, init, lock,
+    log, logs, man, plan, push, quarantine, rehearse, restore, resume, rollback, schema, status,
+    sweep, unlock, why,
 };
 use crate::complete;
 use crate::exit::Exit;
@@ -90,6 +90,10 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     /// Take what runs on the servers already as the first release; restart nothing.
     Adopt(adopt::AdoptArgs),
+    /// Should I push now? Who is there, what is planned, is the way back proven.
+    Check(check::CheckArgs),
+    /// Who is there in the coming weeks, and where nobody is.
+    Cover(cover::CoverArgs),
     /// Show what a push would do, and change nothing.
     Plan(plan::PlanArgs),
     /// Ship a release to every host, in waves gated by health.
@@ -149,6 +153,8 @@ impl Command {
             Self::Init(args) => init::run(ui, global, &args),
             Self::Doctor(args) => doctor::run(ui, global, &args),
             Self::Adopt(args) => adopt::run(ui, global, &args),
+            Self::Check(args) => check::run(ui, global, &args),
+            Self::Cover(args) => cover::run(ui, global, &args),
             Self::Plan(args) => plan::run(ui, global, &args),
             Self::Push(args) => push::run(ui, global, &args),
             Self::Resume(args) => resume::run(ui, global, &args),

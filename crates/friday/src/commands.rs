@@ -3,7 +3,9 @@
 pub mod abort;
 pub mod adopt;
 pub mod backup;
+pub mod check;
 pub mod completions;
+pub mod cover;
 pub mod doctor;
 pub mod drill;
 pub mod history;

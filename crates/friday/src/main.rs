@@ -11,6 +11,7 @@ mod driver;
 mod error;
 mod exit;
 mod host_program;
+mod hour;
 mod journal;
 mod preparation;
 mod reference;

@@ -264,6 +264,25 @@ pub fn sign_word(
     })
 }
 
+/// Whose word it is: the one whom the configuration's file of allowed signers names for its key. `None`: the
+/// configuration has no such file, and the key alone stands in the journal.
+///
+/// # Errors
+/// When the key is nobody's who is listed there, or that cannot be checked.
+pub fn prove_word(context: &Context, word: &SignedWord) -> Result<Option<String>, CommandError> {
+    let Some(signers) = &context.settings.calendar.signers else { return Ok(None) };
+    let refused = |why: String| {
+        CommandError::new(Exit::Refused, "the override is not taken; nothing was changed")
+            .because(why)
+            .hint("`check.signers` in the configuration names the file of those who may override")
+    };
+    let signers = key_path(context, signers);
+    context.state.make().map_err(|error| refused(error.to_string()))?;
+    let proving = friday_edge::signature::prove(&signers, word, context.state.path());
+    let proven = Preparation::begin()?.run("the override was checked", proving)?;
+    proven.map(Some).map_err(|error| refused(error.to_string()))
+}
+
 /// The configuration's key, from where friday runs.
 fn key_path(context: &Context, key: &str) -> PathBuf {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();

@@ -34,6 +34,11 @@ impl World<'_> {
     /// The fewest days on which somebody has to look in. `None`: that changes nothing.
     pub(super) fn fix(&self, harm: &Harm, shifts: &[Shift], whole: Span) -> Option<Fix> {
         let calendar = self.question.calendar;
+        // Nobody who looks in later helps a push that runs alone.
+        let runs = self.runs(self.question.at);
+        if self.covers(runs).any(|cover| !cover.shown.can_act()) {
+            return None;
+        }
         let zone =
             calendar.zone.clone().or(calendar.rotas.first().map(|rota| rota.zone.clone()))?;
         let near = Span::after(self.question.at, AHEAD_MS);

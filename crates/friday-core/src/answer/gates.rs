@@ -25,7 +25,7 @@ impl World<'_> {
     }
 
     /// From its beginning until it is stable, or was taken back in the end.
-    fn runs(&self, at: Timestamp) -> Span {
+    pub(super) fn runs(&self, at: Timestamp) -> Span {
         Span::after(at, self.question.lasts_ms + self.question.back_ms)
     }
 

@@ -122,6 +122,8 @@ pub struct Closed {
     /// When.
     #[serde(flatten)]
     pub span: Span,
+    /// The gate that a person would have to vouch for.
+    pub gate: Gate,
     /// Why: ``the freeze `black friday` ``.
     pub what: String,
 }

@@ -25,7 +25,7 @@ fn plan(scene: &Scene, gates: Vec<HourGate>, closed: Vec<Closed>) -> Plan {
 }
 
 fn freeze(span: Span) -> Closed {
-    Closed { span, what: "the freeze `sale`".to_owned() }
+    Closed { span, gate: Gate::Freeze, what: "the freeze `sale`".to_owned() }
 }
 
 fn sound(scene: &Scene) {

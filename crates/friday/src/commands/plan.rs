@@ -5,6 +5,7 @@ mod drawing;
 pub use drawing::takes;
 
 use clap::Args;
+use friday_core::journal::finding::GateResult;
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan, PlannedDatabase};
 use friday_core::view::host::{Membership, Sight};
@@ -20,6 +21,7 @@ use crate::cli::Global;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::hour;
 use crate::journal::Journal;
 use crate::release::{self, Commands, Prepared, ReleaseArgs};
 use crate::sight;
@@ -124,6 +126,9 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
     let most = if args.full { usize::MAX } else { FILES_MAX };
     let (listed, more) = difference.as_ref().map(|all| shorten(all, most)).unwrap_or_default();
     let estimate = journal.paces.estimate(plan);
+    let mut against =
+        against(&prepared, context.settings.unit.supervisor, chronicle, hosts.as_deref());
+    against.extend(against_the_hour(&context, &journal, plan));
     let view = PlanView {
         release: plan.release,
         label: &plan.label,
@@ -142,7 +147,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
             Changes { added, changed, removed, difference: &listed, more }
         }),
         secrets: secrets(&context, &journal, plan),
-        against: against(&prepared, context.settings.unit.supervisor, chronicle, hosts.as_deref()),
+        against,
         databases: DatabaseView::of_plan(plan, &chronicle.databases, now()),
         rehearsals: rehearsals(plan, chronicle),
         notes: notes(&context, plan, chronicle, hosts.as_deref()),
@@ -156,6 +161,14 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
         drawing::draw(ui, chronicle, &view);
     }
     Ok(if view.against.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+/// What calendars and rotas say against a push that begins now.
+fn against_the_hour(context: &Context, journal: &Journal, plan: &Plan) -> Vec<String> {
+    let at = now();
+    let answer = hour::answer(context, Some(journal), plan, (at, at), Vec::new());
+    let refusing = answer.gates.into_iter().filter(|said| said.result != GateResult::Pass);
+    refusing.map(|said| said.says).collect()
 }
 
 /// Against the stable release; against nothing on a first push. `None` where the stable release's files

@@ -1,8 +1,10 @@
 //! `friday push`: ship a release to every host, in waves gated by health.
 
 use clap::Args;
+use friday_core::answer::GoNoGo;
 use friday_core::controller::input;
-use friday_core::rollout::plan::Plan;
+use friday_core::journal::finding::Gate;
+use friday_core::rollout::plan::{Hour, HourGate, Plan};
 use friday_edge::identity;
 use friday_wire::{Part, Ports, RoleName};
 
@@ -12,6 +14,7 @@ use crate::context::Context;
 use crate::driver::{self, Early, Purpose};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::hour;
 use crate::journal::Journal;
 use crate::release::{self, Commands, ReleaseArgs};
 use crate::ui::{Ink, Text, Ui, now};
@@ -49,6 +52,12 @@ pub enum Overridable {
     Rehearsal,
     /// What must hold in a guarded database was broken before the push.
     Invariants,
+    /// Nobody can act while the push can do harm.
+    Cover,
+    /// A freeze bars it.
+    Freeze,
+    /// Planned work meets it.
+    Maintenance,
 }
 
 impl Overridable {
@@ -57,6 +66,9 @@ impl Overridable {
             Self::Recovery => "recovery",
             Self::Rehearsal => "rehearsal",
             Self::Invariants => "invariants",
+            Self::Cover => "cover",
+            Self::Freeze => "freeze",
+            Self::Maintenance => "maintenance",
         }
     }
 }
@@ -78,12 +90,14 @@ impl PushArgs {
             now().0,
         );
         let signed = release::sign_word(context, self.key.as_deref(), text)?;
+        let person = release::prove_word(context, &signed)?.unwrap_or(person);
         let said = format!("{reason} ({person}, key {})", signed.key);
         let word = |gate| self.overridden.contains(&gate).then(|| said.clone());
         Ok(Plan {
             recovery_override: word(Overridable::Recovery),
             rehearsal_override: word(Overridable::Rehearsal),
             invariants_override: word(Overridable::Invariants),
+            hour: plan.hour.map(|hour| Box::new(vouched(*hour, word))),
             override_signature: Some(signed),
             ..plan
         })
@@ -102,7 +116,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
     // Handshakes go on while the release is read.
     let early = Early::begin(&context)?;
     let prepared = release::prepare(&context, &args.release, Commands::Run, args.fixed.clone())?;
-    let plan = args.overriding(&context, prepared.plan)?;
+    let plan = args.overriding(&context, ask_the_hour(ui, &context, prepared.plan))?;
     release::sign(ui, &context, &plan.release)?;
     // A push that will be refused takes no time at all.
     if let Ok(journal) = Journal::read(&context)
@@ -128,6 +142,36 @@ pub fn run(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit, CommandErr
         }
     }
     Ok(exit)
+}
+
+/// What calendars and rotas said, with a person's word for those gates that it names.
+fn vouched(hour: Hour, word: impl Fn(Overridable) -> Option<String>) -> Hour {
+    let named = |gate| match gate {
+        Gate::Cover => word(Overridable::Cover),
+        Gate::Freeze => word(Overridable::Freeze),
+        Gate::Maintenance => word(Overridable::Maintenance),
+        _ => None,
+    };
+    let gates = hour.gates.into_iter();
+    let gates = gates.map(|said| HourGate { vouched: named(said.gate), ..said }).collect();
+    // Who pushes into a freeze pushes through it.
+    let closed = hour.closed.into_iter().filter(|closed| named(closed.gate).is_none()).collect();
+    Hour { gates, closed, ..hour }
+}
+
+/// What the hour says of the push; told where it speaks against it.
+fn ask_the_hour(ui: &Ui, context: &Context, plan: Plan) -> Plan {
+    if !context.settings.calendar.judges() {
+        return plan;
+    }
+    let journal = Journal::read_whole(context).ok();
+    let at = now();
+    let answer = hour::answer(context, journal.as_ref(), &plan, (at, at), Vec::new());
+    if answer.answer == GoNoGo::NoGo && !ui.is_json() {
+        ui.say("The hour speaks against this push:");
+        hour::draw(ui, context, &answer, |ui, text| ui.say(text));
+    }
+    Plan { hour: Some(Box::new(answer.hour(at))), ..plan }
 }
 
 /// Where the release can be looked at, as far as the configuration tells.

@@ -441,6 +441,7 @@ pub fn hour(asked_at: Timestamp) -> Hour {
         ],
         closed: vec![Closed {
             span: Span::after(asked_at, 3_600_000),
+            gate: Gate::Freeze,
             what: "the freeze `sale`".to_owned(),
         }],
         unattended_s: Some(1_386),
