@@ -5,6 +5,7 @@ mod comfort;
 mod databases;
 mod documents;
 mod first_steps;
+mod hours;
 mod interrupted;
 mod journals;
 mod leaving;
