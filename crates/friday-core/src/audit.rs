@@ -16,7 +16,8 @@ use crate::journal::moment::Moment;
 use crate::journal::round::{HostAnswer, RoundAsk, Work};
 use crate::journal::{Event, Record, RecordError};
 use crate::rollout::budget::out_allowed;
-use crate::rollout::plan::{MigrationBack, PlannedDatabase};
+use crate::rollout::plan::{Closed, MigrationBack, PlannedDatabase};
+use crate::time::Timestamp;
 
 /// A promise that a journal shows broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +72,12 @@ struct Seen {
     migrates: bool,
     /// It began to.
     migrated: bool,
+    /// Spans in which it must start nothing.
+    closed: Vec<Closed>,
+    /// Hosts that run its release.
+    done: BTreeSet<HostName>,
+    /// Hosts that take it.
+    takes: usize,
 }
 
 #[derive(Default)]
@@ -79,6 +86,7 @@ struct Audit {
     quarantined: BTreeMap<ReleaseId, bool>,
     findings: Vec<Finding>,
     seq: u64,
+    at: Timestamp,
 }
 
 /// Checks a journal's records.
@@ -89,7 +97,7 @@ pub fn audit(records: &[Record]) -> Result<Vec<Finding>, RecordError> {
     let mut audit = Audit::default();
     for record in records {
         let event = record.event()?;
-        audit.seq = record.seq;
+        (audit.seq, audit.at) = (record.seq, record.at);
         audit.way_back_before_the_first_switch(&event);
         audit.a_way_back_for_data(&event);
         audit.nothing_goes_back_by_itself_that_a_rehearsal_barred(&event);
@@ -98,6 +106,7 @@ pub fn audit(records: &[Record]) -> Result<Vec<Finding>, RecordError> {
         audit.a_quarantined_release_is_not_pushed(&event);
         audit.stable_only_when_every_host_was_observed(&event);
         audit.every_verdict_keeps_its_evidence(&event);
+        audit.nothing_starts_in_a_freeze(&event);
         audit.remember(&event);
     }
     Ok(audit.findings)
@@ -188,6 +197,25 @@ impl Audit {
                 2,
                 format!("{rollout} switched {out} hosts at once, and {allowed} may be out"),
             );
+        }
+    }
+
+    /// Beside promise 7: a freeze or a window bars no rollback, and it bars every further host of a push. Hosts that
+    /// stand still for a migration are not left so.
+    fn nothing_starts_in_a_freeze(&mut self, event: &Event) {
+        let (rollout, what) = match event {
+            Event::WaveBegun { rollout, .. } => (rollout, "a wave"),
+            Event::StepBegun { rollout, attempt: 1, .. } => (rollout, "a host's switch"),
+            _ => return,
+        };
+        let Some(seen) = self.rollouts.get(rollout).filter(|seen| seen.is_push) else { return };
+        if seen.stops_all || !seen.down.is_empty() || seen.done.len() >= seen.takes {
+            return;
+        }
+        let now = self.at;
+        if let Some(closed) = seen.closed.iter().find(|closed| closed.span.holds(now)) {
+            let says = format!("{rollout} began {what} in {}", closed.what);
+            self.find(7, says);
         }
     }
 
@@ -292,12 +320,18 @@ impl Audit {
                 self.with(rollout, |seen| {
                     seen.in_flight.remove(host);
                     seen.down.remove(host);
+                    if matches!(event, Event::HostDone { .. }) {
+                        seen.done.insert(host.clone());
+                    } else {
+                        seen.done.remove(host);
+                    }
                 });
             }
             // What serves is found out anew: an unconfirmed switch may have been undone meanwhile.
             Event::Resumed { rollout, .. } => self.with(rollout, |seen| {
                 seen.in_flight.clear();
                 seen.served.clear();
+                seen.done.clear();
                 // A person sent it on; it is judged anew before it can end well.
                 seen.broken.clear();
             }),
@@ -375,6 +409,16 @@ impl Audit {
             release: match intent {
                 Intent::Push { plan } => Some(plan.release),
                 _ => None,
+            },
+            closed: match intent {
+                Intent::Push { plan } => {
+                    plan.hour.iter().flat_map(|hour| hour.closed.clone()).collect()
+                }
+                _ => Vec::new(),
+            },
+            takes: match intent {
+                Intent::Push { plan } if !plan.only.is_empty() => plan.only.len(),
+                _ => fleet.hosts.len(),
             },
             ..Seen::default()
         };

@@ -1,10 +1,12 @@
 //! Commands as a person would give them in this world.
 
 use friday_core::controller::input::{BackTo, Command, Driver, Input, Way};
+use friday_core::journal::finding::Gate;
 use friday_core::rollout::plan::{
-    FleetPlan, Hooks, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedHost,
+    Closed, FleetPlan, Hooks, Hour, MigrationBack, MigrationPlan, OutsideProbe, Plan, PlannedHost,
 };
 use friday_core::rollout::wave::{WaveSize, waves};
+use friday_core::time::Span;
 use friday_node::Action;
 use std::collections::BTreeMap;
 
@@ -14,6 +16,9 @@ use crate::catalog::{ONCE, Release, health};
 use crate::options::{MigrationChoice, RotationChoice};
 use crate::shell::{shorten, tell_outcome};
 use crate::world::World;
+
+/// How long after a push began a freeze does, milliseconds: in most worlds while its waves go on.
+const FROZEN_AFTER_MS: u64 = 20_000;
 
 /// What a migration may take.
 const MIGRATION_MS: u64 = 30_000;
@@ -156,6 +161,25 @@ impl World {
         }
     }
 
+    /// In one world of five a freeze begins while the push runs, and a second one after it. Without a draw of its own.
+    fn hour(&self, laptop: usize) -> Option<Box<Hour>> {
+        let frozen = self.options.seed % 5 == 2 && self.options.commands_every_ms != u64::MAX;
+        let now = self.wall_clock(laptop);
+        let closed = |after_ms, lasts_ms| Closed {
+            span: Span::after(now.plus_ms(after_ms), lasts_ms),
+            gate: Gate::Freeze,
+            what: "a freeze".to_owned(),
+        };
+        frozen.then(|| {
+            Box::new(Hour {
+                asked_at: now,
+                gates: Vec::new(),
+                closed: vec![closed(FROZEN_AFTER_MS, 60_000), closed(3 * FROZEN_AFTER_MS, 60_000)],
+                unattended_s: None,
+            })
+        })
+    }
+
     /// The once process may run on every host.
     fn once(&self) -> BTreeMap<ProcessName, Vec<HostName>> {
         let once = self.options.processes.then(|| (ProcessName::new(ONCE), self.member_names()));
@@ -176,6 +200,7 @@ impl World {
     pub(crate) fn push_command(&mut self, laptop: usize, release: &ReleaseId) -> Option<Command> {
         let mut plan = Box::new(self.plan(self.catalog.find(release)?));
         self.draw_rehearsal(laptop, *release, &mut plan);
+        plan.hour = self.hour(laptop);
         Some(Command::Push {
             rollout: self.new_rollout("push"),
             driver: self.new_driver(laptop),

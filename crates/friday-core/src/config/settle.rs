@@ -47,7 +47,6 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
     let unit = from.unit(&hosts);
     let processes = from.processes(&hosts, &health);
     let databases = from.databases(&hosts);
-    let calendar = from.calendar(&hosts, &databases);
     let name = name?;
     let fleet = draft.env.as_ref().map_or_else(|| name.clone(), |env| format!("{name}-{env}"));
     Some(Settings {
@@ -66,8 +65,8 @@ pub(crate) fn settle(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Settings>
         health,
         unit,
         outside,
+        calendar: from.calendar(&hosts, &databases),
         databases,
-        calendar,
         hosts,
         keeper: keeper?,
         login: LoginSettings {

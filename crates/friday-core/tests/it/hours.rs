@@ -5,6 +5,8 @@ use friday_core::audit::audit;
 use friday_core::controller::input::{BackTo, Command, Way};
 use friday_core::journal::event::End;
 use friday_core::journal::finding::{Gate, GateResult};
+use friday_core::journal::intent::Intent;
+use friday_core::journal::{Event, Position, Record};
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::{Closed, Hour, HourGate, Plan};
 use friday_core::rollout::run::Phase;
@@ -162,4 +164,51 @@ fn where_the_first_wave_would_begin_in_a_freeze_nothing_is_switched() {
     assert!(matches!(&reasons[..], [Reason::Closed { .. }]));
     assert_eq!(scene.count_all("switch"), 0);
     sound(&scene);
+}
+
+/// Six hosts in one wave, with a freeze.
+fn one_wave(closed: Vec<Closed>) -> Scene {
+    let mut scene = Scene::with_hosts(6);
+    let mut plan = plan(&scene, Vec::new(), closed);
+    plan.waves = vec![plan.fleet.hosts.iter().map(|host| host.name.clone()).collect()];
+    let _ = scene.push("push", plan);
+    scene.run();
+    scene
+}
+
+#[test]
+fn a_freeze_that_begins_in_a_wave_lets_hosts_in_flight_finish_and_starts_no_other() {
+    let free = one_wave(Vec::new());
+    let steps = free.journal.0.iter().filter(|record| record.kind == "step_begun");
+    let fifth = steps.map(|record| record.at).nth(4).expect("six hosts are switched");
+    let scene = one_wave(vec![freeze(Span::after(fifth, HOUR_MS))]);
+    let held = scene.rollout("push");
+    assert_eq!(held.phase, Phase::Held);
+    assert_eq!(scene.count_all("switch"), 4);
+    assert_eq!(held.hosts.tally().done, 4, "they were seen through");
+    sound(&scene);
+}
+
+#[test]
+fn the_audit_finds_what_starts_in_a_freeze() {
+    let mut scene = one_wave(Vec::new());
+    let steps = scene.journal.0.iter().filter(|record| record.kind == "step_begun");
+    let fifth = steps.map(|record| record.at).nth(4).expect("six hosts are switched");
+    // A journal as a friday would have left it that knows no freeze.
+    let mut position = Position::START;
+    for record in &mut scene.journal.0 {
+        let mut event = record.event().expect("it opens");
+        if let Event::RolloutBegun { intent, .. } = &mut event
+            && let Intent::Push { plan } = &mut **intent
+            && let Some(hour) = &mut plan.hour
+        {
+            hour.closed = vec![freeze(Span::after(fifth, HOUR_MS))];
+        }
+        let at = record.at;
+        *record = Record::after(&position, at, &event);
+        position = record.position();
+    }
+    let found = audit(&scene.journal.0).expect("it opens");
+    assert!(!found.is_empty() && found.iter().all(|finding| finding.promise == 7), "{found:?}");
+    assert!(found[0].says.contains("began a host's switch in the freeze `sale`"), "{found:?}");
 }

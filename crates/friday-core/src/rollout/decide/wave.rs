@@ -9,7 +9,7 @@ use crate::journal::event::End;
 use crate::journal::round::{RoundAsk, StepAnswer, Work};
 use crate::reason::Reason;
 use crate::rollout::budget::failures_allowed;
-use crate::rollout::plan::{Closed, Plan};
+use crate::rollout::plan::Plan;
 use crate::rollout::run::{Drained, HookState, HostState, Phase, Rollout, Round, Soaked};
 use crate::time::Timestamp;
 
@@ -59,6 +59,10 @@ pub fn raised(view: View<'_>, done: &Round) -> Vec<Event> {
     if push::has_baked(view) && view.rollout.hosts.tally().done >= view.rollout.size() {
         return vec![round::begin(view, RoundAsk::Observe, push::to_be_observed(view, plan))];
     }
+    if let Some(closed) = closed_now(view, plan) {
+        events.extend(closed);
+        return events;
+    }
     events.push(next_wave(view, plan));
     events
 }
@@ -88,14 +92,8 @@ pub fn upcoming(rollout: &Rollout, plan: &Plan) -> (u32, Vec<HostName>) {
 /// first host switches. Where a freeze or a window has begun, it holds instead: a person chooses between
 /// waiting and going back.
 pub fn approach(view: View<'_>, plan: &Plan) -> Vec<Event> {
-    if let Some(closed) = closed_now(view, plan) {
-        let what = closed.what.clone();
-        let until = closed.span.to;
-        return if view.rollout.has_switched() || view.rollout.migration != Migration::NotBegun {
-            view.hold(vec![Reason::Closed { what, until }])
-        } else {
-            view.wind_up(End::NotSwitched { reasons: vec![Reason::Closed { what, until }] })
-        };
+    if let Some(events) = closed_now(view, plan) {
+        return events;
     }
     match plan.hooks.before_wave {
         Some(_) => vec![hook(view, plan, Work::HookBeforeWave)],
@@ -103,14 +101,20 @@ pub fn approach(view: View<'_>, plan: &Plan) -> Vec<Event> {
     }
 }
 
-/// The span that bars the next wave, where there is one: not where every host has switched, for what is left then is
-/// to be seen through.
-fn closed_now<'a>(view: View<'_>, plan: &'a Plan) -> Option<&'a Closed> {
-    if view.rollout.hosts.tally().done >= view.rollout.size() {
+/// What a freeze or a window that has begun makes of a push: it goes no further, and nothing that was done is taken
+/// back. Where every host has switched, what is left is seen through; where hosts stand still for a migration, they
+/// are not left so.
+fn closed_now(view: View<'_>, plan: &Plan) -> Option<Vec<Event>> {
+    let tally = view.rollout.hosts.tally();
+    if tally.done >= view.rollout.size() || tally.stopped_waiting > 0 {
         return None;
     }
     let closed = plan.hour.iter().flat_map(|hour| &hour.closed);
-    closed.filter(|closed| closed.span.holds(view.now)).max_by_key(|closed| closed.span.to)
+    let now = closed.filter(|closed| closed.span.holds(view.now));
+    let last = now.max_by_key(|closed| closed.span.to)?;
+    let reasons = vec![Reason::Closed { what: last.what.clone(), until: last.span.to }];
+    let untouched = !view.rollout.has_switched() && view.rollout.migration == Migration::NotBegun;
+    Some(if untouched { view.wind_up(End::NotSwitched { reasons }) } else { view.hold(reasons) })
 }
 
 fn hook(view: View<'_>, plan: &Plan, work: Work) -> Event {
@@ -159,7 +163,12 @@ pub fn advance(view: View<'_>, plan: &Plan) -> Vec<Event> {
         return stood_still(view);
     }
     if view.rollout.wave_next < view.rollout.wave_hosts.len() {
-        return next_hosts(view);
+        // Hosts in flight finish, and no other starts.
+        return match closed_now(view, plan) {
+            Some(_) if in_flight => stood_still(view),
+            Some(events) => events,
+            None => next_hosts(view),
+        };
     }
     if in_flight { stood_still(view) } else { wave_over(view, plan) }
 }
