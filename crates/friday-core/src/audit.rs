@@ -80,6 +80,15 @@ struct Seen {
     takes: usize,
 }
 
+impl Seen {
+    /// Nothing is done on a host any more; the hosts that run the release.
+    fn settled(&mut self, host: &HostName) -> &mut BTreeSet<HostName> {
+        self.in_flight.remove(host);
+        self.down.remove(host);
+        &mut self.done
+    }
+}
+
 #[derive(Default)]
 struct Audit {
     rollouts: BTreeMap<RolloutId, Seen>,
@@ -316,16 +325,11 @@ impl Audit {
                     seen.down.insert(host.clone());
                 }
             }),
-            Event::HostDone { rollout, host } | Event::HostFailed { rollout, host, .. } => {
-                self.with(rollout, |seen| {
-                    seen.in_flight.remove(host);
-                    seen.down.remove(host);
-                    if matches!(event, Event::HostDone { .. }) {
-                        seen.done.insert(host.clone());
-                    } else {
-                        seen.done.remove(host);
-                    }
-                });
+            Event::HostDone { rollout, host } => {
+                self.with(rollout, |seen| drop(seen.settled(host).insert(host.clone())));
+            }
+            Event::HostFailed { rollout, host, .. } => {
+                self.with(rollout, |seen| drop(seen.settled(host).remove(host)));
             }
             // What serves is found out anew: an unconfirmed switch may have been undone meanwhile.
             Event::Resumed { rollout, .. } => self.with(rollout, |seen| {
