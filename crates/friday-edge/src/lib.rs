@@ -17,6 +17,7 @@ pub mod hook;
 pub mod identity;
 pub mod journal_file;
 pub mod last_lines;
+pub mod outbound;
 pub mod packing;
 pub mod probe;
 pub mod progress;
