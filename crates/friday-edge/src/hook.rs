@@ -180,8 +180,10 @@ pub async fn program(mut command: Command, input: Vec<u8>, limit: Duration) -> P
         let read = read_both(stdout, stderr, |_, bytes| {
             last.add(bytes);
         });
-        let both = async { tokio::join!(write, read) };
-        running.wait_while(async { drop(both.await) }).await
+        let both = async {
+            tokio::join!(write, read);
+        };
+        running.wait_while(both).await
     })
     .await;
     match ended {

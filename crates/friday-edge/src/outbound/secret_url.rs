@@ -10,8 +10,11 @@ use ureq::http::Uri;
 /// The longest URL, bytes.
 const URL_LEN_MAX: usize = 8 * 1024;
 
-/// A part of a URL that is as long may be a secret; shorter ones are words such as `send`.
-const SECRET_LEN_MIN: usize = 6;
+/// A part of a path or a query that is as long may be a secret; shorter ones are words such as `send`.
+const PART_LEN_MIN: usize = 6;
+
+/// What is known to be a secret is taken out from this length on; shorter, it is in every text.
+const SECRET_LEN_MIN: usize = 3;
 
 /// What stands where a secret was.
 const MASK: &str = "[secret]";
@@ -92,17 +95,18 @@ impl SecretUrl {
 
     fn secret_parts(&self) -> Vec<String> {
         let mut parts = Vec::new();
-        if let Some((login, _)) =
-            self.uri.authority().and_then(|authority| authority.as_str().rsplit_once('@'))
-        {
-            parts.push(login.to_owned());
-            parts.extend(login.split(':').map(str::to_owned));
-        }
         parts.push(self.uri.path().trim_matches('/').to_owned());
         parts.extend(self.uri.path().split('/').map(str::to_owned));
         if let Some(query) = self.uri.query() {
             parts.push(query.to_owned());
             parts.extend(query.split(['&', '=']).map(str::to_owned));
+        }
+        parts.retain(|part| part.len() >= PART_LEN_MIN);
+        if let Some((login, _)) =
+            self.uri.authority().and_then(|authority| authority.as_str().rsplit_once('@'))
+        {
+            parts.push(login.to_owned());
+            parts.extend(login.split(':').map(str::to_owned));
         }
         parts
     }
