@@ -28,7 +28,8 @@ fn feed(name: &str, sink: &Sink) -> Feed {
 }
 
 fn file_in(directory: &Path) -> PathBuf {
-    let mut files = fs::read_dir(directory).expect("there").map(|found| found.expect("read").path());
+    let mut files =
+        fs::read_dir(directory).expect("there").map(|found| found.expect("read").path());
     let file = files.next().expect("a file");
     assert!(files.next().is_none(), "one file");
     file
@@ -54,10 +55,14 @@ async fn what_has_not_changed_is_not_sent_again() {
     };
     assert_eq!(bytes, b"first");
     let last = later.plus_ms(30_000);
-    let Got::Copy { bytes, fetched_at, age, why } = once(&client(), &cache, &feed, last).await else {
+    let Got::Copy { bytes, fetched_at, age, why } = once(&client(), &cache, &feed, last).await
+    else {
         panic!("no copy")
     };
-    assert_eq!((bytes.as_slice(), fetched_at, age), (&b"first"[..], later, Duration::from_secs(30)));
+    assert_eq!(
+        (bytes.as_slice(), fetched_at, age),
+        (&b"first"[..], later, Duration::from_secs(30))
+    );
     assert_eq!(why, OutboundError::Status { host: "127.0.0.1".to_owned(), status: 500 });
     let seen = sink.seen();
     assert_eq!(seen[0].header("if-none-match"), "");

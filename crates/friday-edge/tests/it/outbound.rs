@@ -29,7 +29,8 @@ async fn a_private_address_is_asked_only_where_it_is_allowed() {
     let stranger = Outbound::new(Policy::public_only(), Trust::system());
     // However it is written: the system reads all of these as the loopback address.
     let port = sink.text("").rsplit(':').next().expect("a port").to_owned();
-    for host in ["127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433", "[::ffff:127.0.0.1]"]
+    for host in
+        ["127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433", "[::ffff:127.0.0.1]"]
     {
         let url = SecretUrl::parse(&format!("http://{host}:{port}/hidden")).expect("a URL");
         let error = get(&stranger, &url, LONG).await.expect_err("refused");
@@ -112,10 +113,7 @@ async fn a_certificate_is_believed_or_not() {
 
 #[tokio::test]
 async fn a_deadline_is_one_and_says_what_it_was_at() {
-    for (says, wanted) in [
-        (Says::Hang, Stage::Answer),
-        (Says::HangAfterHead(200), Stage::Body),
-    ] {
+    for (says, wanted) in [(Says::Hang, Stage::Answer), (Says::HangAfterHead(200), Stage::Body)] {
         let sink = Sink::start(vec![says]);
         let began = Instant::now();
         let error = get(&client(), &sink.url("/hidden"), SHORT).await.expect_err("too late");
@@ -137,7 +135,9 @@ async fn a_message_that_may_have_come_is_told_from_one_that_has_not() {
     let error = post(&client(), &noise.url("/"), LONG).await.expect_err("no HTTP");
     assert_eq!(error.reached, Reached::Perhaps, "{error:?}");
     // Who said a status has said it, whatever comes of the rest.
-    for says in [Says::HangAfterHead(202), Says::Raw("HTTP/1.1 202 X\r\ncontent-length: 9\r\n\r\nab")] {
+    for says in
+        [Says::HangAfterHead(202), Says::Raw("HTTP/1.1 202 X\r\ncontent-length: 9\r\n\r\nab")]
+    {
         let sink = Sink::start(vec![says]);
         assert_eq!(post(&client(), &sink.url("/"), SHORT).await.expect("a status").status, 202);
     }
