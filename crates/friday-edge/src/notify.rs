@@ -198,14 +198,23 @@ impl Notifier {
         attempt: Attempt,
     ) -> Delivery {
         let outbound = &self.outbound;
+        // On the heap: the buffers of some are large, and callers hold several of these.
         match channel {
-            Channel::Slack { url } => slack::deliver(outbound, url, message, attempt).await,
-            Channel::Teams { url } => teams::deliver(outbound, url, message, attempt).await,
-            Channel::Matrix(matrix) => matrix.deliver(outbound, message, attempt).await,
-            Channel::Email(email) => email.deliver(outbound, message, attempt).await,
-            Channel::PagerDuty(pagerduty) => pagerduty.deliver(outbound, message, attempt).await,
-            Channel::Webhook(webhook) => webhook.deliver(outbound, message, attempt).await,
-            Channel::Command(command) => command.deliver(message, attempt).await,
+            Channel::Slack { url } => {
+                Box::pin(slack::deliver(outbound, url, message, attempt)).await
+            }
+            Channel::Teams { url } => {
+                Box::pin(teams::deliver(outbound, url, message, attempt)).await
+            }
+            Channel::Matrix(matrix) => Box::pin(matrix.deliver(outbound, message, attempt)).await,
+            Channel::Email(email) => Box::pin(email.deliver(outbound, message, attempt)).await,
+            Channel::PagerDuty(pagerduty) => {
+                Box::pin(pagerduty.deliver(outbound, message, attempt)).await
+            }
+            Channel::Webhook(webhook) => {
+                Box::pin(webhook.deliver(outbound, message, attempt)).await
+            }
+            Channel::Command(command) => Box::pin(command.deliver(message, attempt)).await,
         }
     }
 }
