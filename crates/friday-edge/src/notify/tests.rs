@@ -123,8 +123,8 @@ fn a_message_is_believed_if_it_is_signed_and_of_now() {
     let signature = standard_webhooks::sign(&[new.clone(), old.clone()], "m1", 1_800_000_000, body);
     let headers = |id, timestamp| WebhookHeaders { id, timestamp, signature: &signature };
     let sent = headers("m1", "1800000000");
-    for secrets in [&[old.clone()][..], &[new.clone()], &[other.clone(), new.clone()]] {
-        assert_eq!(verify(sent, body, secrets, now), Ok(()));
+    for secrets in [vec![old.clone()], vec![new.clone()], vec![other.clone(), new.clone()]] {
+        assert_eq!(verify(sent, body, &secrets, now), Ok(()));
     }
     let known = [old, new];
     assert_eq!(verify(sent, body, &[other], now), Err(SignatureError::Signature));

@@ -23,7 +23,8 @@ pub(super) fn cut_bytes(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(most.saturating_sub(CUT.len_utf8()));
+    let most = most.saturating_sub(CUT.len_utf8());
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     format!("{}{CUT}", &text[..end])
 }
 
