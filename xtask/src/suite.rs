@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::workspace;
 
 /// A program that tests need, and the Debian package that has it.
-const NEEDED: [(&str, &str); 14] = [
+const NEEDED: [(&str, &str); 15] = [
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
     ("ip", "iproute2"),
@@ -27,6 +27,8 @@ const NEEDED: [(&str, &str); 14] = [
     // Guarded databases: tests make servers of their own, and leave the package's alone.
     ("pg_createcluster", "postgresql"),
     ("pgbackrest", "pgbackrest"),
+    // A mail server for messages.
+    ("aiosmtpd", "python3-aiosmtpd"),
     // What a person is told to do with a restored copy.
     ("sqlite3", "sqlite3"),
 ];

@@ -326,10 +326,14 @@ impl Audit {
                 }
             }),
             Event::HostDone { rollout, host } => {
-                self.with(rollout, |seen| drop(seen.settled(host).insert(host.clone())));
+                self.with(rollout, |seen| {
+                    let _ = seen.settled(host).insert(host.clone());
+                });
             }
             Event::HostFailed { rollout, host, .. } => {
-                self.with(rollout, |seen| drop(seen.settled(host).remove(host)));
+                self.with(rollout, |seen| {
+                    let _ = seen.settled(host).remove(host);
+                });
             }
             // What serves is found out anew: an unconfirmed switch may have been undone meanwhile.
             Event::Resumed { rollout, .. } => self.with(rollout, |seen| {

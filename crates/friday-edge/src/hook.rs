@@ -1,4 +1,4 @@
-//! Shell commands where friday runs: hooks, and commands that print a secret.
+//! Commands where friday runs: hooks, commands that print a secret, programs that are given a message.
 //!
 //! Each runs in a process group of its own, which is killed when its time is over or its effect is
 //! no longer owed, so that nothing goes on behind friday's back.
@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -135,6 +135,68 @@ pub async fn capture(
     (running.end(ended.ok(), limit, &last), output)
 }
 
+/// How a program ended that was given something to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProgramEnd {
+    /// By itself, or by somebody's signal (no status).
+    Exited {
+        /// Its exit status.
+        status: Option<i32>,
+        /// The last lines of its output, in one.
+        said: String,
+    },
+    /// Its time was over, and it was killed.
+    Late,
+    /// It does not run at all.
+    NotStarted {
+        /// Why.
+        why: String,
+    },
+    /// Nobody saw how.
+    Unknown {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Runs a program, without a shell, that reads `input` from its standard input, to its end or its limit. The command
+/// must have a pipe there.
+pub async fn program(mut command: Command, input: Vec<u8>, limit: Duration) -> ProgramEnd {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut running = match Running::of(&mut command) {
+        Ok(running) => running,
+        Err(error) => return ProgramEnd::NotStarted { why: error.to_string() },
+    };
+    let mut last = LastLines::new(LAST_LINES);
+    let stdin = running.child.stdin.take();
+    let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
+    let ended = timeout(limit, async {
+        let write = async {
+            if let Some(mut stdin) = stdin {
+                // One that does not read may still know what to do.
+                let _ = stdin.write_all(&input).await;
+            }
+        };
+        let read = read_both(stdout, stderr, |_, bytes| {
+            last.add(bytes);
+        });
+        let both = async {
+            tokio::join!(write, read);
+        };
+        running.wait_while(both).await
+    })
+    .await;
+    match ended {
+        Ok(Ok(status)) => {
+            running.group = None;
+            ProgramEnd::Exited { status: status.code(), said: last.to_one_line() }
+        }
+        Ok(Err(error)) => ProgramEnd::Unknown { why: error.to_string() },
+        // It is killed with this value.
+        Err(_) => ProgramEnd::Late,
+    }
+}
+
 #[derive(Clone, Copy)]
 enum From {
     Stdout,
@@ -171,7 +233,8 @@ struct Running {
 
 impl Running {
     fn start(command: &ShellCommand<'_>) -> Result<Self, CommandEnd> {
-        let child = Command::new("/bin/sh")
+        let mut shell = Command::new("/bin/sh");
+        shell
             .arg("-c")
             .arg(command.command)
             .envs(command.env.iter().map(|(name, value)| (name, value)))
@@ -179,9 +242,14 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| CommandEnd::Failed { why: format!("it did not start: {error}") })?;
+            .process_group(0);
+        Self::of(&mut shell)
+            .map_err(|error| CommandEnd::Failed { why: format!("it did not start: {error}") })
+    }
+
+    /// Of a command that leads a process group of its own.
+    fn of(command: &mut Command) -> std::io::Result<Self> {
+        let child = command.spawn()?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Ok(Self { child, group })
     }

@@ -1,7 +1,7 @@
 //! Everything that touches the world on friday's side: one module per outside thing.
 //!
 //! In reading order: [`clock`], [`identity`], [`journal_file`], [`driver_lock`]; [`release_source`]
-//! into [`stock`]; [`secrets`]; [`fleet`] and [`ship`] with [`packing`] and [`bandwidth`]; [`probe`], [`hook`]; and [`dispatcher`], which
+//! into [`stock`]; [`secrets`]; [`fleet`] and [`ship`] with [`packing`] and [`bandwidth`]; [`probe`], [`hook`]; [`outbound`] with [`notify`]; and [`dispatcher`], which
 //! runs the effects that the controller owes. Nothing here decides what should be done: what came of
 //! it goes back as an input. tokio stays inside; the driver's thread sees plain channels.
 
@@ -17,6 +17,8 @@ pub mod hook;
 pub mod identity;
 pub mod journal_file;
 pub mod last_lines;
+pub mod notify;
+pub mod outbound;
 pub mod packing;
 pub mod probe;
 pub mod progress;

@@ -2,8 +2,13 @@
 
 mod bench;
 mod dispatching;
+mod feeds;
 mod journal;
 mod local_fleet;
+mod mail;
+mod notify;
+mod outbound;
+mod sink;
 mod strange_hosts;
 mod updates;
 mod upgrading;
