@@ -81,11 +81,17 @@ struct Seen {
 }
 
 impl Seen {
-    /// Nothing is done on a host any more; the hosts that run the release.
-    fn settled(&mut self, host: &HostName) -> &mut BTreeSet<HostName> {
+    /// A host runs the release.
+    fn runs_it(&mut self, host: &HostName) {
+        self.failed(host);
+        self.done.insert(host.clone());
+    }
+
+    /// Nothing is done on a host any more, and it does not run the release.
+    fn failed(&mut self, host: &HostName) {
         self.in_flight.remove(host);
         self.down.remove(host);
-        &mut self.done
+        self.done.remove(host);
     }
 }
 
@@ -326,14 +332,10 @@ impl Audit {
                 }
             }),
             Event::HostDone { rollout, host } => {
-                self.with(rollout, |seen| {
-                    let _ = seen.settled(host).insert(host.clone());
-                });
+                self.with(rollout, |seen| seen.runs_it(host));
             }
             Event::HostFailed { rollout, host, .. } => {
-                self.with(rollout, |seen| {
-                    let _ = seen.settled(host).remove(host);
-                });
+                self.with(rollout, |seen| seen.failed(host));
             }
             // What serves is found out anew: an unconfirmed switch may have been undone meanwhile.
             Event::Resumed { rollout, .. } => self.with(rollout, |seen| {

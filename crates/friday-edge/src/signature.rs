@@ -81,6 +81,27 @@ pub async fn prove(
     proven
 }
 
+/// Whether a word was signed by the key that stands beside it, whosever that is.
+///
+/// # Errors
+/// See [`ProveError`].
+pub async fn holds(word: &SignedWord, scratch: &Path) -> Result<(), ProveError> {
+    let path = scratch.join(format!("word-{}.sig", std::process::id()));
+    tokio::fs::write(&path, &word.signature).await?;
+    let mut check = Command::new("ssh-keygen");
+    check.args(["-Y", "check-novalidate", "-n", WORD_NAMESPACE, "-s"]).arg(&path);
+    let checked = asked(check, &word.text).await;
+    let _ = tokio::fs::remove_file(&path).await;
+    match checked? {
+        // `Good "friday-override" signature with ED25519 key SHA256:…`
+        (true, said, _) if said.contains(&word.key) => Ok(()),
+        (true, ..) => Err(ProveError::Wrong(
+            "another key signed it than the one that stands there".to_owned(),
+        )),
+        (false, _, why) => Err(ProveError::Wrong(shown(why.trim()))),
+    }
+}
+
 async fn prove_from(signers: &Path, word: &SignedWord, path: &Path) -> Result<String, ProveError> {
     let mut find = Command::new("ssh-keygen");
     find.args(["-Y", "find-principals", "-f"]).arg(signers).arg("-s").arg(path);

@@ -1,5 +1,7 @@
 //! `friday log`: what happened, line by line; `log verify`: whether that is still what was written.
 
+mod words;
+
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
@@ -18,6 +20,8 @@ use crate::exit::Exit;
 use crate::journal::{Journal, damaged};
 use crate::sight::{self, Look};
 use crate::ui::{Ink, Table, Text, Ui};
+
+use words::Word;
 
 /// What to show.
 #[derive(Debug, Args)]
@@ -40,7 +44,8 @@ pub struct LogArgs {
 #[derive(Debug, Subcommand)]
 pub enum LogCommand {
     /// Check that no record was changed, and that the records keep friday's promises: the chain of
-    /// hashes, what each host was shown of it, and the promises that a journal can show broken.
+    /// hashes, what each host was shown of it, the signatures of overrides, and the promises that a journal
+    /// can show broken.
     #[command(after_help = "Examples:\n  friday log verify\n  friday log verify --offline")]
     Verify(VerifyArgs),
 }
@@ -147,6 +152,7 @@ struct VerifyView {
     end: Option<String>,
     damage: Option<String>,
     findings: Vec<Finding>,
+    overrides: Vec<Word>,
     witnesses: BTreeMap<HostName, Witnessed>,
 }
 
@@ -173,11 +179,15 @@ fn check(
     args: &VerifyArgs,
 ) -> Result<Exit, CommandError> {
     let witnesses = if args.offline { BTreeMap::new() } else { witnesses(context, journal)? };
+    let overrides = words::check(context, journal)?;
+    let mut findings = findings(journal)?;
+    findings.extend(overrides.iter().filter_map(Word::finding));
     let view = VerifyView {
         records: journal.records.len(),
         end: journal.end.as_ref().map(|end: &Position| end.hash.to_string()),
         damage: journal.damage.as_ref().map(ToString::to_string),
-        findings: findings(journal)?,
+        findings,
+        overrides,
         witnesses,
     };
     if ui.is_json() {
@@ -229,6 +239,9 @@ fn draw_check(ui: &Ui, journal: &Journal, view: &VerifyView) {
     for Finding { promise, seq, says } in &view.findings {
         let says = format!("promise {promise}, record {seq}: {says}");
         ui.data(Text::new().ink(Ink::Bad, "Broken: ").plain(&says));
+    }
+    for word in &view.overrides {
+        ui.data(Text::new().ink(Ink::Strong, "Override ").plain(&word.says()));
     }
     if view.witnesses.is_empty() {
         return;

@@ -156,6 +156,14 @@ fn a_push_into_a_freeze_is_refused_and_a_proven_person_may_vouch() {
     let log = sandbox.friday(&["log", "--all", "--json"]).stdout;
     assert!(log.contains("it is a fix (anna@example.com, key SHA256:"), "{log}");
 
+    let verify = sandbox.friday(&["log", "verify", "--offline"]);
+    assert_eq!(verify.exit, 0, "{}", verify.all());
+    assert!(
+        verify.stdout.contains("was signed by anna@example.com, with the key SHA256:"),
+        "{}",
+        verify.all()
+    );
+
     // A rollback asks no calendar.
     let back = sandbox.friday(&["rollback", "--reason", "users notice"]);
     assert_eq!(back.exit, 0, "{}", back.all());
