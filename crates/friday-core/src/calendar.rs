@@ -3,6 +3,7 @@
 mod duty;
 
 pub use friday_time::Unclear;
+use friday_time::ical;
 use friday_time::zone::Fit;
 use friday_time::{Hours, Interval, Timestamp as Moment, When, Zone};
 use friday_wire::{DatabaseName, HostName};
@@ -41,6 +42,57 @@ pub struct Window {
     pub databases: Vec<DatabaseName>,
     /// What it does.
     pub effect: WindowEffect,
+}
+
+/// Something in a calendar.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// When.
+    #[serde(flatten)]
+    pub span: Span,
+    /// What it is.
+    pub kind: ListedKind,
+    /// Its name.
+    pub name: String,
+    /// More, where there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What stands in a calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListedKind {
+    /// A freeze.
+    Freeze,
+    /// Planned work.
+    Maintenance,
+    /// A day off.
+    Holiday,
+    /// A push that was.
+    Push,
+    /// Somebody's turn.
+    Shift,
+}
+
+impl ListedKind {
+    /// As people read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Maintenance => "maintenance",
+            Self::Holiday => "holiday",
+            Self::Push => "push",
+            Self::Shift => "on duty",
+        }
+    }
+}
+
+impl Listed {
+    /// One line.
+    pub fn says(&self) -> String {
+        format!("{}: {}", self.kind.word(), self.name)
+    }
 }
 
 impl CalendarSettings {
@@ -113,10 +165,82 @@ impl CalendarSettings {
         hours.days(&zone, range).into_iter().map(span).collect()
     }
 
+    /// `Fri 27 Nov 18:00`: without the zone.
+    pub fn show_short(&self, at: Timestamp) -> String {
+        let shown = self.show(at);
+        shown.split_whitespace().take(4).collect::<Vec<_>>().join(" ")
+    }
+
     /// `Fri 27 Nov`: the day of a moment.
     pub fn show_day(&self, at: Timestamp) -> String {
         let shown = self.show(at);
         shown.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A calendar as others read it, of named spans.
+    pub fn ical(&self, name: &str, stamp: Timestamp, entries: &[Listed]) -> String {
+        let written = entries.iter().filter_map(|entry| {
+            Some(ical::Entry {
+                uid: format!("{}-{}-{}", entry.kind.word(), entry.span.from.0, entry.name),
+                summary: entry.says(),
+                description: entry.why.clone(),
+                interval: interval(entry.span)?,
+            })
+        });
+        let stamp = Moment::from_millisecond(stamp.0).unwrap_or_default();
+        ical::write(name, stamp, &written.collect::<Vec<_>>())
+    }
+
+    /// What is planned in a range, by its beginning: freezes, windows and holidays.
+    pub fn planned(&self, range: Span) -> Vec<Listed> {
+        let freezes = self.freezes(range).into_iter().map(|one| Listed {
+            span: one.span,
+            kind: ListedKind::Freeze,
+            name: one.name,
+            why: one.reason,
+        });
+        let windows = self.windows(range).into_iter().map(|one| Listed {
+            span: one.span,
+            kind: ListedKind::Maintenance,
+            why: Some(match one.hosts.is_empty() {
+                true => format!("everything {}", one.effect.says()),
+                false => {
+                    let hosts: Vec<&str> = one.hosts.iter().map(HostName::as_str).collect();
+                    format!("{} {}", hosts.join(", "), one.effect.says())
+                }
+            }),
+            name: one.name,
+        });
+        let mut planned: Vec<Listed> = freezes.chain(windows).chain(self.days_off(range)).collect();
+        planned.sort_by_key(|one| one.span);
+        planned
+    }
+
+    /// Holidays, on the team's clock.
+    fn days_off(&self, range: Span) -> Vec<Listed> {
+        let zone = self.zone.clone().or(self.rotas.first().map(|rota| rota.zone.clone()));
+        let zone = zone.unwrap_or_else(Zone::utc);
+        let Some(whole) = interval(range) else { return Vec::new() };
+        let (from, to) = (zone.civil(whole.start).date(), zone.civil(whole.end).date());
+        let mut off = Vec::new();
+        for holiday in &self.holidays {
+            let days = match &holiday.repeat {
+                Some(rule) => rule.dates(holiday.date, from, to),
+                None => vec![holiday.date],
+            };
+            off.extend(days.into_iter().filter_map(|day| {
+                let end = When::Date(day.tomorrow().ok()?).moment(&zone).0;
+                let day = Interval::new(When::Date(day).moment(&zone).0, end)?;
+                day.common(&whole)?;
+                Some(Listed {
+                    span: span(day),
+                    kind: ListedKind::Holiday,
+                    name: holiday.name.clone(),
+                    why: (!holiday.people.is_empty()).then(|| holiday.people.join(", ")),
+                })
+            }));
+        }
+        off
     }
 
     /// Every turn that meets a range.

@@ -6,6 +6,7 @@
 pub mod civil;
 pub mod handoff;
 pub mod hours;
+pub mod ical;
 pub mod interval;
 pub mod recurrence;
 pub mod schedule;

@@ -6,9 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 
 use crate::commands::{
-    abort, adopt, backup, check, completions, cover, doctor, drill, history, hosts, init, lock,
-    log, logs, man, plan, push, quarantine, rehearse, restore, resume, rollback, schema, status,
-    sweep, unlock, why,
+    abort, adopt, backup, calendar, check, completions, cover, doctor, drill, history, hosts, init,
+    lock, log, logs, man, plan, push, quarantine, rehearse, restore, resume, rollback, schema,
+    status, sweep, unlock, why,
 };
 use crate::complete;
 use crate::exit::Exit;
@@ -94,6 +94,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Who is there in the coming weeks, and where nobody is.
     Cover(cover::CoverArgs),
+    /// Freezes, planned work, holidays and pushes of the coming weeks.
+    Calendar(calendar::CalendarArgs),
     /// Show what a push would do, and change nothing.
     Plan(plan::PlanArgs),
     /// Ship a release to every host, in waves gated by health.
@@ -154,6 +156,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(ui, global, &args),
             Self::Adopt(args) => adopt::run(ui, global, &args),
             Self::Check(args) => check::run(ui, global, &args),
+            Self::Calendar(args) => calendar::run(ui, global, &args),
             Self::Cover(args) => cover::run(ui, global, &args),
             Self::Plan(args) => plan::run(ui, global, &args),
             Self::Push(args) => push::run(ui, global, &args),

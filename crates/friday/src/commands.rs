@@ -3,6 +3,7 @@
 pub mod abort;
 pub mod adopt;
 pub mod backup;
+pub mod calendar;
 pub mod check;
 pub mod completions;
 pub mod cover;

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod every_zone;
+mod icalendar;
 mod oracle;
 mod rules;
 mod texts;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use friday_core::cover::{Cover, Shown, timeline};
+use friday_core::calendar::{Listed, ListedKind};
+use friday_core::cover::{Cover, Shift, Shown, Who, timeline};
 use friday_core::time::{Span, Timestamp};
 use friday_core::view::words::duration;
 use serde::Serialize;
@@ -23,7 +24,7 @@ const LONG_MS: u64 = 20 * HOUR_MS;
 /// Which weeks.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday cover\n  friday cover --weeks 8\n  friday cover --from 2026-12-21\n  friday cover --json | jq '.gaps[]'\n\nA row is a day and a column an hour, on the team's clock: # at work, + on call, ~ too few, ? not known,\n. nobody."
+    after_help = "Examples:\n  friday cover\n  friday cover --weeks 8\n  friday cover --from 2026-12-21\n  friday cover --ical > duty.ics\n  friday cover --json | jq '.gaps[]'\n\nA row is a day and a column an hour, on the team's clock: # at work, + on call, ~ too few, ? not known,\n. nobody."
 )]
 pub struct CoverArgs {
     /// So many weeks.
@@ -32,6 +33,9 @@ pub struct CoverArgs {
     /// From then on, on the team's clock; now without it.
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
+    /// Print who is there as iCalendar, as it is after overrides, absences and holidays.
+    #[arg(long, conflicts_with = "json")]
+    pub ical: bool,
 }
 
 #[derive(Serialize)]
@@ -73,6 +77,11 @@ pub fn run(ui: &Ui, global: &Global, args: &CoverArgs) -> Result<Exit, CommandEr
     };
     let range = Span::after(from, args.weeks * 7 * DAY_MS);
     let shifts = calendar.shifts(range);
+    if args.ical {
+        let listed: Vec<Listed> = shifts.iter().filter_map(listed).collect();
+        ui.text(&calendar.ical(context.settings.fleet.as_str(), now(), &listed));
+        return Ok(Exit::Done);
+    }
     let covers = timeline(range, &shifts);
     let weekends = calendar.weekends(range);
     let within =
@@ -94,6 +103,13 @@ pub fn run(ui: &Ui, global: &Global, args: &CoverArgs) -> Result<Exit, CommandEr
         draw(ui, &context, range, &view);
     }
     Ok(Exit::Done)
+}
+
+/// A turn that somebody has.
+fn listed(shift: &Shift) -> Option<Listed> {
+    let Who::Person { name } = &shift.who else { return None };
+    let why = Some(format!("{}: {}", shift.rota, shift.rule));
+    Some(Listed { span: shift.span, kind: ListedKind::Shift, name: name.clone(), why })
 }
 
 /// Hours of each person, the most loaded first.

@@ -73,7 +73,7 @@ fn there_is_a_manual_page_for_every_command() {
     let sandbox = Sandbox::empty();
     let said = sandbox.friday(&["man", "--out", "man"]);
     assert_snapshot!(said.stderr, @r"
-    Wrote 38 pages to man.
+    Wrote 39 pages to man.
     ");
     let page = |name: &str| std::fs::read_to_string(sandbox.path().join("man").join(name));
     let push = page("friday-push.1").expect("a page");

@@ -126,6 +126,29 @@ fn cover_draws_the_weeks_and_says_what_a_weekend_costs() {
 }
 
 #[test]
+fn the_calendar_shows_what_is_planned_and_gives_it_out() {
+    let sandbox = with(&format!(
+        "{CALENDAR}\n[[holiday]]\nname = \"a day off\"\ndate = \"2026-11-30\"\npeople = [\"anna\"]\n"
+    ));
+    let said = sandbox.friday(&["calendar", "--from", "2026-11-27", "--weeks", "1"]);
+    assert_eq!(said.exit, 0, "{}", said.all());
+    insta::assert_snapshot!(said.stdout, @r"
+    FROM              TO                WHAT         NAME
+    Sat 28 Nov 06:00  Sat 28 Nov 08:00  maintenance  storage firmware  local-1 may restart
+    Mon 30 Nov 00:00  Tue 1 Dec 00:00   holiday      a day off         anna
+    ");
+    let ical = sandbox.friday(&["calendar", "--from", "2026-11-27", "--weeks", "1", "--ical"]);
+    assert!(ical.stdout.contains("SUMMARY:maintenance: storage firmware"), "{}", ical.all());
+    assert!(ical.stdout.contains("DTSTART:20261128T050000Z"), "{}", ical.all());
+    let duty = sandbox.friday(&["cover", "--from", "2026-11-27", "--weeks", "1", "--ical"]);
+    assert!(duty.stdout.contains("SUMMARY:on duty: anna"), "{}", duty.all());
+    assert!(duty.stdout.contains("DTEND:20261127T170000Z"), "{}", duty.all());
+    assert!(!duty.stdout.contains("20261130T080000Z"), "a holiday is none of it: {}", duty.all());
+    let nothing = sandbox.friday(&["calendar", "--from", "2030-01-01"]);
+    assert!(nothing.stderr.contains("Nothing is planned"), "{}", nothing.all());
+}
+
+#[test]
 fn a_push_into_a_freeze_is_refused_and_a_proven_person_may_vouch() {
     let sandbox = with("");
     let first = sandbox.friday(&["push"]);
