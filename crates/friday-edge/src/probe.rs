@@ -48,6 +48,8 @@ impl Prober {
             .max_redirects_will_error(false)
             // Each probe proves that a new connection is taken, as a new user's would be.
             .max_idle_connections(0)
+            // The host itself is asked: a proxy's answer says nothing of it.
+            .proxy(None)
             .user_agent("friday")
             .build();
         Self { agent: config.into(), room: Arc::new(Semaphore::new(PROBES_MAX)) }

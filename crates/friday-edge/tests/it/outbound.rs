@@ -6,6 +6,8 @@ use friday_edge::outbound::{
     ANSWER_LEN_MAX, Answer, FEED_LEN_MAX, Method, Outbound, OutboundError, Policy, Purpose,
     Reached, SecretUrl, SendError, Stage, Trust,
 };
+use friday_edge::probe::{ProbeTarget, Prober};
+use friday_wire::Sample;
 
 use crate::sink::{Says, Sink, client, client_with};
 
@@ -195,9 +197,11 @@ async fn no_proxy_of_the_environment_is_asked() {
     if let Ok(url) = std::env::var(INNER) {
         let url = SecretUrl::parse(&url).expect("a URL");
         assert_eq!(get(&client(), &url, LONG).await.expect("answered").body, b"direct");
+        let target = ProbeTarget { url: url.expose().to_owned(), expect: Some(200), timeout: LONG };
+        assert_eq!(Prober::new().sample(&target).await, Sample::Pass);
         return;
     }
-    let sink = Sink::start(vec![Says::body(200, "direct")]);
+    let sink = Sink::start(vec![Says::body(200, "direct"), Says::body(200, "direct")]);
     let mut inner = tokio::process::Command::new(std::env::current_exe().expect("this program"));
     inner.args(["--exact", "outbound::no_proxy_of_the_environment_is_asked"]);
     inner.env(INNER, sink.text("/"));
@@ -206,5 +210,5 @@ async fn no_proxy_of_the_environment_is_asked() {
     }
     let done = inner.env_remove("NO_PROXY").env_remove("no_proxy").output().await.expect("run");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
-    assert_eq!((sink.seen().len(), proxy.seen().len()), (1, 0));
+    assert_eq!((sink.seen().len(), proxy.seen().len()), (2, 0));
 }
