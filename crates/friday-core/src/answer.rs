@@ -36,6 +36,9 @@ const SLOTS_MAX: usize = 3;
 /// Terms that are named.
 const TERMS_MAX: usize = 3;
 
+/// Spans that a push carries with it, the first ones: more than begin while one is held.
+const CLOSED_MAX: usize = 200;
+
 /// A term that is less is none worth naming, hours: half a minute.
 const TERM_LEAST: f64 = 0.008;
 
@@ -227,6 +230,7 @@ impl<'a> World<'a> {
         });
         let mut closed: Vec<Closed> = freezes.chain(windows).collect();
         closed.sort_by_key(|one| one.span);
+        closed.truncate(CLOSED_MAX);
         closed
     }
 

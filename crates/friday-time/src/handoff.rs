@@ -91,7 +91,7 @@ impl Handoff {
         zone: &Zone,
     ) -> Option<jiff::Timestamp> {
         let days = number.checked_mul(i64::from(length))?;
-        let date = anchor.checked_add(days.days()).ok()?;
+        let date = anchor.checked_add(jiff::Span::new().try_days(days).ok()?).ok()?;
         Some(zone.at(date.to_datetime(self.at)).0)
     }
 

@@ -49,10 +49,14 @@ impl Unclear {
     }
 }
 
-/// So many days, for arithmetic with dates.
+/// So many days, for arithmetic with dates; as many as there can be where that is more.
 pub fn days(days: i64) -> jiff::Span {
-    jiff::Span::new().try_days(days).unwrap_or_default()
+    let most = jiff::Span::new().days(DAYS_MAX.min(days.abs()));
+    if days < 0 { -most } else { most }
 }
+
+/// From the first to the last day of the calendar, and no more than a span holds.
+const DAYS_MAX: i64 = 7_300_000;
 
 /// A time of day; midnight for one that is none.
 pub fn time(hour: i8, minute: i8) -> jiff::civil::Time {

@@ -129,7 +129,7 @@ impl Schedule {
             Length::Exact(length) => length.as_hours() / 24 + 2,
             Length::Until { days, .. } => i64::from(days) + 2,
         };
-        let from = self.zone.civil(range.start).date().saturating_sub(back.days());
+        let from = self.zone.civil(range.start).date().saturating_sub(crate::days(back));
         let to = self.zone.civil(range.end).date();
         let days = rule.dates(start.date(), from, to);
         let begins = days.into_iter().filter(|day| !self.except.contains(day));

@@ -49,14 +49,15 @@ impl Recurrence {
     /// The first day of a period, counted from that of `start`.
     fn begins(&self, start: Date, period: i64) -> Option<Date> {
         let steps = period.checked_mul(i64::from(self.interval))?;
-        let first = self.first_day(start);
-        match self.every {
-            Every::Day => first.checked_add(steps.days()),
-            Every::Week => first.checked_add(steps.weeks()),
-            Every::Month => first.checked_add(steps.months()),
-            Every::Year => first.checked_add(steps.years()),
-        }
-        .ok()
+        // More than the calendar has is an error here, and a panic where a span is written out.
+        let span = jiff::Span::new();
+        let span = match self.every {
+            Every::Day => span.try_days(steps),
+            Every::Week => span.try_weeks(steps),
+            Every::Month => span.try_months(steps),
+            Every::Year => span.try_years(steps),
+        };
+        self.first_day(start).checked_add(span.ok()?).ok()
     }
 
     fn first_day(&self, day: Date) -> Date {

@@ -1,6 +1,6 @@
 //! What people write: hours, handovers, dates and zones; and that no text makes it panic.
 
-use friday_time::{Handoff, Hours, Interval, Recurrence, Timestamp, When, Zone};
+use friday_time::{Handoff, Hours, Interval, Recurrence, Schedule, Timestamp, When, Zone};
 use proptest::prelude::*;
 
 fn at(text: &str) -> Timestamp {
@@ -90,6 +90,30 @@ fn dates_and_zones() {
 }
 
 proptest! {
+    /// However far it reaches, and from wherever it is looked at.
+    #[test]
+    fn no_rule_makes_it_panic(
+        every in prop::sample::select(vec!["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
+        interval in prop::sample::select(vec![1, 2, 999, 10_000]),
+        year in prop::sample::select(vec![1, 1970, 2026, 9_998]),
+        from in prop::sample::select(vec![-62_000_000_000_i64, 0, 1_790_000_000, 253_000_000_000]),
+        hours in prop::sample::select(vec![1_i64, 30, 9_000_000_000]),
+    ) {
+        let rule = Recurrence::parse(&format!("FREQ={every};INTERVAL={interval}")).expect("a rule");
+        let start = When::parse(&format!("{year:04}-12-31 23:30")).expect("a date");
+        let length = friday_time::schedule::SignedDuration::from_hours(hours);
+        let zone = Zone::named("Europe/Berlin").expect("a zone");
+        let from = Timestamp::from_second(from).expect("a moment");
+        let to = Timestamp::from_second(from.as_second() + 1_000_000).expect("a moment");
+        let range = Interval::new(from, to).expect("a range");
+        if let Ok(schedule) = Schedule::lasting(start, Some(length), Some(rule), zone.clone()) {
+            let _ = schedule.occurrences(range);
+        }
+        let handoff = Handoff::parse("mon 09:00").expect("a handover");
+        let _ = handoff.turns(start.civil(&zone).date(), interval, &zone, range);
+        let _ = Hours::always().intervals(&zone, range);
+    }
+
     #[test]
     fn no_text_makes_it_panic(text in "[A-Za-z0-9=;:,+\\- ÄTZ/]{0,40}") {
         if let Err(error) = Hours::parse(&text) {
