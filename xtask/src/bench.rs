@@ -2,7 +2,7 @@
 //!
 //! `bench peers` gives every tool the same release, hosts and checks; `bench floor` measures what no
 //! tool can beat that uses this machine's OpenSSH. `bench controller` needs no servers: it pushes to
-//! simulated fleets of growing size, and `bench recovery` has a database server of its own. Results are lines of JSON, and a table of them.
+//! simulated fleets of growing size, `bench recovery` has a database server of its own, and `bench hour` times what `friday check` reckons. Results are lines of JSON, and a table of them.
 //! Nothing here knows how friday works: it is called as any other tool is, by a script in
 //! `benches/peers`.
 
@@ -12,6 +12,7 @@ mod delay;
 mod floor;
 mod forecast;
 mod ground;
+mod hour;
 mod options;
 mod payload;
 mod peer;
@@ -27,6 +28,7 @@ pub fn run(words: &[&str]) -> Result<(), String> {
         ["controller", sizes @ ..] => controller::run(sizes),
         ["recovery", rest @ ..] => recovery::run(rest),
         ["forecast"] => forecast::run(),
+        ["hour"] => hour::run(),
         ["table", files @ ..] if !files.is_empty() => table::print_files(files),
         [what @ ("peers" | "floor" | "warm"), rest @ ..] => {
             let options = Options::parse(rest)?;

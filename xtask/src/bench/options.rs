@@ -8,6 +8,7 @@ usage: cargo xtask bench peers [OPTIONS]   every tool: push, update with 1 % cha
        cargo xtask bench warm [OPTIONS]    friday: rollback in mid-bake, connections open
        cargo xtask bench floor [OPTIONS]   handshakes, warm commands, raw streams of ssh itself
        cargo xtask bench controller [N...]  simulated fleets of N hosts, without servers: 10 to 10,000
+       cargo xtask bench hour               the answer of `friday check`, with many rules and pushes
        cargo xtask bench table FILE...     medians of what was recorded
 
   --hosts N       how many servers (16)

@@ -4,6 +4,10 @@
 //! after 180 days. Seven pushes in eight of most journals say nothing of how well harm is seen, so the share that checks
 //! see by themselves starts from a prior, too: 6 in 10, as heavy as five harmful pushes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use friday_wire::{ReleaseId, RolloutId};
+
 use crate::journal::event::End;
 use crate::time::Timestamp;
 use crate::view::Chronicle;
@@ -28,11 +32,12 @@ const TAKEN_BACK: f64 = 0.9;
 impl Chances {
     /// From what the journal knows.
     pub fn of_history(chronicle: &Chronicle, now: Timestamp) -> Self {
+        let backs = Backs::of(chronicle);
         let (mut pushes, mut harmful, mut seen) = (0.0, 0.0, 0.0);
         for push in chronicle.rollouts.iter().filter(|rollout| rollout.word == RolloutWord::Push) {
             let Some(ended) = push.ended else { continue };
             let weight = weight(now.since_ms(ended));
-            match fate(chronicle, push) {
+            match backs.fate(push) {
                 Fate::Fine => pushes += weight,
                 Fate::Seen => {
                     pushes += weight;
@@ -63,24 +68,39 @@ enum Fate {
     Nothing,
 }
 
-fn fate(chronicle: &Chronicle, push: &RolloutView) -> Fate {
-    let back = |by: &RolloutView| by.word == RolloutWord::Rollback;
-    match &push.end {
-        Some(End::TakenBack { by }) => {
-            let by = chronicle.rollouts.iter().find(|rollout| rollout.rollout == *by);
-            if by.is_some_and(|by| by.automatic) { Fate::Seen } else { Fate::Late }
-        }
-        Some(End::Stable | End::Apart { .. }) => {
-            let takes_off = |later: &&RolloutView| {
-                back(later) && later.began >= push.began && later.other == push.release
-            };
-            if chronicle.rollouts.iter().any(|later| takes_off(&later)) {
-                Fate::Late
-            } else {
-                Fate::Fine
+/// The rollbacks of a journal: a few among many pushes.
+struct Backs<'a> {
+    automatic: BTreeSet<&'a RolloutId>,
+    /// When a release was last taken off.
+    taken_off: BTreeMap<ReleaseId, Timestamp>,
+}
+
+impl<'a> Backs<'a> {
+    fn of(chronicle: &'a Chronicle) -> Self {
+        let mut backs = Self { automatic: BTreeSet::new(), taken_off: BTreeMap::new() };
+        let all = chronicle.rollouts.iter().filter(|one| one.word == RolloutWord::Rollback);
+        for back in all {
+            if back.automatic {
+                backs.automatic.insert(&back.rollout);
+            }
+            if let Some(release) = back.other {
+                let last = backs.taken_off.entry(release).or_insert(back.began);
+                *last = back.began.max(*last);
             }
         }
-        _ => Fate::Nothing,
+        backs
+    }
+
+    fn fate(&self, push: &RolloutView) -> Fate {
+        match &push.end {
+            Some(End::TakenBack { by }) if self.automatic.contains(by) => Fate::Seen,
+            Some(End::TakenBack { .. }) => Fate::Late,
+            Some(End::Stable | End::Apart { .. }) => {
+                let off = push.release.and_then(|release| self.taken_off.get(&release));
+                if off.is_some_and(|off| *off >= push.began) { Fate::Late } else { Fate::Fine }
+            }
+            _ => Fate::Nothing,
+        }
     }
 }
 
@@ -89,3 +109,6 @@ fn weight(age_ms: u64) -> f64 {
     let days = u32::try_from(age_ms / DAY_MS).unwrap_or(u32::MAX);
     0.5_f64.powf(f64::from(days) / HALF_LIFE_DAYS)
 }
+
+#[cfg(test)]
+mod tests;
