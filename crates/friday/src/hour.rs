@@ -1,6 +1,7 @@
 //! The hour of a push: what calendars, rotas and the journal make of a plan.
 
 use friday_core::answer::{Answer, Chances, Question, WhatIf, ask};
+use friday_core::journal::finding::{Gate, GateResult};
 use friday_core::rollout::plan::Plan;
 use friday_core::time::Timestamp;
 use friday_wire::HostName;
@@ -14,6 +15,10 @@ const UNTOLD_MS: u64 = 300_000;
 
 /// What the way back takes, milliseconds: the deadline of one host.
 const BACK_MS: u64 = 300_000;
+
+/// Columns of a gate's line: its name, and what it came to.
+const GATE_WIDTH: usize = 15;
+const WORD_WIDTH: usize = 11;
 
 /// The answer for a push of this plan that begins at a moment.
 pub fn answer(
@@ -29,21 +34,20 @@ pub fn answer(
     let hosts = plan.fleet.hosts.iter().map(|host| host.name.clone());
     let databases = context.settings.databases.iter().map(|database| database.host.clone());
     let stands_on: Vec<HostName> = hosts.filter(|host| plan.takes(host)).chain(databases).collect();
-    let prior = Chances::of(0.0, 0.0, 0.6, 0.9);
     ask(&Question {
         calendar: &context.settings.calendar,
         at,
         lasts_ms: likely.map_or(waiting + UNTOLD_MS, |likely| likely.to_ms),
         back_ms: BACK_MS,
         stands_on,
-        chances: journal.map_or(prior, |journal| Chances::of_history(&journal.chronicle, now)),
+        chances: journal
+            .map_or_else(Chances::prior, |journal| Chances::of_history(&journal.chronicle, now)),
         what_if,
     })
 }
 
 /// The gates of an answer, a line each; then what helps and when it would be fine.
 pub fn draw(ui: &Ui, context: &Context, answer: &Answer, put: impl Fn(&Ui, Text)) {
-    use friday_core::journal::finding::GateResult;
     for said in &answer.gates {
         let (ink, word) = match said.result {
             GateResult::Pass => (Ink::Good, "pass"),
@@ -68,12 +72,8 @@ pub fn draw(ui: &Ui, context: &Context, answer: &Answer, put: impl Fn(&Ui, Text)
     }
 }
 
-const GATE_WIDTH: usize = 15;
-const WORD_WIDTH: usize = 11;
-
 /// A gate as `--override` and the journal write it.
-pub fn gate_word(gate: friday_core::journal::finding::Gate) -> &'static str {
-    use friday_core::journal::finding::Gate;
+pub fn gate_word(gate: Gate) -> &'static str {
     match gate {
         Gate::Cover => "cover",
         Gate::Freeze => "freeze",

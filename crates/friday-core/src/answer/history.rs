@@ -30,6 +30,11 @@ const DETECTED_WEIGHT: f64 = 5.0;
 const TAKEN_BACK: f64 = 0.9;
 
 impl Chances {
+    /// Where nothing is known.
+    pub fn prior() -> Self {
+        Self::of(0.0, 0.0, DETECTED, TAKEN_BACK)
+    }
+
     /// From what the journal knows.
     pub fn of_history(chronicle: &Chronicle, now: Timestamp) -> Self {
         let backs = Backs::of(chronicle);
