@@ -8,13 +8,14 @@ mod fix;
 mod gates;
 mod harm;
 mod history;
+mod pace;
 mod what_if;
 
 use friday_wire::HostName;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::{Frozen, Window};
-use crate::config::CalendarSettings;
+use crate::config::{CalendarSettings, FreezeKind};
 use crate::cover::{Cover, Shift, timeline};
 use crate::journal::finding::{Gate, GateResult};
 use crate::rollout::plan::{Closed, Hour, HourGate};
@@ -22,6 +23,7 @@ use crate::time::{Span, Timestamp};
 
 pub use fix::Fix;
 pub use harm::{Chances, Harm, TAIL_MS, Unattended, harm, shown_by};
+pub use pace::Pace;
 pub use what_if::WhatIf;
 
 /// How far the next good hours are looked for.
@@ -102,6 +104,8 @@ pub struct Answer {
     pub fix: Option<Fix>,
     /// When a push would be fine, each on another day.
     pub next_slots: Vec<Timestamp>,
+    /// What the hour asks of the push's pace.
+    pub pace: Pace,
     /// Spans in which no wave begins.
     #[serde(skip)]
     pub closed: Vec<Closed>,
@@ -140,6 +144,7 @@ pub fn ask(question: &Question<'_>) -> Answer {
             .collect(),
         fix,
         next_slots: world.next_slots(),
+        pace: world.pace(question.at),
         closed: world.closed(),
         gates,
     }
@@ -218,7 +223,8 @@ impl<'a> World<'a> {
 
     /// Spans in which no wave begins, for as long as a push may be held.
     fn closed(&self) -> Vec<Closed> {
-        let freezes = self.freezes.iter().map(|one| Closed {
+        let hard = self.freezes.iter().filter(|one| one.kind == FreezeKind::Hard);
+        let freezes = hard.map(|one| Closed {
             span: one.span,
             gate: Gate::Freeze,
             what: format!("the freeze `{}`", one.name),

@@ -9,7 +9,7 @@ use friday_time::{Hours, Interval, Timestamp as Moment, When, Zone};
 use friday_wire::{DatabaseName, HostName};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{CalendarSettings, WindowEffect};
+use crate::config::{CalendarSettings, FreezeKind, WindowEffect};
 use crate::cover::Shift;
 use crate::time::{Span, Timestamp};
 
@@ -21,6 +21,10 @@ pub struct Frozen {
     pub span: Span,
     /// The freeze's name.
     pub name: String,
+    /// What it bars.
+    pub kind: FreezeKind,
+    /// It, with the time before and after it in which a push goes with care.
+    pub shoulders: Span,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -193,7 +197,9 @@ impl CalendarSettings {
 
     /// What is planned in a range, by its beginning: freezes, windows and holidays.
     pub fn planned(&self, range: Span) -> Vec<Listed> {
-        let freezes = self.freezes(range).into_iter().map(|one| Listed {
+        let freezes =
+            self.freezes(range).into_iter().filter(|one| one.span.common(range).is_some());
+        let freezes = freezes.map(|one| Listed {
             span: one.span,
             kind: ListedKind::Freeze,
             name: one.name,
@@ -249,14 +255,25 @@ impl CalendarSettings {
         self.rotas.iter().flat_map(|rota| duty::shifts(self, rota, range)).collect()
     }
 
-    /// Every freeze that meets a range, by its beginning.
+    /// Every freeze that meets a range, itself or with its shoulders, by its beginning.
     pub fn freezes(&self, range: Span) -> Vec<Frozen> {
-        let Some(range) = interval(range) else { return Vec::new() };
         let frozen = self.freezes.iter().flat_map(|freeze| {
-            freeze.schedule.occurrences(range).into_iter().map(|one| Frozen {
-                span: span(one),
-                name: freeze.name.clone(),
-                reason: freeze.reason.clone(),
+            let wide = Span {
+                from: range.from.minus_ms(freeze.after_ms),
+                to: range.to.plus_ms(freeze.before_ms),
+            };
+            let all = interval(wide).map(|wide| freeze.schedule.occurrences(wide));
+            all.into_iter().flatten().map(|one| {
+                let span = span(one);
+                let (from, to) =
+                    (span.from.minus_ms(freeze.before_ms), span.to.plus_ms(freeze.after_ms));
+                Frozen {
+                    span,
+                    name: freeze.name.clone(),
+                    kind: freeze.kind,
+                    shoulders: Span { from, to },
+                    reason: freeze.reason.clone(),
+                }
             })
         });
         let mut frozen: Vec<Frozen> = frozen.collect();

@@ -34,7 +34,7 @@ pub use reference::reference_markdown;
 pub use schema::json_schema;
 pub use settings::{
     AbsenceSettings, Address, CalendarSettings, DatabaseSettings, DrillSettings, EngineSettings,
-    FreezeSettings, HolidaySettings, HostSettings, LoginSettings, MigrationSettings,
+    FreezeKind, FreezeSettings, HolidaySettings, HostSettings, LoginSettings, MigrationSettings,
     OutsideSettings, OverrideSettings, RehearseSettings, ReleaseFacts, RepositoryPlaceSettings,
     RepositorySettings, RotaSettings, SecretSource, Settings, WindowEffect, WindowSettings,
 };

@@ -46,6 +46,23 @@ pub fn answer(
     })
 }
 
+/// A plan at the pace that the hour asks for, and the answer for it.
+pub fn paced(
+    context: &Context,
+    journal: Option<&Journal>,
+    plan: Plan,
+    at: Timestamp,
+) -> (Plan, Answer, Vec<String>) {
+    let first = answer(context, journal, &plan, (at, at), Vec::new());
+    let (plan, says) = first.pace.of(plan);
+    if says.is_empty() {
+        return (plan, first, says);
+    }
+    // Longer soaks may reach into other hours.
+    let again = answer(context, journal, &plan, (at, at), Vec::new());
+    (plan, again, says)
+}
+
 /// The gates of an answer, a line each; then what helps and when it would be fine.
 pub fn draw(ui: &Ui, context: &Context, answer: &Answer, put: impl Fn(&Ui, Text)) {
     for said in &answer.gates {
@@ -61,6 +78,10 @@ pub fn draw(ui: &Ui, context: &Context, answer: &Answer, put: impl Fn(&Ui, Text)
     for term in answer.terms.iter().filter(|term| term.hours > 0.0) {
         let line = format!("  {:.2} h  {}", term.hours, term.what);
         put(ui, Text::new().ink(Ink::Faint, &line));
+    }
+    if let Some(beside) = &answer.pace.beside {
+        let line = format!("Beside {beside}: one host goes first, and soaks last twice as long.");
+        put(ui, Text::new().plain(&line));
     }
     if let Some(fix) = &answer.fix {
         put(ui, Text::new().ink(Ink::Hint, "Helps most:").plain(" ").plain(&fix.says));

@@ -1,6 +1,8 @@
 //! The gates of an hour: who can act, what is frozen, what is planned. Each with its evidence.
 
 use super::{WINDOW_TAIL_MS, World, whole_seconds};
+use crate::calendar::Frozen;
+use crate::config::FreezeKind;
 use crate::cover::Shown;
 use crate::journal::finding::{Gate, GateResult};
 use crate::rollout::plan::HourGate;
@@ -71,17 +73,33 @@ impl World<'_> {
     fn freeze_gate(&self, at: Timestamp) -> HourGate {
         let said = |result, says| HourGate { gate: Gate::Freeze, result, says, vouched: None };
         let runs = self.runs(at);
-        let Some(frozen) = self.freezes.iter().find(|one| one.span.common(runs).is_some()) else {
-            return said(GateResult::Pass, "no freeze meets it".to_owned());
+        let met = |kind| {
+            let of_kind = self.freezes.iter().filter(move |one| one.kind == kind);
+            of_kind.filter(|one| one.span.common(runs).is_some())
         };
-        let why = frozen.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        let when = self.between(frozen.span.from, frozen.span.to);
-        let says = if frozen.span.holds(at) {
-            format!("the freeze `{}`{why} lasts {when}", frozen.name)
-        } else {
-            format!("the freeze `{}`{why} begins while it runs: {when}", frozen.name)
+        let named = |frozen: &Frozen| {
+            let why = frozen.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            let when = self.between(frozen.span.from, frozen.span.to);
+            (format!("freeze `{}`{why}", frozen.name), when)
         };
-        said(GateResult::Fail, says)
+        if let Some(hard) = met(FreezeKind::Hard).next() {
+            let (name, when) = named(hard);
+            let lasts = if hard.span.holds(at) { "lasts" } else { "begins while it runs:" };
+            return said(GateResult::Fail, format!("the {name} {lasts} {when}"));
+        }
+        if let Some(soft) = met(FreezeKind::Soft).find(|one| one.span.holds(at)) {
+            let (name, when) = named(soft);
+            let says = format!("the soft {name} lasts {when}: a push in it needs a person's word");
+            return said(GateResult::Inconclusive, says);
+        }
+        let says = match met(FreezeKind::Soft).next() {
+            Some(soft) => {
+                let (name, when) = named(soft);
+                format!("the soft {name} begins while it runs, and stops nothing: {when}")
+            }
+            None => "no freeze meets it".to_owned(),
+        };
+        said(GateResult::Pass, says)
     }
 
     /// A window while it runs is none of its hours. One in the day after it hides what the push broke, unless somebody

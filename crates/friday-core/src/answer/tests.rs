@@ -1,10 +1,11 @@
 //! The seed story: Friday 16:40, a window on Saturday over the database's host, nobody there at the weekend.
 
-use friday_wire::HostName;
+use friday_wire::{Digest, HostName, ReleaseId, TreeId};
 
 use super::{Answer, Chances, GoNoGo, Question, WhatIf, ask};
-use crate::config::{Settings, parse};
+use crate::config::{ReleaseFacts, Settings, parse};
 use crate::journal::finding::{Gate, GateResult};
+use crate::rollout::plan::Plan;
 use crate::time::Timestamp;
 use crate::zone;
 
@@ -158,6 +159,108 @@ fn a_freeze_bars_what_would_reach_into_it() {
     };
     assert_eq!(closed(&before), ["the freeze `sale`", "the planned work `storage firmware`"]);
     assert_eq!(closed(&lifted), ["the planned work `storage firmware`"]);
+}
+
+/// A freeze from noon to noon, of a kind, with a shoulder of a day before and half a day after.
+fn beside(kind: &str) -> Settings {
+    let freeze = "[[freeze]]\nname = \"sale\"\nstart = \"2026-11-25 12:00\"\nend = \"2026-11-26 12:00\"\nbefore = \"24h\"\nafter = \"12h\"\n";
+    settings(&format!("{STORY}{freeze}kind = \"{kind}\"\n"))
+}
+
+#[test]
+fn a_soft_freeze_asks_for_a_word_and_stops_nothing() {
+    let settings = beside("soft");
+    let within = asked(&settings, "2026-11-25T12:00:00Z", &[]);
+    assert_eq!(
+        gate(&within, Gate::Freeze),
+        (
+            GateResult::Inconclusive,
+            "the soft freeze `sale` lasts from Wed 25 Nov 12:00 to Thu 26 Nov 12:00: a push in it needs a person's word".to_owned()
+        )
+    );
+    let before = asked(&settings, "2026-11-25T10:30:00Z", &[]);
+    assert_eq!(
+        gate(&before, Gate::Freeze),
+        (
+            GateResult::Pass,
+            "the soft freeze `sale` begins while it runs, and stops nothing: from Wed 25 Nov 12:00 to Thu 26 Nov 12:00".to_owned()
+        )
+    );
+    assert!(before.closed.iter().all(|closed| closed.gate != Gate::Freeze), "{:?}", before.closed);
+    let hard = asked(&beside("hard"), "2026-11-25T10:30:00Z", &[]);
+    assert_eq!(gate(&hard, Gate::Freeze).0, GateResult::Fail);
+}
+
+#[test]
+fn beside_a_freeze_a_push_goes_with_care() {
+    let settings = beside("hard");
+    let facts = || ReleaseFacts {
+        bytes: 0,
+        files: 0,
+        release: ReleaseId(Digest([1; 32])),
+        tree: TreeId(Digest([2; 32])),
+        label: String::new(),
+        secrets: None,
+        quarantine_override: None,
+        only: Vec::new(),
+    };
+    let plan = || Plan {
+        waves: vec![hosts(&["web-2", "web-3"]), hosts(&["web-1", "web-4", "web-5"])],
+        soak_ms: vec![60_000, 120_000],
+        ..settings.plan(facts())
+    };
+    // An edge of each shoulder, and a moment beyond it: 12:00 in Berlin is 11:00 in UTC.
+    for (moment, care) in [
+        ("2026-11-24T10:59:00Z", false),
+        ("2026-11-24T11:00:00Z", true),
+        ("2026-11-26T11:00:00Z", true),
+        ("2026-11-26T22:59:00Z", true),
+        ("2026-11-26T23:00:00Z", false),
+    ] {
+        let (paced, says) = asked(&settings, moment, &[]).pace.of(plan());
+        assert_eq!(says.len(), usize::from(care), "{moment}: {says:?}");
+        if care {
+            let waves = [hosts(&["web-2"]), hosts(&["web-3"]), hosts(&["web-1", "web-4", "web-5"])];
+            assert_eq!(paced.waves, waves, "{moment}");
+            assert_eq!(paced.soak_ms, [120_000, 120_000, 240_000], "{moment}");
+        } else {
+            assert_eq!(paced, plan(), "{moment}");
+        }
+    }
+}
+
+#[test]
+fn a_host_that_is_worked_on_soon_does_not_go_first() {
+    let settings = settings(&STORY.replace("hosts = [\"db-1\"]", "hosts = [\"web-2\", \"web-3\"]"));
+    let answer = asked(&settings, FRIDAY, &["cover sat 06:00-12:00 anna"]);
+    assert_eq!(answer.pace.worked_on, hosts(&["web-2", "web-3"]));
+    let facts = ReleaseFacts {
+        bytes: 0,
+        files: 0,
+        release: ReleaseId(Digest([1; 32])),
+        tree: TreeId(Digest([2; 32])),
+        label: String::new(),
+        secrets: None,
+        quarantine_override: None,
+        only: Vec::new(),
+    };
+    let waves = vec![hosts(&["web-2"]), hosts(&["web-1", "web-3", "web-4", "web-5"])];
+    let plan = Plan { waves, ..settings.plan(facts) };
+    assert_eq!(plan.fleet.keeper.as_str(), "web-1");
+    let (paced, says) = answer.pace.of(plan.clone());
+    assert_eq!(
+        paced.waves,
+        [hosts(&["web-4"]), hosts(&["web-1", "web-3", "web-2", "web-5"])],
+        "neither the keeper nor another that is worked on"
+    );
+    assert_eq!(says, ["planned work meets `web-2` soon: `web-4` goes first in its place"]);
+    // Where it meets every other host, too, nothing is better.
+    let alone = Plan { waves: vec![hosts(&["web-2"]), hosts(&["web-1", "web-3"])], ..plan };
+    assert_eq!(answer.pace.of(alone.clone()), (alone, Vec::new()));
+}
+
+fn hosts(names: &[&str]) -> Vec<HostName> {
+    names.iter().map(|name| HostName::new(*name)).collect()
 }
 
 #[test]

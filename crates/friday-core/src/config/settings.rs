@@ -16,8 +16,8 @@ use crate::rollout::plan::{
 use crate::rollout::wave::{WaveSize, waves};
 
 pub use calendar::{
-    AbsenceSettings, CalendarSettings, FreezeSettings, HolidaySettings, OverrideSettings,
-    RotaSettings, WindowEffect, WindowSettings,
+    AbsenceSettings, CalendarSettings, FreezeKind, FreezeSettings, HolidaySettings,
+    OverrideSettings, RotaSettings, WindowEffect, WindowSettings,
 };
 pub use database::{
     DatabaseSettings, DrillSettings, EngineSettings, RehearseSettings, RepositoryPlaceSettings,

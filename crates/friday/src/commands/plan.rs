@@ -5,6 +5,7 @@ mod drawing;
 pub use drawing::takes;
 
 use clap::Args;
+use friday_core::answer::Answer;
 use friday_core::journal::finding::GateResult;
 use friday_core::reason::Reason;
 use friday_core::rollout::plan::{MigrationBack, MigrationPlan, Plan, PlannedDatabase};
@@ -121,14 +122,15 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
     let chronicle = &journal.chronicle;
     let hosts = if args.offline { None } else { Some(sight::hosts(&context, chronicle)?) };
     let (files, bytes) = prepared.size();
-    let plan = &prepared.plan;
+    let (plan, at_hour, pace) = hour::paced(&context, Some(&journal), prepared.plan.clone(), now());
+    let plan = &plan;
     let difference = difference(&context, &prepared, chronicle.stable);
     let most = if args.full { usize::MAX } else { FILES_MAX };
     let (listed, more) = difference.as_ref().map(|all| shorten(all, most)).unwrap_or_default();
     let estimate = journal.paces.estimate(plan);
     let mut against =
         against(&prepared, context.settings.unit.supervisor, chronicle, hosts.as_deref());
-    against.extend(against_the_hour(&context, &journal, plan));
+    against.extend(against_the_hour(at_hour));
     let view = PlanView {
         release: plan.release,
         label: &plan.label,
@@ -150,7 +152,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
         against,
         databases: DatabaseView::of_plan(plan, &chronicle.databases, now()),
         rehearsals: rehearsals(plan, chronicle),
-        notes: notes(&context, plan, chronicle, hosts.as_deref()),
+        notes: pace.into_iter().chain(notes(&context, plan, chronicle, hosts.as_deref())).collect(),
         jobs: job::jobs(&context.settings, |job| holder(plan, hosts.as_deref(), job), now()),
         plan,
         hosts: hosts.as_deref(),
@@ -164,9 +166,7 @@ pub fn run(ui: &Ui, global: &Global, args: &PlanArgs) -> Result<Exit, CommandErr
 }
 
 /// What calendars and rotas say against a push that begins now.
-fn against_the_hour(context: &Context, journal: &Journal, plan: &Plan) -> Vec<String> {
-    let at = now();
-    let answer = hour::answer(context, Some(journal), plan, (at, at), Vec::new());
+fn against_the_hour(answer: Answer) -> Vec<String> {
     let refusing = answer.gates.into_iter().filter(|said| said.result != GateResult::Pass);
     refusing.map(|said| said.says).collect()
 }

@@ -166,7 +166,10 @@ fn ask_the_hour(ui: &Ui, context: &Context, plan: Plan) -> Plan {
     }
     let journal = Journal::read_whole(context).ok();
     let at = now();
-    let answer = hour::answer(context, journal.as_ref(), &plan, (at, at), Vec::new());
+    let (plan, answer, says) = hour::paced(context, journal.as_ref(), plan, at);
+    for changed in says.iter().filter(|_| !ui.is_json()) {
+        ui.say(changed.as_str());
+    }
     if answer.answer == GoNoGo::NoGo && !ui.is_json() {
         ui.say("The hour speaks against this push:");
         hour::draw(ui, context, &answer, |ui, text| ui.say(text));

@@ -193,6 +193,32 @@ fn a_push_into_a_freeze_is_refused_and_a_proven_person_may_vouch() {
 }
 
 #[test]
+fn beside_a_freeze_one_host_goes_first() {
+    // Yearly, for a minute: its shoulder is the rest of the year.
+    let sandbox = with(
+        "[[freeze]]\nname = \"sale\"\nstart = \"2020-01-01\"\nduration = \"1m\"\nrepeat = \"FREQ=YEARLY\"\nkind = \"soft\"\nbefore = \"366d\"\n",
+    );
+    let text = std::fs::read_to_string(sandbox.path().join("friday.toml")).expect("written");
+    let waves = text.replacen("waves = [\"1\", \"2\", \"100%\"]", "waves = [\"2\", \"100%\"]", 1);
+    sandbox.write("friday.toml", &waves);
+    let planned = sandbox.friday(&["plan", "--offline"]);
+    assert!(planned.stdout.contains("it stands beside the freeze `sale`"), "{}", planned.all());
+    let check = sandbox.friday(&["check"]);
+    assert_eq!(check.exit, 0, "{}", check.all());
+    assert!(
+        check.stdout.contains("one host goes first, and soaks last twice as long"),
+        "{}",
+        check.all()
+    );
+    let pushed = sandbox.friday(&["push"]);
+    assert_eq!(pushed.exit, 0, "{}", pushed.all());
+    assert!(pushed.stderr.contains("it stands beside the freeze `sale`"), "{}", pushed.all());
+    let log = sandbox.friday(&["log", "--all", "--json"]).stdout;
+    let begun = log.lines().find(|line| line.contains("\"wave_begun\"")).expect("a wave");
+    assert!(begun.contains("\"hosts\":[\"local-2\"]"), "{begun}");
+}
+
+#[test]
 fn where_somebody_is_always_there_a_push_goes() {
     let sandbox = with("[[rota]]\nname = \"night and day\"\nmembers = [\"anna\", \"bela\"]\n");
     let pushed = sandbox.friday(&["push"]);

@@ -90,6 +90,21 @@ pub(super) static KEYS: &[Key] = &[
     key("freeze.duration", Kind::Duration(60_000), None, "\"64h\"", "How long it lasts."),
     key("freeze.repeat", Kind::Repeat, None, "\"FREQ=WEEKLY\"", "When it is again, by RFC 5545."),
     key("freeze.timezone", Kind::Zone, None, "\"Asia/Tokyo\"", "Its zone; the team's unless set."),
+    key(
+        "freeze.kind",
+        Kind::Choice(&["hard", "soft"]),
+        Some("\"hard\""),
+        "\"soft\"",
+        "`hard`: no push reaches into it, and one that runs begins no further wave; `soft`: no push begins in it without a person's word, and one that runs goes on.",
+    ),
+    key(
+        "freeze.before",
+        Kind::Duration(0),
+        Some("\"0s\""),
+        "\"24h\"",
+        "So long before it, a push goes with care: one host first, and every soak twice as long.",
+    ),
+    key("freeze.after", Kind::Duration(0), Some("\"0s\""), "\"12h\"", "And so long after it."),
     key("freeze.reason", Kind::Text, None, "\"the year's largest sale\"", "Why."),
     key("maintenance.name", Kind::Text, None, "\"storage firmware\"", "What it is called. Needed."),
     key(

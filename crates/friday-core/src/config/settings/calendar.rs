@@ -94,8 +94,24 @@ pub struct FreezeSettings {
     pub name: String,
     /// When.
     pub schedule: Schedule,
+    /// What it bars.
+    pub kind: FreezeKind,
+    /// How long before it a push goes with care, milliseconds.
+    pub before_ms: u64,
+    /// How long after it, milliseconds: whatever was held back comes at once then.
+    pub after_ms: u64,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// What a freeze bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FreezeKind {
+    /// Every push that would reach into it, and the next wave of one that runs.
+    Hard,
+    /// The beginning of a push, without a person's word.
+    Soft,
 }
 
 /// Planned work.

@@ -10,8 +10,8 @@ use super::Settler;
 use super::database::parts;
 use crate::config::problem::Fault;
 use crate::config::settings::{
-    AbsenceSettings, CalendarSettings, DatabaseSettings, FreezeSettings, HolidaySettings,
-    HostSettings, OverrideSettings, RotaSettings, WindowEffect, WindowSettings,
+    AbsenceSettings, CalendarSettings, DatabaseSettings, FreezeKind, FreezeSettings,
+    HolidaySettings, HostSettings, OverrideSettings, RotaSettings, WindowEffect, WindowSettings,
 };
 use crate::cover::Duty;
 
@@ -197,9 +197,17 @@ impl Settler<'_> {
     fn freeze(&mut self, team: Option<&Zone>) -> Option<FreezeSettings> {
         let name = self.needed("freeze.name", "name = \"black friday\" under `[[freeze]]`");
         let schedule = self.schedule("freeze", team);
+        let kind = self.value("freeze.kind", |read, node| read.choice(node));
+        let (before_ms, after_ms) = (self.ms("freeze.before"), self.ms("freeze.after"));
         Some(FreezeSettings {
             name: name?,
             schedule: schedule?,
+            kind: match kind?.as_str() {
+                "soft" => FreezeKind::Soft,
+                _ => FreezeKind::Hard,
+            },
+            before_ms,
+            after_ms,
             reason: self.text("freeze.reason"),
         })
     }
