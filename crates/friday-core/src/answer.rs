@@ -9,6 +9,7 @@ mod gates;
 mod harm;
 mod history;
 mod pace;
+mod score;
 mod what_if;
 
 use friday_wire::HostName;
@@ -24,6 +25,7 @@ use crate::time::{Span, Timestamp};
 pub use fix::Fix;
 pub use harm::{Chances, Harm, TAIL_MS, Unattended, harm, shown_by};
 pub use pace::Pace;
+pub use score::Score;
 pub use what_if::WhatIf;
 
 /// How far the next good hours are looked for.
@@ -97,6 +99,8 @@ pub struct Answer {
     /// Hours that harm is expected to wait for somebody, for each push; nothing where no rota tells who is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unattended_hours: Option<f64>,
+    /// The chance that the push does harm.
+    pub harmful: f64,
     /// The largest parts of it, the largest first.
     pub terms: Vec<Term>,
     /// What helps most for least.
@@ -136,6 +140,7 @@ pub fn ask(question: &Question<'_>) -> Answer {
         answer: if go { GoNoGo::Go } else { GoNoGo::NoGo },
         at: question.at,
         unattended_hours: harm.as_ref().map(|harm| harm.unattended_hours),
+        harmful: question.chances.harmful,
         terms: terms
             .map(|span| Term {
                 what: format!("{} {}", span.cover.word(), world.between(span.from, span.to)),
@@ -164,6 +169,7 @@ impl Answer {
             gates: self.gates.clone(),
             closed: self.closed.clone(),
             unattended_s: self.unattended_hours.map(whole_seconds),
+            harmful_ppm: Some(millionths(self.harmful)),
         }
     }
 }
@@ -257,6 +263,11 @@ impl<'a> World<'a> {
     fn between(&self, from: Timestamp, to: Timestamp) -> String {
         format!("from {} to {}", self.show(from), self.show(to))
     }
+}
+
+/// A chance in millionths.
+fn millionths(chance: f64) -> u32 {
+    format!("{:.0}", (chance * 1e6).clamp(0.0, 1e6)).parse().unwrap_or(0)
 }
 
 /// Hours as whole seconds.

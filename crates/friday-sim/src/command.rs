@@ -176,6 +176,7 @@ impl World {
                 gates: Vec::new(),
                 closed: vec![closed(FROZEN_AFTER_MS, 60_000), closed(3 * FROZEN_AFTER_MS, 60_000)],
                 unattended_s: None,
+                harmful_ppm: None,
             })
         })
     }

@@ -62,7 +62,7 @@ impl Chances {
 }
 
 /// What became of a push.
-enum Fate {
+pub(super) enum Fate {
     /// It is or was stable, and nobody took it off.
     Fine,
     /// A check saw the harm, and it was taken back.
@@ -74,17 +74,20 @@ enum Fate {
 }
 
 /// The rollbacks of a journal: a few among many pushes.
-struct Backs<'a> {
+pub(super) struct Backs<'a> {
     automatic: BTreeSet<&'a RolloutId>,
+    began: BTreeMap<&'a RolloutId, Timestamp>,
     /// When a release was last taken off.
     taken_off: BTreeMap<ReleaseId, Timestamp>,
 }
 
 impl<'a> Backs<'a> {
-    fn of(chronicle: &'a Chronicle) -> Self {
-        let mut backs = Self { automatic: BTreeSet::new(), taken_off: BTreeMap::new() };
+    pub(super) fn of(chronicle: &'a Chronicle) -> Self {
+        let mut backs =
+            Self { automatic: BTreeSet::new(), began: BTreeMap::new(), taken_off: BTreeMap::new() };
         let all = chronicle.rollouts.iter().filter(|one| one.word == RolloutWord::Rollback);
         for back in all {
+            backs.began.insert(&back.rollout, back.began);
             if back.automatic {
                 backs.automatic.insert(&back.rollout);
             }
@@ -96,7 +99,18 @@ impl<'a> Backs<'a> {
         backs
     }
 
-    fn fate(&self, push: &RolloutView) -> Fate {
+    /// When somebody began to take a push off, where it was.
+    pub(super) fn off_at(&self, push: &RolloutView) -> Option<Timestamp> {
+        match &push.end {
+            Some(End::TakenBack { by }) => self.began.get(by).copied(),
+            _ => {
+                let off = push.release.and_then(|release| self.taken_off.get(&release)).copied();
+                off.filter(|off| *off >= push.began)
+            }
+        }
+    }
+
+    pub(super) fn fate(&self, push: &RolloutView) -> Fate {
         match &push.end {
             Some(End::TakenBack { by }) if self.automatic.contains(by) => Fate::Seen,
             Some(End::TakenBack { .. }) => Fate::Late,

@@ -100,6 +100,9 @@ pub struct Hour {
     /// Seconds in which harm is expected to wait for a person; what is scored later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unattended_s: Option<u64>,
+    /// The chance that the push does harm, millionths; what is scored later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harmful_ppm: Option<u32>,
 }
 
 /// What calendars and rotas said of one gate.

@@ -6,6 +6,7 @@ use friday_wire::data::{Judged, RestorePoint};
 use friday_wire::{DatabaseName, HostName, Refusal, ReleaseId, RolloutId, StepState};
 use serde::Serialize;
 
+use super::Predicted;
 use crate::controller::input::{BackTo, Way};
 use crate::journal::event::{End, Event};
 use crate::journal::intent::Intent;
@@ -123,6 +124,9 @@ pub struct RolloutView {
     /// How the invariants of guarded databases were last found.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub invariants: BTreeMap<DatabaseName, JudgedView>,
+    /// What the answer of its hour expected of a push, where it carries one.
+    #[serde(skip)]
+    pub predicted: Option<Predicted>,
     /// Each host's part, in the configuration's order.
     pub hosts: Vec<RolloutHost>,
     /// Where each host stands among them.
@@ -165,6 +169,11 @@ fn said(intent: &Intent) -> (Option<ReleaseId>, Option<String>, Option<String>, 
         | Intent::Look { .. }
         | Intent::Members { .. } => (None, None, None, false),
     }
+}
+
+fn predicted(intent: &Intent) -> Option<Predicted> {
+    let Intent::Push { plan } = intent else { return None };
+    plan.hour.as_deref().and_then(Predicted::of)
 }
 
 impl RolloutView {
@@ -215,6 +224,7 @@ impl RolloutView {
             refused: Vec::new(),
             points: BTreeMap::new(),
             invariants: BTreeMap::new(),
+            predicted: predicted(intent),
             places: names.enumerate().map(|(place, host)| (host.clone(), place)).collect(),
             hosts: hosts.collect(),
         }

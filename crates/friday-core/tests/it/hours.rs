@@ -22,7 +22,7 @@ fn said(gate: Gate, result: GateResult, says: &str) -> HourGate {
 }
 
 fn plan(scene: &Scene, gates: Vec<HourGate>, closed: Vec<Closed>) -> Plan {
-    let hour = Hour { asked_at: scene.now, gates, closed, unattended_s: None };
+    let hour = Hour { asked_at: scene.now, gates, closed, unattended_s: None, harmful_ppm: None };
     Plan { hour: Some(Box::new(hour)), ..scene.plan() }
 }
 

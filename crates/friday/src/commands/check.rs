@@ -1,7 +1,7 @@
 //! `friday check`: should I push now?
 
 use clap::Args;
-use friday_core::answer::{Answer, Fix, GoNoGo, Term, WhatIf};
+use friday_core::answer::{Answer, Fix, GoNoGo, Score, Term, WhatIf};
 use friday_core::config::ReleaseFacts;
 use friday_core::config::settings::DatabaseSettings;
 use friday_core::journal::finding::{Gate, GateResult};
@@ -22,7 +22,7 @@ use crate::ui::{Ink, Text, Ui, now};
 /// When, and in which world.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  friday check\n  friday check --at \"2026-12-24 16:00\"\n  friday check --what-if \"cover sat 10:00-12:00 anna\"\n  friday check --what-if \"no maintenance storage firmware\" --what-if \"no freeze sale\"\n  friday check --json | jq -r .answer\n\nIt asks no host and changes nothing: 0 is go, 4 is no-go. `friday push` asks the same and obeys it."
+    after_help = "Examples:\n  friday check\n  friday check --at \"2026-12-24 16:00\"\n  friday check --what-if \"cover sat 10:00-12:00 anna\"\n  friday check --what-if \"no maintenance storage firmware\" --what-if \"no freeze sale\"\n  friday check --json | jq -r .answer\n  friday check --score                were the answers right?\n\nIt asks no host and changes nothing: 0 is go, 4 is no-go. `friday push` asks the same and obeys it."
 )]
 pub struct CheckArgs {
     /// For a push that begins then, on the team's clock.
@@ -32,6 +32,9 @@ pub struct CheckArgs {
     /// for several.
     #[arg(long, value_name = "WORLD")]
     pub what_if: Vec<String>,
+    /// Ask nothing: say what the answers of the past were worth, by what came of their pushes.
+    #[arg(long, conflicts_with_all = ["at", "what_if"])]
+    pub score: bool,
 }
 
 #[derive(Serialize)]
@@ -63,6 +66,9 @@ struct GateView<'a> {
 pub fn run(ui: &Ui, global: &Global, args: &CheckArgs) -> Result<Exit, CommandError> {
     let context = Context::load(global)?;
     let journal = Journal::read_whole(&context)?;
+    if args.score {
+        return Ok(score(ui, &Score::of(&journal.chronicle)));
+    }
     let at = match &args.at {
         Some(text) => moment(&context, text)?,
         None => now(),
@@ -90,6 +96,16 @@ pub fn run(ui: &Ui, global: &Global, args: &CheckArgs) -> Result<Exit, CommandEr
         GoNoGo::Go => Exit::Done,
         GoNoGo::NoGo => Exit::Refused,
     })
+}
+
+/// What answers were worth. It judges nothing: it is done whatever it says.
+fn score(ui: &Ui, score: &Score) -> Exit {
+    if ui.is_json() {
+        ui.json(score);
+    } else {
+        score.says().iter().for_each(|says| ui.data(says.as_str()));
+    }
+    Exit::Done
 }
 
 fn moment(context: &Context, text: &str) -> Result<Timestamp, CommandError> {

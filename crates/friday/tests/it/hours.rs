@@ -187,9 +187,28 @@ fn a_push_into_a_freeze_is_refused_and_a_proven_person_may_vouch() {
         verify.all()
     );
 
+    let score = sandbox.friday(&["check", "--score", "--json"]);
+    assert_eq!(score.exit, 0, "{}", score.all());
+    let score = &score.json()[0];
+    assert_eq!(
+        (&score["pushes"], &score["vouched"], &score["harmful"]),
+        (&1.into(), &1.into(), &0.into())
+    );
+
     // A rollback asks no calendar.
     let back = sandbox.friday(&["rollback", "--reason", "users notice"]);
     assert_eq!(back.exit, 0, "{}", back.all());
+    let score = sandbox.friday(&["check", "--score"]);
+    assert!(
+        score.stdout.contains("1 pushes carried an answer: 1 did harm, 0.0 were"),
+        "{}",
+        score.all()
+    );
+    assert!(
+        score.stdout.contains("1 went against a gate, and 1 of them did harm"),
+        "{}",
+        score.all()
+    );
 }
 
 #[test]

@@ -3,11 +3,14 @@
 use friday_wire::{HostName, Migration, OpenRollout, ReleaseId, RolloutId, RolloutKind, TreeId};
 
 use super::Chances;
+use crate::answer::Score;
 use crate::config::{ReleaseFacts, parse};
 use crate::controller::input::BackTo;
 use crate::journal::Event;
 use crate::journal::event::End;
+use crate::journal::finding::{Gate, GateResult};
 use crate::journal::intent::Intent;
+use crate::rollout::plan::{Hour, HourGate};
 use crate::time::Timestamp;
 use crate::view::Chronicle;
 
@@ -41,11 +44,16 @@ impl Book {
 
     /// Each of another release.
     fn push(&mut self, day: i64, end: End) {
+        self.push_at(day, None, end);
+    }
+
+    /// With what was expected of it.
+    fn push_at(&mut self, day: i64, hour: Option<Hour>, end: End) {
         self.pushes += 1;
         let text = "name = \"shop\"\n[release]\npath = \"dist\"\n[hosts]\nweb = [\"local:1\"]\n";
         let settings = parse("friday.toml", text, None).expect("a configuration");
         let release = ReleaseId(friday_wire::Digest([self.pushes; 32]));
-        let plan = settings.plan(ReleaseFacts {
+        let mut plan = settings.plan(ReleaseFacts {
             bytes: 0,
             files: 0,
             release,
@@ -55,6 +63,7 @@ impl Book {
             quarantine_override: None,
             only: Vec::<HostName>::new(),
         });
+        plan.hour = hour.map(Box::new);
         let id = format!("push-{}", self.pushes);
         self.begin(day, &id, Intent::Push { plan });
         self.end(day, &id, end);
@@ -135,4 +144,63 @@ fn what_checks_saw_and_what_people_saw_are_told_apart() {
     let late = book.chances(1);
     near(late.harmful, 3.0 / 22.0);
     near(late.detected, 4.0 / 7.0);
+}
+
+/// An answer that gave this chance, and half an hour of waiting.
+fn expects(harmful_ppm: u32, vouched: Option<&str>) -> Option<Hour> {
+    let says = "nobody can act".to_owned();
+    let vouched = vouched.map(str::to_owned);
+    let gates = vec![HourGate { gate: Gate::Cover, result: GateResult::Fail, says, vouched }];
+    Some(Hour {
+        asked_at: Timestamp(0),
+        gates,
+        closed: Vec::new(),
+        unattended_s: Some(1_800),
+        harmful_ppm: Some(harmful_ppm),
+    })
+}
+
+#[test]
+fn a_journal_without_answers_has_no_score() {
+    let mut book = Book::new();
+    book.push(0, End::Stable);
+    let score = Score::of(&book.chronicle);
+    assert_eq!((score.pushes, score.brier), (0, 0.0));
+    assert!(score.says()[0].starts_with("no push carries an answer yet"), "{:?}", score.says());
+}
+
+#[test]
+fn answers_are_scored_by_what_came_of_their_pushes() {
+    let mut book = Book::new();
+    // Fine; seen by a check; taken off by a person a day later; never reached anybody; carried none.
+    book.push_at(0, expects(100_000, None), End::Stable);
+    book.begin(1, "auto", rollback(true));
+    book.push_at(1, expects(200_000, None), End::TakenBack { by: RolloutId::new("auto") });
+    book.push_at(
+        2,
+        expects(300_000, Some("it is mine")),
+        End::TakenBack { by: RolloutId::new("anna") },
+    );
+    book.begin(3, "anna", rollback(false));
+    book.push_at(4, expects(900_000, None), End::Refused { reasons: Vec::new() });
+    book.push(5, End::Stable);
+
+    let score = Score::of(&book.chronicle);
+    assert_eq!((score.pushes, score.harmful), (3, 2));
+    assert_eq!((score.vouched, score.vouched_harmful), (1, 1));
+    near(score.expected_harmful, 0.6);
+    near(score.brier, (0.01 + 0.64 + 0.49) / 3.0);
+    near(score.brier_of_the_share, 2.0 / 9.0);
+    near(score.expected_unattended_hours, 1.5);
+    near(score.waited_hours_at_most, 24.0);
+    assert_eq!(
+        score.says(),
+        [
+            "3 pushes carried an answer: 2 did harm, 0.6 were expected to",
+            "Brier score 0.380; their bare share of harm, given each time, scores 0.222 (less is better)",
+            "harm was expected to wait 1 h 30 min for somebody in all, and waited 24 h at most",
+            "1 went against a gate, and 1 of them did harm; of the other 2, 1 did",
+            "fewer than 20 pushes tell little",
+        ]
+    );
 }

@@ -716,9 +716,14 @@ fn of_an_hour(book: &mut Book) {
         book.write(&Event::GateJudged { rollout: rollout("push-30"), gate, result, says });
     }
     book.end("push-30", End::Refused { reasons });
-    book.begin("push-31", Intent::Push { plan }, None);
+    book.begin("push-31", Intent::Push { plan: plan.clone() }, None);
     let closed = Reason::Closed { what: "the freeze `sale`".to_owned(), until: book.at };
     book.end("push-31", End::NotSwitched { reasons: vec![closed] });
+    if let Some(hour) = &mut plan.hour {
+        hour.harmful_ppm = Some(41_700);
+    }
+    book.begin("push-32", Intent::Push { plan }, None);
+    book.end("push-32", End::Dropped);
 }
 
 /// Pushes whose databases are asked for what must hold in them.

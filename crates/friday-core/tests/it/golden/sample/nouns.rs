@@ -445,5 +445,6 @@ pub fn hour(asked_at: Timestamp) -> Hour {
             what: "the freeze `sale`".to_owned(),
         }],
         unattended_s: Some(1_386),
+        harmful_ppm: None,
     }
 }
