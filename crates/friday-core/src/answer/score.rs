@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::history::{Backs, Fate};
-use crate::view::words::duration;
+use crate::view::words::{count, duration};
 use crate::view::{Chronicle, Predicted};
 
 /// With fewer pushes little can be told.
@@ -97,8 +97,10 @@ impl Score {
         }
         let mut says = vec![
             format!(
-                "{} pushes carried an answer: {} did harm, {:.1} were expected to",
-                self.pushes, self.harmful, self.expected_harmful
+                "{} can be scored: of the pushes {} did harm, {:.1} were expected to",
+                count(usize::try_from(self.pushes).unwrap_or(usize::MAX), "answer"),
+                self.harmful,
+                self.expected_harmful
             ),
             format!(
                 "Brier score {:.3}; their bare share of harm, given each time, scores {:.3} (less is better)",
@@ -120,7 +122,7 @@ impl Score {
             ));
         }
         if self.pushes < FEW {
-            says.push(format!("fewer than {FEW} pushes tell little"));
+            says.push(format!("fewer than {FEW} tell little"));
         }
         says
     }

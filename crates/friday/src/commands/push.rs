@@ -168,7 +168,7 @@ fn ask_the_hour(ui: &Ui, context: &Context, plan: Plan) -> Plan {
     let at = now();
     let (plan, answer, says) = hour::paced(context, journal.as_ref(), plan, at);
     for changed in says.iter().filter(|_| !ui.is_json()) {
-        ui.say(changed.as_str());
+        ui.say(Text::new().ink(Ink::Warn, "Note:").plain(" ").plain(changed));
     }
     if answer.answer == GoNoGo::NoGo && !ui.is_json() {
         ui.say("The hour speaks against this push:");

@@ -200,7 +200,7 @@ fn a_push_into_a_freeze_is_refused_and_a_proven_person_may_vouch() {
     assert_eq!(back.exit, 0, "{}", back.all());
     let score = sandbox.friday(&["check", "--score"]);
     assert!(
-        score.stdout.contains("1 pushes carried an answer: 1 did harm, 0.0 were"),
+        score.stdout.contains("1 answer can be scored: of the pushes 1 did harm, 0.0 were"),
         "{}",
         score.all()
     );

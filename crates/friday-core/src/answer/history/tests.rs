@@ -196,11 +196,11 @@ fn answers_are_scored_by_what_came_of_their_pushes() {
     assert_eq!(
         score.says(),
         [
-            "3 pushes carried an answer: 2 did harm, 0.6 were expected to",
+            "3 answers can be scored: of the pushes 2 did harm, 0.6 were expected to",
             "Brier score 0.380; their bare share of harm, given each time, scores 0.222 (less is better)",
             "harm was expected to wait 1 h 30 min for somebody in all, and waited 24 h at most",
             "1 went against a gate, and 1 of them did harm; of the other 2, 1 did",
-            "fewer than 20 pushes tell little",
+            "fewer than 20 tell little",
         ]
     );
 }
